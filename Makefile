@@ -1,0 +1,62 @@
+# Carecall: everything a developer or an operator runs from a checkout. `make` alone lists it.
+
+.PHONY: help install demo test proofs lint types imports lock
+.DEFAULT_GOAL := help
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+help:
+	@echo 'make install   make .venv with everything the lock file names, and the carecall command'
+	@echo 'make demo      the whole story on this machine, no account and no network'
+	@echo 'make test      lint, types, import direction and all quick tests'
+	@echo 'make proofs    the long tests'
+	@echo 'make lint      ruff only (types: mypy only, imports: import direction only)'
+	@echo 'make lock      write requirements.lock anew from pyproject.toml (needs uv)'
+
+install: $(STAMP)
+
+# Redone only when what is to be installed has changed. An environment whose Python is gone or too old is made anew.
+$(STAMP): requirements.lock pyproject.toml
+	@set -eu; \
+	fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
+	if ! $(BIN)/python -c "$$fits" >/dev/null 2>&1; then \
+	    python=''; \
+	    for name in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	        if command -v "$$name" >/dev/null && "$$name" -c "$$fits" >/dev/null 2>&1; then python=$$name; break; fi; \
+	    done; \
+	    if [ -z "$$python" ]; then \
+	        echo 'Carecall needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or name it: make PYTHON=/path/to/python install' >&2; exit 1; \
+	    fi; \
+	    if ! "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+	        echo "$$python comes without its venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	    fi; \
+	    rm -rf $(VENV); \
+	    "$$python" -m venv $(VENV); \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: install
+	$(BIN)/carecall demo
+
+lint: install
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+test: lint types imports
+	$(BIN)/python -m pytest -m 'not slow'
+
+proofs: install
+	$(BIN)/python -m pytest -m slow
+
+lock:
+	@command -v uv >/dev/null || { echo 'uv is needed for this: https://docs.astral.sh/uv' >&2; exit 1; }
+	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra dev --output-file requirements.lock pyproject.toml

@@ -1,0 +1,131 @@
+"""Carecall, joined: the one place that knows every room. `create_app()` for the web, `main()` for the command line.
+
+Rooms do not import their siblings; who listens to what, which job has which handler, and what the timetable
+looks at is written here, once, in lists that fit on a screen.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from flask import Flask
+
+import dialer.jobs
+import dialer.webhooks
+import ivr.webhooks
+import recordings.jobs
+import recordings.store
+import recordings.webhooks
+from commands import cli, doors
+from core import db, events, jobs, logs, pg
+from core.clock import Clock, MovableClock, SystemClock
+from core.house import House
+from core.settings import Settings, SettingsError, load
+from dialer import attempt, call, escalation, sms
+from dialer.carrier import CarrierClient
+from ivr import interruption, store
+from ivr.flow import load_flows
+from ivr.prompts import load_prompts
+from ivr.webhooks import Book
+from recordings.fetch import Fetcher
+from recordings.files import FileStore
+from recordings.stt import Speech
+from scheduler import store as followups
+from scheduler.timetable import Tick
+
+ROOT = Path(__file__).resolve().parent
+MAX_BODY = 256 * 1024
+"""The largest request body a web process reads; the carrier's forms are a few hundred bytes."""
+
+SUBSCRIBERS: list[tuple[type, events.Handler]] = [
+    # who is told, in this order, inside the transaction in which it happened
+    (events.CallEnded, store.on_call_ended),
+    (events.InterviewEnded, followups.on_interview_ended),
+    (events.ScoreStands, escalation.on_score_stands),
+    (events.ScoreStands, followups.on_score_stands),
+    (events.AttemptRinging, escalation.on_attempt_ringing),
+    (events.AttemptInDoubt, escalation.on_attempt_in_doubt),
+    (events.AttemptEnded, escalation.on_attempt_ended),
+    (events.AttemptEnded, followups.on_attempt_ended),
+    (events.DoctorDecided, escalation.on_doctor_decided),
+    (events.PatientJoined, escalation.on_patient_joined),
+    (events.RecordingAnnounced, recordings.store.on_announced),
+    (events.CallEnded, recordings.store.on_call_ended),
+    (events.EscalationOpened, recordings.store.on_escalation_opened),
+]
+
+TICKS: list[Tick] = [
+    # (name, every so many seconds, what looks for due work)
+    ("stalled jobs", 1.0, lambda session, now: jobs.sweep_stalled(session)),
+    ("escalation steps", 1.0, escalation.overdue_steps),
+    ("broken promises", 1.0, escalation.breaches),
+    ("attempts", 1.0, attempt.overdue),
+    ("calls", 2.0, call.overdue),
+    ("follow-ups", 1.0, followups.ring_due),
+    ("messages", 1.0, sms.due),
+    ("recordings", 1.0, recordings.store.due),
+    ("recordings to purge", 60.0, recordings.store.purge_due),
+]
+
+BLUEPRINTS = (ivr.webhooks.blueprint, dialer.webhooks.blueprint, recordings.webhooks.blueprint, doors.blueprint)
+
+
+def open_house(settings: Settings) -> House:
+    """Keys, database, clock, carrier, flows and listeners: everything a process needs. Raises SettingsError."""
+    db.use_keyring(settings.keyring)
+    engine = db.make_engine(database_url(settings))
+    clock: Clock = MovableClock(engine) if settings.test_clock else SystemClock()
+    bus = events.Bus()
+    for event, handler in SUBSCRIBERS:
+        bus.subscribe(event, handler)
+    prompts = load_prompts(ROOT / "prompts", settings.hospital.languages)
+    house = House(settings, engine, clock, bus)
+    house.services = {
+        Book: Book(load_flows(ROOT / "flows"), prompts),
+        dialer.jobs.Interruption: interruption.words(prompts),
+        FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
+        Speech: Speech(settings.speech, settings.home_dir("models")),
+    }  # fmt: skip
+    token = settings.auth_tokens[0] if settings.auth_tokens else ""
+    house.services[Fetcher] = Fetcher(settings.account_sid, token, settings.carrier_url)
+    if settings.account_sid and token:
+        house.services[CarrierClient] = CarrierClient(
+            settings.account_sid,
+            token,
+            settings.twilio_from or "",
+            settings.carrier_url or "",
+            settings.public_url or "",
+        )
+    return house
+
+
+def database_url(settings: Settings) -> str:
+    """DATABASE_URL, or the embedded server if it is up. Raises SettingsError."""
+    url = settings.database_url or pg.running(settings.home)
+    if url is None:
+        raise SettingsError(
+            ["No database: `carecall up` starts the embedded one; or set DATABASE_URL to a PostgreSQL of yours."]
+        )
+    return url
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The web application. The server calls it in each of its processes, after the fork."""
+    logs.configure()
+    settings = settings or load()
+    app = Flask("carecall")
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, SECRET_KEY=settings.secret_key)
+    app.extensions["carecall"] = open_house(settings)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return app
+
+
+def main(argv: list[str] | None = None) -> int:
+    """`carecall …`; 0 done, 1 the answer is no, 2 wrong settings or words."""
+    return cli.run(sys.argv[1:] if argv is None else argv, cli.Joined(ROOT, open_house, TICKS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

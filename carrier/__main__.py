@@ -1,0 +1,3 @@
+from carrier.main import main
+
+main()

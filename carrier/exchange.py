@@ -1,0 +1,189 @@
+"""The exchange: everything the carrier holds, and what happens to calls and recordings in it."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from carrier.calls import Call, CallBook, rfc2822
+from carrier.chaos import Chaos
+from carrier.clock import Clock, Timetable
+from carrier.events import EventLog
+from carrier.leg import Ended, Leg
+from carrier.messages import MessageBook
+from carrier.numbers import Numbers
+from carrier.phones import PhoneBook, PhoneLeg, Step
+from carrier.recording import Recording, RecordingStore
+from carrier.sound import Clip
+from carrier.voice import Voice
+from carrier.webhooks import Outbox, Post, Webhooks
+from carrier.work import Work
+
+log = logging.getLogger(__name__)
+
+
+class Exchange:
+    """The one object the HTTP side and the calls share. `base_url` is known once the server listens."""
+
+    def __init__(self, account: str, token: str, data: Path, speed: float = 1.0, cps: float = 0.0) -> None:
+        self.account, self.token, self.cps = account, token, cps
+        self.base_url = ""
+        self.clock = Clock(speed)
+        self.timetable = Timetable(self.clock)
+        self.events = EventLog(self.clock)
+        self.work = Work()
+        self.chaos = Chaos()
+        self.voice = Voice()
+        self.phones = PhoneBook()
+        self.numbers = Numbers()
+        self.calls = CallBook(self.clock)
+        self.recordings = RecordingStore(data, self.chaos)
+        self.webhooks = Webhooks(token, self.events)
+        self.messages = MessageBook(self)
+        self._post = Post(self.webhooks, self.work, self.chaos, self.events)
+        self._pace = threading.Lock()
+        self._next_start = 0.0
+
+    def outbox(self, sid: str) -> Outbox:
+        """A place for the callbacks of one call or message."""
+        return Outbox(self._post, sid)
+
+    # Calls.
+
+    def admit(self, call: Call) -> None:
+        """Take a new call in: it is in the book, counts as work, and rings nobody yet."""
+        call.outbox = self.outbox(call.sid)
+        self.work.begin()
+        self.calls.add(call)
+        self.events.add("call-created", call.sid, direction=call.direction, **{"to": call.to, "from": call.from_})
+
+    def book_start(self, call: Call) -> float:
+        """The moment a queued call may start: at once, or when its turn comes at `cps` calls a second
+        (1.8)."""
+        now = self.clock.seconds()
+        if self.cps <= 0:
+            return now
+        with self._pace:
+            start = max(now, self._next_start)
+            self._next_start = start + 1 / self.cps
+        call.queue_ms = round((start - now) * 1000)
+        return start
+
+    def run(self, call: Call, life: Callable[[], None]) -> None:
+        """Run a call's life on a thread of its own, ended whatever happens; `admit` came before."""
+
+        def whole() -> None:
+            try:
+                life()
+            except Exception:  # a fault of ours ends this call as a carrier's fault, and no other
+                log.exception("call %s broke", call.sid)
+                self.events.add("error", call.sid, code=12400, text="internal")
+            finally:
+                self.finish(call, "failed", 500)
+                self.work.done()
+
+        threading.Thread(target=whole, name=f"call {call.sid}", daemon=True).start()
+
+    def open_leg(self, call: Call, behaviour: str, script: list[Step], answer_after: float) -> PhoneLeg | None:
+        """The line for a call that starts now; None if it was cancelled while it was queued."""
+        leg = PhoneLeg(call.sid, self.clock, self.events, self.voice, behaviour, script, answer_after)
+        with call.lock:
+            if call.over:
+                return None
+            call.leg = leg
+            call.started = self.clock.seconds()
+        return leg
+
+    def answer(self, call: Call) -> None:
+        """The call is answered: its time runs, the far end may speak."""
+        leg = call.leg
+        if leg is None or not call.move("in-progress", self.clock.seconds()):
+            return
+        leg.limit(self.clock.seconds() + call.time_limit)
+        self.progress(call, "answered")
+        leg.connected()
+
+    def progress(self, call: Call, event: str) -> None:
+        """Log a status and send its callback if it was asked for (docs/twilio.md 2.6)."""
+        word = "initiated" if event == "initiated" else call.status
+        self.events.add("status", call.sid, status=word, text=word)
+        sequence = call.next_sequence()
+        if not call.status_callback or event not in call.status_callback_events or call.outbox is None:
+            return
+        parameters = call.standard_parameters() | {"CallStatus": word}
+        if not call.number_callback:
+            parameters["Timestamp"] = rfc2822(self.clock.seconds()) or ""
+            parameters["CallbackSource"] = "call-progress-events"
+            parameters["SequenceNumber"] = sequence
+        if event == "completed":
+            parameters["CallDuration"] = str(call.duration())
+            parameters["Duration"] = str(-(-call.duration() // 60))
+            if not call.number_callback:
+                parameters["SipResponseCode"] = str(call.sip_code)
+        call.outbox.send(call.status_callback, call.status_callback_method, parameters)
+
+    def finish(self, call: Call, status: str = "completed", sip_code: int = 200) -> None:
+        """End a call once: line down, terminal state, its callback, then its recordings. Later ends change
+        nothing.
+
+        A call that was answered ends as `completed`, whatever ended it (docs/twilio.md 5)."""
+        with call.lock:
+            final = status if call.answered is None else "completed"
+            if call.over:
+                return
+            call.sip_code = 200 if final == "completed" else sip_code
+            call.move(final, self.clock.seconds())
+        if call.leg is not None:
+            call.leg.unbridge()
+            call.leg.hang_up()
+        self.progress(call, "completed")
+        for recording in self.recordings.select(lambda r: r.call is call and r.status == "in-progress"):
+            self.stop_recording(recording)
+
+    def end(self, call: Call, status: str) -> bool:
+        """Order by REST to end a call: `canceled` only before the answer, `completed` always (docs/twilio.md
+        1.3)."""
+        with call.lock:
+            if call.over:
+                return status == "canceled"
+            if call.leg is None:
+                # Still in the queue: it ends without a single callback (docs/twilio.md 1.3).
+                call.move("canceled", self.clock.seconds())
+                self.events.add("status", call.sid, status="canceled", text="canceled")
+                return True
+            if call.status == "in-progress" and status == "canceled":
+                return True
+            leg = call.leg
+            leg.interrupt(Ended("completed" if call.answered is not None else "canceled"))
+        return True
+
+    # Recordings.
+
+    def start_recording(self, recording: Recording) -> None:
+        """Begin a recording of the call's leg."""
+        self.recordings.add(recording)
+        self.events.add("recording-started", recording.call.sid, recording=recording.sid)
+        self._report(recording, "in-progress")
+
+    def stop_recording(self, recording: Recording) -> list[Clip] | None:
+        """End a recording: mix it, write its file, then report it. Does nothing the second time."""
+        leg: Leg | None = recording.call.leg
+        if leg is None or recording.call.outbox is None:
+            return None
+        channels = self.recordings.close(recording, leg, self.clock.seconds())
+        if channels is None:
+            return None
+        self.events.add("recording-stopped", recording.call.sid, recording=recording.sid)
+
+        def write() -> None:
+            self.recordings.write(recording, channels, self.clock.seconds())
+
+        # In the call's outbox, so the file comes after the call's own completed callback and before its own.
+        recording.call.outbox.after(write)
+        self._report(recording, "completed")
+        return channels
+
+    def _report(self, recording: Recording, status: str) -> None:
+        callback, outbox = recording.callback, recording.call.outbox
+        if callback.url and status in callback.events and outbox is not None:
+            outbox.send(callback.url, callback.method, recording.parameters(self.base_url, status))

@@ -1,0 +1,342 @@
+"""The TwiML executor: one call, one document after the other, one verb at a time (docs/twilio.md 4).
+
+It reads like the specification: each verb is a method that takes as long as the verb does and returns where
+the next document comes from, or None to go on with the next verb. What comes from outside (a hang-up, an
+order by REST) is raised by the leg's waits as `Interrupted`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from carrier import twiml
+from carrier.calls import Call, Source
+from carrier.dial import Dialling
+from carrier.exchange import Exchange
+from carrier.leg import Interrupted, Leg, PartyLeft, Redirected
+from carrier.recording import Recording
+from carrier.sound import SoundError, beep, digits_clip, read_wav
+from carrier.voice import VoiceError
+from carrier.webhooks import FetchError, new_session
+
+MOST_SILENT_DOCUMENTS = 100
+APOLOGY = "We are sorry, an application error has occurred. Goodbye."
+TWIML_TYPES = ("text/xml", "application/xml", "text/html")
+
+
+class HungUp(Exception):
+    """The document hung up, or could not be run: the leg's life ends here."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A document and the URL its relative addresses start from (empty for inline TwiML)."""
+
+    document: twiml.Document
+    url: str
+
+
+class Executor:
+    """Runs documents on one leg. `screening`: on a dialled leg before it is bridged (docs/twilio.md 4.2
+    Number)."""
+
+    def __init__(self, exchange: Exchange, call: Call, leg: Leg, screening: bool = False) -> None:
+        self.exchange, self.call, self.leg, self.screening = exchange, call, leg, screening
+        self._session = new_session()
+        self._page = Page(twiml.Document(), "")
+        self._silent = 0
+        self._verbs: dict[type, Callable[[Any], Source | None]] = {
+            twiml.Say: self._say,
+            twiml.Play: self._play,
+            twiml.Pause: self._pause,
+            twiml.Gather: self._gather,
+            twiml.Record: self._record,
+            twiml.StartRecording: self._start_recording,
+            twiml.StopRecording: self._stop_recording,
+            twiml.Dial: self._dial,
+            twiml.Redirect: self._redirect,
+            twiml.Hangup: self._hangup,
+            twiml.Reject: self._reject,
+        }
+
+    def run(self, source: Source) -> bool:
+        """Run documents until one ends. True when it ran out, False when it hung up. Raises PartyLeft and
+        Ended."""
+        following: Source | None = source
+        while following is not None:
+            try:
+                self.leg.check()
+                self._page = self._fetch(following)
+                self.leg.check()
+                following = self._perform(self._page.document)
+            except Redirected as order:
+                following = order.source
+            except HungUp:
+                return False
+        return True
+
+    def _perform(self, document: twiml.Document) -> Source | None:
+        self._silent += 1
+        if self._silent > MOST_SILENT_DOCUMENTS:
+            self._error(12400, "too many documents without a sound")
+            self._apologise()
+        self._prepare_voice(document)
+        for verb in document.verbs:
+            self._answer_for(verb)
+            following = self._verbs[type(verb)](verb)
+            if following is not None:
+                return following
+            self.leg.check()
+        self._answer()  # an empty document answers the call, then ends it (4.1)
+        return None
+
+    def _answer_for(self, verb: twiml.Verb) -> None:
+        """An inbound call is answered by its first verb, but for Reject, a leading Pause, and answerOnBridge
+        (2.11)."""
+        waits = isinstance(verb, twiml.Reject | twiml.Pause) or (isinstance(verb, twiml.Dial) and verb.answer_on_bridge)
+        if not waits:
+            self._answer()
+
+    def _answer(self) -> None:
+        if self.call.status == "ringing":
+            self.exchange.answer(self.call)
+
+    def _prepare_voice(self, document: twiml.Document) -> None:
+        """Let every text of the document be spoken while its first one plays."""
+        for verb in document.verbs:
+            for prompt in verb.prompts if isinstance(verb, twiml.Gather) else (verb,):
+                if isinstance(prompt, twiml.Say) and prompt.text:
+                    self.exchange.voice.speak(prompt.text, prompt.language)
+
+    # Documents.
+
+    def _fetch(self, source: Source) -> Page:
+        """The next document; on a failure the fallback's, else an apology and the end (docs/twilio.md
+        2.12)."""
+        try:
+            return self._read(source)
+        except (FetchError, twiml.TwimlError) as error:
+            self._error(error.code, str(error))
+            fallback = self.call.fallback
+            if fallback is not None and not self.screening:
+                failed = {"ErrorCode": str(error.code), "ErrorUrl": source.url}
+                try:
+                    return self._read(Source(fallback.url, fallback.method, source.params | failed))
+                except (FetchError, twiml.TwimlError) as second:
+                    self._error(second.code, str(second))
+            self._apologise()
+
+    def _read(self, source: Source) -> Page:
+        if source.twiml:
+            return Page(twiml.parse(source.twiml), "")
+        params = self.call.standard_parameters() | source.params
+        reply = self.exchange.webhooks.fetch(self._session, source.url, source.method, params, self.call.sid)
+        kind = reply.content_type.split(";")[0].strip().lower()
+        if kind in TWIML_TYPES:
+            return Page(twiml.parse(reply.body), reply.url)
+        if kind.startswith("audio/"):
+            return Page(twiml.Document((twiml.Play(reply.url), twiml.Hangup())), reply.url)
+        if kind == "text/plain":
+            try:
+                return Page(twiml.parse(reply.body), reply.url)
+            except twiml.TwimlError:
+                words = reply.body.decode("utf-8", "replace")
+                return Page(twiml.Document((twiml.Say(words), twiml.Hangup())), reply.url)
+        raise twiml.TwimlError(12300, f"content type {kind or 'missing'}")
+
+    def _source(self, url: str | None, method: str, params: dict[str, str] | None = None) -> Source:
+        """Where an `action` or Redirect leads: relative to this document, or this document itself."""
+        target = urldefrag(urljoin(self._page.url, url or self._page.url)).url
+        if urlsplit(target).scheme not in ("http", "https"):
+            self._error(15004, "a relative address in a document that has none itself")
+            self._apologise()
+        return Source(target, method, params or {})
+
+    def ask_and_ignore(self, url: str | None, method: str, params: dict[str, str]) -> None:
+        """The action of a Record or Dial whose caller has hung up: requested, its document is not run (2.4,
+        2.7)."""
+        source = self._source(url, method, params)
+        everything = self.call.standard_parameters() | source.params
+        try:
+            self.exchange.webhooks.fetch(self._session, source.url, source.method, everything, self.call.sid)
+        except FetchError as error:
+            self._error(error.code, str(error))
+
+    def _error(self, code: int, text: str) -> None:
+        self.exchange.events.add("error", self.call.sid, code=code, text=text)
+
+    def _apologise(self) -> NoReturn:
+        """Tell the party, then end the call (docs/twilio.md 2.12)."""
+        self._answer()
+        self.leg.play(self.exchange.voice.speak(APOLOGY, "en-US").result(), APOLOGY, "en-US")
+        raise HungUp
+
+    # Verbs.
+
+    def _say(self, verb: twiml.Say, barge_in: bool = False) -> None:
+        self._silent = 0
+        if not verb.text:
+            return
+        try:
+            clip = self.exchange.voice.speak(verb.text, verb.language).result()
+        except VoiceError as error:
+            self._error(13520, str(error))
+            self._apologise()
+        for _ in range(verb.loop):
+            if not self.leg.play(clip, verb.text, verb.language, barge_in):
+                return
+
+    def _play(self, verb: twiml.Play, barge_in: bool = False) -> None:
+        self._silent = 0
+        if verb.digits:
+            clip, name = digits_clip(verb.digits), ""
+        else:
+            url = urldefrag(urljoin(self._page.url, verb.url)).url
+            name = urlsplit(url).path
+            try:
+                clip = read_wav(self.exchange.webhooks.fetch(self._session, url, "GET", {}, self.call.sid).body)
+            except (FetchError, SoundError) as error:
+                # A file that cannot be played is skipped: whether Twilio ends the call here is unconfirmed.
+                self._error(getattr(error, "code", 12300), str(error))
+                return
+        for _ in range(verb.loop):
+            if not self.leg.play(clip, name, "", barge_in):
+                return
+
+    def _pause(self, verb: twiml.Pause, barge_in: bool = False) -> None:
+        self._silent = 0
+        self.leg.wait(lambda: barge_in and bool(self.leg.keys), self.exchange.clock.seconds() + verb.length)
+
+    def _gather(self, verb: twiml.Gather) -> Source | None:
+        """Keys, from the first prompt to the end of the entry (docs/twilio.md 4.2 Gather)."""
+        self._silent = 0
+        with self.leg.listening():
+            for prompt in verb.prompts:
+                if isinstance(prompt, twiml.Say):
+                    self._say(prompt, verb.barge_in and verb.dtmf)
+                elif isinstance(prompt, twiml.Play):
+                    self._play(prompt, verb.barge_in and verb.dtmf)
+                else:
+                    self._pause(prompt, verb.barge_in and verb.dtmf)
+            digits, finished_on = self._collect(verb)
+        if not digits and not verb.action_on_empty_result:
+            return None
+        entry = {"Digits": digits, "FinishedOnKey": finished_on, "msg": "Gather End"}
+        return self._source(verb.action, verb.method, entry)
+
+    def _collect(self, verb: twiml.Gather) -> tuple[str, str]:
+        """The entry, and the key that finished it; each key gives the next one `timeout` seconds."""
+        digits = ""
+        until = self.exchange.clock.seconds() + verb.timeout
+        while True:
+            pressed = self.leg.next_key(until)
+            if pressed is None:
+                return digits, ""
+            moment, key = pressed
+            if not verb.dtmf:
+                continue
+            if key == verb.finish_on_key:
+                return digits, key
+            digits += key
+            if verb.num_digits is not None and len(digits) >= verb.num_digits:
+                return digits, ""
+            until = moment + verb.timeout
+
+    def _record(self, verb: twiml.Record) -> Source | None:
+        """A message of the party: ends by key, silence, length or hang-up (docs/twilio.md 2.4, 4.2
+        Record)."""
+        self._silent = 0
+        if verb.play_beep:
+            self.leg.play(beep(), "beep", beep=True)
+        recording = Recording(
+            self.call,
+            "RecordVerb",
+            self.exchange.clock.seconds(),
+            party_only=True,
+            trimmed=verb.trim,
+            callback=self._absolute(verb.callback),
+        )
+        self.exchange.start_recording(recording)
+        try:
+            key = self._until_recorded(verb, recording.start)
+        except PartyLeft:
+            self.exchange.stop_recording(recording)
+            self.exchange.finish(self.call)
+            self.ask_and_ignore(verb.action, verb.method, self._recorded(recording, "hangup"))
+            raise
+        except Interrupted:
+            self.exchange.stop_recording(recording)
+            raise
+        self.exchange.stop_recording(recording)
+        return self._source(verb.action, verb.method, self._recorded(recording, key))
+
+    def _until_recorded(self, verb: twiml.Record, start: float) -> str:
+        """Wait for the end of a message; the key that ended it, or nothing."""
+        with self.leg.watch_keys() as pressed:
+
+            def finished() -> bool:
+                return any(key in verb.finish_on_key for key in pressed)
+
+            def end() -> float:
+                last = max((placed.end for placed in self.leg.timeline.said), default=start)
+                quiet = max(last, start) + verb.timeout if verb.timeout else math.inf
+                return min(quiet, start + verb.max_length)
+
+            self.leg.wait(finished, end)
+            return next((key for key in pressed if key in verb.finish_on_key), "")
+
+    def _recorded(self, recording: Recording, key: str) -> dict[str, str]:
+        return {
+            "RecordingUrl": recording.url(self.exchange.base_url),
+            "RecordingSid": recording.sid,
+            "RecordingDuration": str(recording.duration),
+            "Digits": key,
+        }
+
+    def _start_recording(self, verb: twiml.StartRecording) -> None:
+        self.exchange.start_recording(
+            Recording(
+                self.call,
+                "StartCallRecordingAPI",
+                self.exchange.clock.seconds(),
+                verb.channels,
+                verb.track,
+                verb.trim,
+                callback=self._absolute(verb.callback),
+            )
+        )
+
+    def _stop_recording(self, verb: twiml.StopRecording) -> None:
+        mine = self.exchange.recordings.select(lambda r: r.call is self.call and r.status == "in-progress")
+        if mine:
+            self.exchange.stop_recording(mine[0])
+
+    def _absolute(self, callback: twiml.RecordingCallback) -> twiml.RecordingCallback:
+        url = urldefrag(urljoin(self._page.url, callback.url)).url if callback.url else ""
+        return twiml.RecordingCallback(url, callback.method, callback.events)
+
+    def _dial(self, verb: twiml.Dial) -> Source | None:
+        self._silent = 0
+        if self.call.parent is not None:
+            self._error(13201, "Dial inside a dialled leg")
+            self._apologise()
+        outcome = Dialling(self.exchange, self.call, self.leg, verb, self._page.url).run()
+        if outcome.caller_left:
+            if verb.action is not None:
+                self.ask_and_ignore(verb.action, verb.method, outcome.parameters)
+            raise PartyLeft
+        return None if verb.action is None else self._source(verb.action, verb.method, outcome.parameters)
+
+    def _redirect(self, verb: twiml.Redirect) -> Source:
+        return self._source(verb.url, verb.method)
+
+    def _hangup(self, verb: twiml.Hangup) -> None:
+        raise HungUp
+
+    def _reject(self, verb: twiml.Reject) -> None:
+        """Ends the call unanswered; after the answer it is a hang-up (docs/twilio.md 4.2 Reject)."""
+        status, sip_code = ("busy", 486) if verb.reason == "busy" else ("no-answer", 603)
+        self.exchange.finish(self.call, status, sip_code)
+        raise HungUp

@@ -1,0 +1,329 @@
+"""Twilio's REST API, as far as Carecall and its SDK use it (docs/twilio.md 1)."""
+
+import hmac
+import socket
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from carrier import check
+from carrier.calls import API_VERSION, Call, new_sid, rfc2822
+from carrier.errors import ApiError, bad, not_found, not_in_progress, too_many, unauthorized
+from carrier.exchange import Exchange
+from carrier.leg import Redirected
+from carrier.paging import page_of, within
+from carrier.recording import Recording
+from carrier.sound import SoundError, channel_of
+from carrier.switch import place
+
+# How long an update waits (real seconds) for the call to be really over before it answers.
+SETTLE_S = 1.0
+
+
+def authenticate(exchange: Exchange) -> None:
+    """HTTP Basic with the account's SID and token, else 401/20003."""
+    given = request.authorization
+    user, password = (given.username or "", given.password or "") if given else ("", "")
+    right = hmac.compare_digest(user.encode(), exchange.account.encode())
+    if not (hmac.compare_digest(password.encode(), exchange.token.encode()) and right):
+        raise unauthorized()
+
+
+def answer_error(error: ApiError) -> Response:
+    """An ApiError as its JSON."""
+    answer = jsonify(error.body())
+    answer.status_code = error.status
+    if error.status == 401:
+        answer.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+    return answer
+
+
+def blueprint(exchange: Exchange) -> Blueprint:
+    """All routes under `/2010-04-01/Accounts/{AC}`."""
+    api = Blueprint("rest", __name__, url_prefix=f"/{API_VERSION}/Accounts")
+
+    @api.before_request
+    def admit() -> None:
+        authenticate(exchange)
+        if request.view_args is None or request.view_args.get("account") != exchange.account:
+            raise not_found(request.path)
+        if exchange.chaos.take("too_many"):
+            raise too_many()
+
+    @api.after_request
+    def mark(answer: Response) -> Response:
+        answer.headers["Twilio-Request-Id"] = new_sid("RQ")
+        return answer
+
+    api.get("/<account>.json")(lambda account: account_json(exchange))
+    _calls(api, exchange)
+    _recordings(api, exchange)
+    _messages(api, exchange)
+    _numbers(api, exchange)
+    return api
+
+
+def account_json(exchange: Exchange) -> dict[str, Any]:
+    """The Account resource: the credential check (docs/twilio.md 1.9)."""
+    created = rfc2822(exchange.clock.seconds())
+    return {
+        "sid": exchange.account,
+        "friendly_name": "Local carrier",
+        "status": "active",
+        "type": "Full",
+        "owner_account_sid": exchange.account,
+        "auth_token": exchange.token,
+        "date_created": created,
+        "date_updated": created,
+        "uri": f"/{API_VERSION}/Accounts/{exchange.account}.json",
+        "subresource_uris": {},
+    }
+
+
+# Calls.
+
+
+def _calls(api: Blueprint, exchange: Exchange) -> None:
+    @api.post("/<account>/Calls.json")
+    def create_call(account: str) -> Response:
+        call = check.call_of(exchange, request.form)
+        start = exchange.book_start(call)
+        exchange.admit(call)
+        answer = _created(call.to_json())
+        if exchange.chaos.take("lose_create"):
+            place(exchange, call, start)
+            _drop_connection()
+        elif exchange.chaos.seconds("hold_create_s"):
+            place(exchange, call, start)
+            exchange.chaos.hold_create()
+        else:
+            # Dialling starts when the answer is on its way, never before (docs/twilio.md 5, checklist 1).
+            answer.call_on_close(lambda: place(exchange, call, start))
+        return answer
+
+    @api.get("/<account>/Calls.json")
+    def list_calls(account: str) -> dict[str, Any]:
+        wanted = {name: request.args.get(name) for name in ("To", "From", "Status", "ParentCallSid")}
+        started, ended = within("StartTime"), within("EndTime")
+        newest = exchange.clock.seconds() - exchange.chaos.seconds("list_lag_s")
+
+        def fits(call: Call) -> bool:
+            parent = call.parent.sid if call.parent else None
+            has = {"To": call.to, "From": call.from_, "Status": call.status, "ParentCallSid": parent}
+            return (
+                call.created <= newest
+                and all(value is None or has[name] == value for name, value in wanted.items())
+                and started(call.started or call.created)
+                and ended(call.ended)
+            )
+
+        return page_of("calls", exchange.calls.select(fits), Call.to_json)
+
+    @api.get("/<account>/Calls/<sid>.json")
+    def fetch_call(account: str, sid: str) -> dict[str, Any]:
+        return _call(exchange, sid).to_json()
+
+    @api.post("/<account>/Calls/<sid>.json")
+    def update_call(account: str, sid: str) -> dict[str, Any]:
+        call = _call(exchange, sid)
+        _update(exchange, call, request.form)
+        return call.to_json()
+
+    @api.delete("/<account>/Calls/<sid>.json")
+    def delete_call(account: str, sid: str) -> Response:
+        if not _call(exchange, sid).over:
+            raise bad(20009, "Cannot delete a call that is not finished")
+        exchange.calls.remove(sid)
+        return Response(status=204)
+
+
+def _update(exchange: Exchange, call: Call, form: check.Form) -> None:
+    """Change a live call (docs/twilio.md 1.3): its end, its document, or only where it reports."""
+    status, moves = form.get("Status"), bool(form.get("Url") or form.get("Twiml"))
+    if status and status not in ("canceled", "completed"):
+        raise bad(20422, f"Invalid Parameter: Status {status}")
+    callback, fallback = check.url_of(form, "StatusCallback", 21609), check.fallback_of(form)
+    if call.over and (moves or callback or fallback):
+        raise not_in_progress()
+    if callback:
+        call.status_callback = callback
+        call.status_callback_method = check.method_of(form, "StatusCallbackMethod")
+    if fallback is not None:
+        call.fallback = fallback
+    if form.get("TimeLimit") and call.leg is not None and call.answered is not None:
+        call.leg.limit(call.answered + check.seconds_of(form, "TimeLimit", 14400, 20422))
+    if status:
+        if not exchange.end(call, status):
+            raise not_in_progress()
+        if status == "completed" or call.answered is None:
+            exchange.events.wait_for(lambda: call.over, SETTLE_S)
+    elif moves:
+        source = check.source_of(form)
+        if call.status != "in-progress" or call.leg is None:
+            raise not_in_progress()
+        call.leg.interrupt(Redirected(source))
+
+
+def _call(exchange: Exchange, sid: str) -> Call:
+    call = exchange.calls.get(sid)
+    if call is None:
+        raise not_found(request.path)
+    return call
+
+
+def _created(body: dict[str, Any]) -> Response:
+    answer = jsonify(body)
+    answer.status_code = 201
+    return answer
+
+
+def _drop_connection() -> None:
+    """Close the connection under the answer that is about to be written: the client never gets it."""
+    connection: socket.socket = request.environ["werkzeug.socket"]
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+# Recordings.
+
+
+def _recordings(api: Blueprint, exchange: Exchange) -> None:
+    def shown(recording: Recording) -> dict[str, Any]:
+        return recording.to_json(exchange.base_url)
+
+    @api.get("/<account>/Recordings.json")
+    def list_recordings(account: str) -> dict[str, Any]:
+        call_sid, created = request.args.get("CallSid"), within("DateCreated")
+        deleted = request.args.get("IncludeSoftDeleted", "").lower() == "true"
+        found = exchange.recordings.select(
+            lambda r: (call_sid in (None, r.call.sid)) and created(r.start) and (deleted or r.status != "deleted")
+        )
+        return page_of("recordings", found, shown)
+
+    @api.get("/<account>/Calls/<sid>/Recordings.json")
+    def list_call_recordings(account: str, sid: str) -> dict[str, Any]:
+        call = _call(exchange, sid)
+        found = exchange.recordings.select(lambda r: r.call is call and r.status != "deleted")
+        return page_of("recordings", found, shown)
+
+    @api.post("/<account>/Calls/<sid>/Recordings.json")
+    def start_recording(account: str, sid: str) -> Response:
+        call = _call(exchange, sid)
+        if call.status != "in-progress":
+            raise not_in_progress()
+        recording = Recording(
+            call,
+            "StartCallRecordingAPI",
+            exchange.clock.seconds(),
+            2 if request.form.get("RecordingChannels") == "dual" else 1,
+            request.form.get("RecordingTrack", "both"),
+            callback=check.recording_callback_of(request.form),
+        )
+        exchange.start_recording(recording)
+        return _created(shown(recording))
+
+    @api.post("/<account>/Calls/<sid>/Recordings/<name>.json")
+    def update_recording(account: str, sid: str, name: str) -> dict[str, Any]:
+        """Stop one, or with `Twilio.CURRENT` the one that runs (docs/twilio.md 1.4)."""
+        call = _call(exchange, sid)
+        running = exchange.recordings.select(
+            lambda r: r.call is call and r.status == "in-progress" and name in ("Twilio.CURRENT", r.sid)
+        )
+        if not running:
+            raise not_found(request.path)
+        if request.form.get("Status") != "stopped":
+            raise bad(20422, "Invalid Parameter: this carrier only stops recordings")
+        exchange.stop_recording(running[0])
+        return shown(running[0])
+
+    @api.get("/<account>/Recordings/<sid>.json")
+    def fetch_recording(account: str, sid: str) -> dict[str, Any]:
+        return shown(_recording(exchange, sid))
+
+    @api.delete("/<account>/Recordings/<sid>.json")
+    def delete_recording(account: str, sid: str) -> Response:
+        exchange.recordings.delete(_recording(exchange, sid), exchange.clock.seconds())
+        return Response(status=204)
+
+    @api.get("/<account>/Recordings/<sid>.wav")
+    @api.get("/<account>/Recordings/<sid>")
+    def media(account: str, sid: str) -> Response:
+        data = exchange.recordings.media(_recording(exchange, sid), exchange.clock.seconds())
+        if data is None:
+            raise not_found(request.path)
+        channel = request.args.get("RequestedChannels")
+        if channel in ("1", "2") and data:
+            try:
+                data = channel_of(data, int(channel))
+            except SoundError as error:
+                raise bad(20422, f"Invalid Parameter: {error}") from error
+        return Response(data, mimetype="audio/x-wav")
+
+
+def _recording(exchange: Exchange, sid: str) -> Recording:
+    recording = exchange.recordings.get(sid)
+    if recording is None or recording.status == "deleted":
+        raise not_found(request.path)
+    return recording
+
+
+# Messages and numbers.
+
+
+def _messages(api: Blueprint, exchange: Exchange) -> None:
+    @api.post("/<account>/Messages.json")
+    def create_message(account: str) -> Response:
+        message = check.message_of(exchange, request.form)
+        exchange.messages.add(message)
+        answer = _created(message.to_json())
+        answer.call_on_close(lambda: exchange.messages.send(message))
+        return answer
+
+    @api.get("/<account>/Messages.json")
+    def list_messages(account: str) -> dict[str, Any]:
+        to, from_, sent = request.args.get("To"), request.args.get("From"), within("DateSent")
+        found = exchange.messages.select(
+            lambda m: to in (None, m.to) and from_ in (None, m.from_) and sent(m.sent or m.created)
+        )
+        return page_of("messages", found, lambda message: message.to_json())
+
+    @api.get("/<account>/Messages/<sid>.json")
+    def fetch_message(account: str, sid: str) -> dict[str, Any]:
+        message = exchange.messages.get(sid)
+        if message is None:
+            raise not_found(request.path)
+        return message.to_json()
+
+
+def _numbers(api: Blueprint, exchange: Exchange) -> None:
+    @api.get("/<account>/IncomingPhoneNumbers.json")
+    def list_numbers(account: str) -> dict[str, Any]:
+        wanted = request.args.get("PhoneNumber")
+        found = [number for number in exchange.numbers.all() if wanted in (None, number.number)]
+        return page_of("incoming_phone_numbers", found, lambda number: number.to_json(exchange.account))
+
+    @api.route("/<account>/IncomingPhoneNumbers/<sid>.json", methods=["GET", "POST"])
+    def number(account: str, sid: str) -> dict[str, Any]:
+        """Fetch, or give it other addresses (docs/twilio.md 1.9)."""
+        known = exchange.numbers.by_sid(sid)
+        if known is None:
+            raise not_found(request.path)
+        names = {"VoiceUrl": "voice_url", "VoiceFallbackUrl": "voice_fallback_url", "SmsUrl": "sms_url"}
+        names |= {"StatusCallback": "status_callback"}
+        given: dict[str, Any] = {
+            field: check.url_of(request.form, name, 21402) for name, field in names.items() if name in request.form
+        }
+        methods = {"VoiceMethod": "voice_method", "VoiceFallbackMethod": "voice_fallback_method"}
+        methods |= {"StatusCallbackMethod": "status_callback_method"}
+        given |= {field: check.method_of(request.form, name) for name, field in methods.items() if name in request.form}
+        return exchange.numbers.put(replace(known, **given)).to_json(exchange.account)
+
+
+def answer_http_error(error: HTTPException) -> Response:
+    """Unknown paths and methods, in the API's own form."""
+    if error.code == 405:
+        return answer_error(ApiError(405, 20004, "Method not allowed"))
+    if error.code == 404:
+        return answer_error(not_found(request.path))
+    return answer_error(ApiError(error.code or 500, 20500, error.name))

@@ -1,0 +1,302 @@
+"""TwiML: from text to dataclasses (docs/twilio.md 4). Unknown attributes and verbs are skipped, as there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from xml.etree import ElementTree
+
+LONGEST_DOCUMENT = 64 * 1024
+ALL_KEYS = "1234567890*#"
+MOST_LOOPS = 1000
+
+
+class TwimlError(ValueError):
+    """A document the carrier cannot run; `code` is the debugger's (docs/twilio.md 1.7)."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Say:
+    text: str
+    language: str = "en-US"
+    loop: int = 1
+
+
+@dataclass(frozen=True)
+class Play:
+    url: str = ""
+    digits: str = ""
+    loop: int = 1
+
+
+@dataclass(frozen=True)
+class Pause:
+    length: float = 1
+
+
+Prompt = Say | Play | Pause
+
+
+@dataclass(frozen=True)
+class Gather:
+    prompts: tuple[Prompt, ...] = ()
+    dtmf: bool = True
+    action: str | None = None
+    method: str = "POST"
+    timeout: float = 5
+    finish_on_key: str = "#"
+    num_digits: int | None = None
+    action_on_empty_result: bool = False
+    barge_in: bool = True
+
+
+@dataclass(frozen=True)
+class RecordingCallback:
+    """Where a recording reports (docs/twilio.md 2.5)."""
+
+    url: str = ""
+    method: str = "POST"
+    events: frozenset[str] = frozenset({"completed"})
+
+
+# A recording that reports to nobody.
+SILENT = RecordingCallback()
+
+
+@dataclass(frozen=True)
+class Record:
+    action: str | None = None
+    method: str = "POST"
+    timeout: float = 5
+    finish_on_key: str = ALL_KEYS
+    max_length: float = 3600
+    play_beep: bool = True
+    trim: bool = True
+    callback: RecordingCallback = SILENT
+
+
+@dataclass(frozen=True)
+class StartRecording:
+    channels: int = 1
+    track: str = "both"
+    trim: bool = False
+    callback: RecordingCallback = SILENT
+
+
+@dataclass(frozen=True)
+class StopRecording:
+    pass
+
+
+@dataclass(frozen=True)
+class Number:
+    number: str
+    url: str = ""
+    method: str = "POST"
+    send_digits: str = ""
+    status_callback: str = ""
+    status_callback_method: str = "POST"
+    status_callback_events: frozenset[str] = frozenset({"completed"})
+
+
+@dataclass(frozen=True)
+class Dial:
+    numbers: tuple[Number, ...] = ()
+    action: str | None = None
+    method: str = "POST"
+    timeout: float = 30
+    time_limit: float = 14400
+    caller_id: str = ""
+    answer_on_bridge: bool = False
+    hangup_on_star: bool = False
+    sequential: bool = False
+
+
+@dataclass(frozen=True)
+class Redirect:
+    url: str
+    method: str = "POST"
+
+
+@dataclass(frozen=True)
+class Hangup:
+    pass
+
+
+@dataclass(frozen=True)
+class Reject:
+    reason: str = "rejected"
+
+
+Verb = Say | Play | Pause | Gather | Record | StartRecording | StopRecording | Dial | Redirect | Hangup | Reject
+
+
+@dataclass(frozen=True)
+class Document:
+    verbs: tuple[Verb, ...] = field(default=())
+
+
+def parse(text: bytes | str) -> Document:
+    """Read one TwiML document; raises TwimlError with the debugger code of what is wrong."""
+    if not text or not text.strip():
+        raise TwimlError(11770, "empty document")
+    if len(text) > LONGEST_DOCUMENT:
+        raise TwimlError(11750, "document over 64 kB")
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise TwimlError(12100, f"not XML: {error}") from error
+    if root.tag != "Response":
+        raise TwimlError(12102, "the root element is not Response")
+    verbs: list[Verb] = []
+    for element in root:
+        if element.tag == "Start":
+            verbs += [_start_recording(child) for child in element if child.tag == "Recording"]
+        elif element.tag == "Stop":
+            verbs += [StopRecording() for child in element if child.tag == "Recording"]
+        elif element.tag in _VERBS:
+            verbs.append(_VERBS[element.tag](element))
+    return Document(tuple(verbs))
+
+
+def _text(element: ElementTree.Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def _flag(element: ElementTree.Element, name: str, default: bool) -> bool:
+    value = element.get(name)
+    return default if value is None else value.lower() == "true"
+
+
+def _amount(element: ElementTree.Element, name: str, default: float, code: int) -> float:
+    value = element.get(name)
+    if value is None:
+        return default
+    try:
+        number = float(value)
+    except ValueError as error:
+        raise TwimlError(code, f"{element.tag} {name} is not a number") from error
+    if number < 0:
+        raise TwimlError(code, f"{element.tag} {name} is negative")
+    return number
+
+
+def _loop(element: ElementTree.Element, code: int) -> int:
+    return int(_amount(element, "loop", 1, code)) or MOST_LOOPS
+
+
+def _method(element: ElementTree.Element, name: str = "method") -> str:
+    return "GET" if element.get(name, "POST").upper() == "GET" else "POST"
+
+
+def _say(element: ElementTree.Element) -> Say:
+    voice = element.get("voice", "")
+    chinese = "cmn" in voice.lower() or "zhiyu" in voice.lower()
+    return Say(_text(element), element.get("language") or ("cmn-CN" if chinese else "en-US"), _loop(element, 13510))
+
+
+def _play(element: ElementTree.Element) -> Play:
+    return Play(_text(element), element.get("digits", ""), _loop(element, 13410))
+
+
+def _pause(element: ElementTree.Element) -> Pause:
+    return Pause(_amount(element, "length", 1, 13910))
+
+
+def _gather(element: ElementTree.Element) -> Gather:
+    readers: dict[str, Callable[[ElementTree.Element], Prompt]] = {
+        "Say": _say,
+        "Play": _play,
+        "Pause": _pause,
+    }
+    digits = element.get("numDigits")
+    finish = element.get("finishOnKey", "#")
+    if len(finish) > 1 or finish not in ("", *ALL_KEYS):
+        raise TwimlError(13310, "finishOnKey is not one key")
+    return Gather(
+        prompts=tuple(readers[child.tag](child) for child in element if child.tag in readers),
+        dtmf="dtmf" in element.get("input", "dtmf").split(),
+        action=element.get("action"),
+        method=_method(element),
+        timeout=_timeout(element),
+        finish_on_key=finish,
+        num_digits=None if digits is None else max(1, int(_amount(element, "numDigits", 1, 13314))),
+        action_on_empty_result=_flag(element, "actionOnEmptyResult", False),
+        barge_in=_flag(element, "bargeIn", True),
+    )
+
+
+def _timeout(element: ElementTree.Element) -> float:
+    return 5 if element.get("timeout") == "auto" else _amount(element, "timeout", 5, 13313)
+
+
+def _recording_callback(element: ElementTree.Element) -> RecordingCallback:
+    events = element.get("recordingStatusCallbackEvent", "completed").split()
+    url = element.get("recordingStatusCallback", "")
+    return RecordingCallback(url, _method(element, "recordingStatusCallbackMethod"), frozenset(events))
+
+
+def _record(element: ElementTree.Element) -> Record:
+    return Record(
+        action=element.get("action"),
+        method=_method(element),
+        timeout=_amount(element, "timeout", 5, 13612),
+        finish_on_key=element.get("finishOnKey", ALL_KEYS),
+        max_length=_amount(element, "maxLength", 3600, 13611),
+        play_beep=_flag(element, "playBeep", True),
+        trim=element.get("trim", "trim-silence") == "trim-silence",
+        callback=_recording_callback(element),
+    )
+
+
+def _start_recording(element: ElementTree.Element) -> StartRecording:
+    return StartRecording(
+        channels=2 if element.get("channels", "mono") == "dual" else 1,
+        track=element.get("track", "both"),
+        trim=element.get("trim", "do-not-trim") == "trim-silence",
+        callback=_recording_callback(element),
+    )
+
+
+def _number(element: ElementTree.Element) -> Number:
+    return Number(
+        number=_text(element),
+        url=element.get("url", ""),
+        method=_method(element),
+        send_digits=element.get("sendDigits", ""),
+        status_callback=element.get("statusCallback", ""),
+        status_callback_method=_method(element, "statusCallbackMethod"),
+        # Separated by spaces here, repeated keys in the REST API (docs/twilio.md 4.2).
+        status_callback_events=frozenset(element.get("statusCallbackEvent", "completed").split()),
+    )
+
+
+def _dial(element: ElementTree.Element) -> Dial:
+    numbers = tuple(_number(child) for child in element if child.tag == "Number")
+    plain = " ".join((element.text or "").split())
+    return Dial(
+        numbers=numbers or ((Number(plain),) if plain else ()),
+        action=element.get("action"),
+        method=_method(element),
+        timeout=_amount(element, "timeout", 30, 13212),
+        time_limit=_amount(element, "timeLimit", 14400, 13213),
+        caller_id=element.get("callerId", ""),
+        answer_on_bridge=_flag(element, "answerOnBridge", False),
+        hangup_on_star=_flag(element, "hangupOnStar", False),
+        sequential=_flag(element, "sequential", False),
+    )
+
+
+_VERBS: dict[str, Callable[[ElementTree.Element], Verb]] = {
+    "Say": _say,
+    "Play": _play,
+    "Pause": _pause,
+    "Gather": _gather,
+    "Record": _record,
+    "Dial": _dial,
+    "Redirect": lambda element: Redirect(_text(element), _method(element)),
+    "Hangup": lambda element: Hangup(),
+    "Reject": lambda element: Reject(element.get("reason", "rejected")),
+}

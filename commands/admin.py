@@ -1,0 +1,236 @@
+"""Commands of the hospital's IT person: check, import, pause, resume, fallback, keys, schema."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import getpass
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from commands import database as schema
+from commands.show import rows_out
+from core import crypto, pg, settings
+from core.house import House
+from core.models import Pause, record
+from core.settings import SettingsError
+from core.tables import FileProblem
+from dialer import roster
+from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
+from dialer.roster_import import import_roster
+from ivr import fallback as static
+from ivr.check import check_flows
+from ivr.flow import FlowError, load_flows
+from ivr.prompts import load_prompts
+from recordings.stt import Speech
+from scheduler.imports import import_patients
+
+if TYPE_CHECKING:
+    from commands.cli import Joined
+
+
+def house_of(joined: Joined) -> House:
+    return joined.open_house(settings.load())
+
+
+def import_file(args: argparse.Namespace, joined: Joined) -> int:
+    """A report line per row; exit 1 if any row was refused."""
+    house = house_of(joined)
+    importer = import_patients if args.what == "patients" else import_roster
+    try:
+        reports = importer(house, args.file, house.clock.now(), dry_run=args.dry_run)
+    except csv.Error as error:
+        raise FileProblem(f"{args.file}: this is not a well-formed CSV file: {error}.") from error
+    rows_out([{"row": r.row, "result": r.result, "detail": r.detail} for r in reports], as_json=args.json)
+    refused = sum(r.result == "refused" for r in reports)
+    if not args.json:
+        kept = "nothing kept (dry run)" if args.dry_run else f"{len(reports) - refused} rows taken"
+        print(f"{kept}, {refused} refused")
+    return 1 if refused else 0
+
+
+def flows(args: argparse.Namespace, joined: Joined) -> int:
+    try:
+        problems = check_flows(load_flows(joined.root / "flows"), load_prompts(joined.root / "prompts"))
+    except FlowError as error:
+        problems = [str(error)]
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print("flows and prompts are in order")
+    return 1 if problems else 0
+
+
+def models(args: argparse.Namespace, joined: Joined) -> int:
+    here = settings.load(require_keys=False)
+    engines = Speech(here.speech, here.home_dir("models"))
+    rows = []
+    for language, speech in here.speech.items():
+        missing = engines.missing(language)
+        state = "missing" if missing else "ready"
+        rows.append({"language": language, "engine": speech.engine, "state": state, "detail": missing or ""})
+    rows_out(rows, as_json=args.json)
+    return 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"  # a container whose user has no name
+
+
+def pause(args: argparse.Namespace, joined: Joined) -> int:
+    house = house_of(joined)
+    now = house.clock.now()
+    with house.transaction() as session:
+        session.add(Pause(lane=args.lane, reason=args.reason, who=_user(), started_at=now))
+        record(session, "lane", None, "paused", now, who=_user(), lane=args.lane)
+    print(f"outbound calls of the lane '{args.lane}' are paused; calls already ringing go on")
+    return 0
+
+
+def resume(args: argparse.Namespace, joined: Joined) -> int:
+    house = house_of(joined)
+    now = house.clock.now()
+    with house.transaction() as session:
+        ended = session.scalars(
+            sa.update(Pause).where(Pause.ended_at.is_(None)).values(ended_at=now).returning(Pause.lane)
+        ).all()
+        if ended:
+            record(session, "lane", None, "resumed", now, who=_user(), lanes=sorted(set(ended)))
+    print("outbound calls run again" if ended else "nothing was paused")
+    return 0
+
+
+def fallback(args: argparse.Namespace, joined: Joined) -> int:
+    here = settings.load(require_keys=False)
+    print(static.document(here, load_prompts(joined.root / "prompts", here.hospital.languages)))
+    return 0
+
+
+def key(args: argparse.Namespace, joined: Joined) -> int:
+    print(crypto.new_data_key())
+    return 0
+
+
+def database(args: argparse.Namespace, joined: Joined) -> int:
+    here = settings.load(require_keys=False)
+    embedded = None
+    url = here.database_url or pg.running(here.home)
+    if url is None:
+        embedded = pg.Embedded.start(here.home)
+        url = embedded.url
+    try:
+        schema.upgrade(joined.root, url)
+    finally:
+        if embedded is not None:
+            embedded.stop()
+    print("the schema is up to date")
+    return 0
+
+
+# ---- check --------------------------------------------------------------------------------------
+def check(args: argparse.Namespace, joined: Joined) -> int:
+    """One line per thing that must be right; exit 1 if any is wrong."""
+    here = settings.load()
+    hospital = here.hospital
+    unset = "every carrier request is refused"
+    rung = "patients are rung" if hospital.live else f"only allow_numbers ({len(hospital.allow_numbers)}) are rung"
+    person = "set" if hospital.operator else "none: callers who need a person leave a message"
+    rows = [
+        _line("hospital file", True, str(here.hospital_file), ""),
+        _line("carrier token", here.webhooks_open, "set", f"TWILIO_AUTH_TOKEN is not set: {unset}"),
+        _line("our number", bool(here.twilio_from), here.twilio_from or "", "TWILIO_FROM is not set"),
+        _line("webhook address", bool(here.public_url), here.public_url or "", "PUBLIC_URL is not set"),
+        _line("live", True, rung, ""),
+        _line("operator", True, person, ""),
+        _flows_line(here, joined),
+        *_speech_lines(here),
+    ]
+    try:
+        rows += _house_lines(joined.open_house(here), joined)
+    except (SettingsError, FlowError) as error:
+        rows.append({"what": "database", "ok": False, "detail": str(error)})
+    rows_out([row | {"ok": "ok" if row["ok"] else "WRONG"} for row in rows], as_json=args.json)
+    return 0 if all(row["ok"] for row in rows) else 1
+
+
+Line = dict[str, object]
+
+
+def _line(what: str, good: bool, right: str, wrong: str) -> Line:
+    return {"what": what, "ok": good, "detail": right if good else wrong}
+
+
+def _flows_line(here: settings.Settings, joined: Joined) -> Line:
+    try:
+        flows = load_flows(joined.root / "flows")
+        problems = check_flows(flows, load_prompts(joined.root / "prompts"))
+        if here.hotline.flow not in flows:
+            problems = [f"there is no flow {here.hotline.flow!r}, named by [hotline] flow: no call could be answered"]
+    except FlowError as error:
+        problems = [str(error)]
+    return _line("flows", not problems, "in order", "; ".join(problems[:3]))
+
+
+def _speech_lines(here: settings.Settings) -> list[Line]:
+    """A language without a model is no fault: its recordings wait, and say so."""
+    engines = Speech(here.speech, here.home_dir("models"))
+    return [
+        _line(f"speech {language}", True, engines.missing(language) or "model ready", "")
+        for language in here.hospital.languages
+    ]
+
+
+def _house_lines(house: House, joined: Joined) -> list[Line]:
+    return [
+        _tried("database", lambda: _database(house, joined)),
+        _tried("carrier", lambda: house.service(CarrierClient).check()),
+        _tried("roster", lambda: _roster(house)),
+    ]
+
+
+def _tried(what: str, question: Callable[[], str | None]) -> Line:
+    try:
+        return {"what": what, "ok": True, "detail": question() or "answers"}
+    except _Wrong as wrong:
+        return {"what": what, "ok": False, "detail": str(wrong)}
+    except SettingsError as error:
+        return {"what": what, "ok": False, "detail": str(error)}
+    except CarrierRefused as refused:
+        return {"what": what, "ok": False, "detail": f"refuses our credentials (code {refused.code})"}
+    except InDoubt:
+        return {"what": what, "ok": False, "detail": "does not answer"}
+    except SQLAlchemyError as error:
+        return {"what": what, "ok": False, "detail": f"does not answer ({type(error).__name__})"}
+
+
+class _Wrong(Exception):
+    """A check that found something wrong; the text says what."""
+
+
+def _database(house: House, joined: Joined) -> str:
+    if not schema.is_current(joined.root, house.engine):
+        raise _Wrong("the schema is old: run `carecall db upgrade`")
+    return "answers, schema up to date"
+
+
+def _roster(house: House) -> str:
+    """Somebody must be on duty everywhere at each of the next 24 hours."""
+    now = house.clock.now()
+    with house.transaction() as session:
+        chain = house.settings.escalation.chain
+        gaps = [
+            hour
+            for hour in range(24)
+            if not roster.anybody_on_duty(session, roster.EVERYWHERE, chain, now + timedelta(hours=hour))
+        ]
+    if gaps:
+        raise _Wrong(f"nobody is on duty for all departments (*) in {len(gaps)} of the next 24 hours")
+    return "somebody is on duty in each of the next 24 hours"

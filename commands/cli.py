@@ -1,0 +1,125 @@
+"""The `carecall` command line: what it understands, and who does it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg.errors import UndefinedColumn, UndefinedTable
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from core import logs
+from core.crypto import DecryptError
+from core.house import House
+from core.jobs import QUEUES
+from core.settings import Settings, SettingsError
+from core.tables import FileProblem
+from ivr.flow import FlowError
+from scheduler import texts
+from scheduler.timetable import Tick
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What app.py hands in: where the data files are, how a house is opened, what the timetable looks at."""
+
+    root: Path
+    open_house: Callable[[Settings], House]
+    ticks: Sequence[Tick]
+
+
+Command = Callable[[argparse.Namespace, Joined], int]
+
+
+def run(argv: list[str], joined: Joined) -> int:
+    args = _understood(argv)
+    logs.configure(level="WARNING" if args.quiet_logs else "INFO")
+    command: Command = args.command
+    try:
+        texts.load()
+        return command(args, joined)
+    except (SettingsError, FileProblem, FlowError, DecryptError) as problem:
+        sentence = str(problem)
+    except OperationalError:
+        sentence = "The database does not answer: is it running, and is DATABASE_URL right?"
+    except ProgrammingError as error:
+        if not isinstance(error.orig, (UndefinedTable, UndefinedColumn)):
+            raise
+        sentence = "The database has no schema or an old one: run `carecall db upgrade`."
+    print(sentence, file=sys.stderr)
+    return 2
+
+
+def _understood(argv: list[str]) -> argparse.Namespace:
+    """The words; those after `carrier` are the local carrier's own (`python -m carrier --help`)."""
+    top = parser()
+    args, rest = top.parse_known_args(argv)
+    if rest and argv[0] != "carrier":
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.rest = rest
+    return args
+
+
+def parser() -> argparse.ArgumentParser:
+    from commands import admin, demo, qa, reports, service
+
+    top = argparse.ArgumentParser(prog="carecall", description="The hospital's telephone service.")
+    words = top.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, command: Command, text: str, *, quiet: bool = True) -> argparse.ArgumentParser:
+        made = words.add_parser(name, help=text, description=text)
+        made.set_defaults(command=command, quiet_logs=quiet)
+        return made
+
+    tell = add("demo", demo.run, "The whole story on this machine, checked step by step.")
+    tell.add_argument("--keep", action="store_true", help="leave everything running at the end")
+    tell.add_argument("--home", type=Path, help="keep the demo's files here (default: a temporary folder)")
+    add("up", service.up, "Single-box service: database, schema, web and worker.", quiet=False)
+    serve = add("serve", service.serve, "The web process.", quiet=False)
+    serve.add_argument("--host")
+    serve.add_argument("--port", type=int)
+    worker = add("worker", service.worker, "The worker process.", quiet=False)
+    worker.add_argument("--queues", nargs="+", choices=QUEUES, default=list(QUEUES))
+    add("carrier", service.carrier, "The local carrier, with virtual phones.", quiet=False)
+
+    for name, command, text in (
+        ("followups", reports.followups, "Follow-ups with states, reasons and times."),
+        ("escalations", reports.escalations, "Escalations with their clocks."),
+        ("recordings", reports.recordings, "Recordings with states and reasons."),
+    ):
+        report = add(name, command, text)
+        report.add_argument("--patient", metavar="MRN")
+        report.add_argument("--since", metavar="TIME", help="ISO 8601")
+        report.add_argument("--json", action="store_true")
+        if name == "escalations":
+            report.add_argument("which", nargs="?", choices=["report"], help="the clocks' p50/p95/p99")
+
+    check = add("check", admin.check, "Configuration, database, carrier, models, roster: one line each.")
+    check.add_argument("--json", action="store_true")
+    imports = add("import", admin.import_file, "Bring in patients or a roster from a CSV file.")
+    imports.add_argument("what", choices=["patients", "roster"])
+    imports.add_argument("file", type=Path)
+    imports.add_argument("--dry-run", action="store_true", help="try everything, keep nothing")
+    imports.add_argument("--json", action="store_true")
+    flows = add("flows", admin.flows, "Validate the flows and prompts.")
+    flows.add_argument("what", choices=["check"])
+    models = add("models", admin.models, "Speech models on this machine.")
+    models.add_argument("what", choices=["list"])
+    models.add_argument("--json", action="store_true")
+    sample = add("qa", qa.run, "Draw or replay the day's quality sample.")
+    sample.add_argument("what", choices=["draw"])
+    sample.add_argument("--date", help="ISO date, on the hospital's calendar (default: today)")
+    sample.add_argument("--seed", type=int)
+    sample.add_argument("--json", action="store_true")
+    pause = add("pause", admin.pause, "Stop outbound calls.")
+    pause.add_argument("--lane", choices=["routine", "all"], default="routine")
+    pause.add_argument("--reason", required=True)
+    add("resume", admin.resume, "Start outbound calls again.")
+    add("fallback", admin.fallback, "The static TwiML to paste at the carrier for when this server is down.")
+    add("key", admin.key, "Make a DATA_KEY or SECRET_KEY.")
+    database = add("db", admin.database, "The database schema.")
+    database.add_argument("what", choices=["upgrade"])
+    return top

@@ -1,0 +1,69 @@
+"""Lists with states, reasons and clocks."""
+
+from __future__ import annotations
+
+import argparse
+import uuid
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from commands.admin import house_of
+from commands.show import rows_out
+from core import people
+from core.db import blind
+from core.house import House
+from core.models import Patient
+from core.tables import FileProblem
+from dialer import reports as dialer_reports
+from recordings import reports as recording_reports
+from scheduler import reports as followup_reports
+
+if TYPE_CHECKING:
+    from commands.cli import Joined
+
+
+def followups(args: argparse.Namespace, joined: Joined) -> int:
+    house = house_of(joined)
+    with house.transaction() as session:
+        rows = followup_reports.followups(session, _patient(session, args), _since(house, args))
+    rows_out(rows, as_json=args.json)
+    return 0
+
+
+def escalations(args: argparse.Namespace, joined: Joined) -> int:
+    house = house_of(joined)
+    with house.transaction() as session:
+        rows = dialer_reports.escalations(session, _patient(session, args), _since(house, args))
+    rows_out(dialer_reports.clocks(rows) if args.which == "report" else rows, as_json=args.json)
+    return 0
+
+
+def recordings(args: argparse.Namespace, joined: Joined) -> int:
+    house = house_of(joined)
+    with house.transaction() as session:
+        lines = recording_reports.recordings(session, mrn=args.patient, since=_since(house, args))
+    rows_out([asdict(line) for line in lines], as_json=args.json)
+    return 0
+
+
+def _patient(session: Session, args: argparse.Namespace) -> uuid.UUID | None:
+    if args.patient is None:
+        return None
+    found = session.scalar(sa.select(Patient.id).where(Patient.mrn_index == blind(args.patient, people.MRN)))
+    if found is None:
+        raise FileProblem("--patient: no patient with this record number is on file.")
+    return found
+
+
+def _since(house: House, args: argparse.Namespace) -> datetime | None:
+    if args.since is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(args.since)
+    except ValueError:
+        raise FileProblem(f"--since: {args.since!r} is not a time such as 2026-11-20T09:30.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=house.settings.hospital.timezone)

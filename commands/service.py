@@ -1,0 +1,151 @@
+"""The processes: web, worker, the local carrier, and `up`, which keeps one of each on one box."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from commands import database
+from core import jobs, pg, settings
+from core.house import House
+from scheduler import timetable
+
+if TYPE_CHECKING:
+    from commands.cli import Joined
+
+WEB_PROCESSES = 2
+WEB_THREADS = 4
+RESTART_PAUSE_S = 1.0
+STOP_S = 6.0
+
+
+def serve(args: argparse.Namespace, joined: Joined) -> int:
+    """Granian in front of `app.create_app`, a few processes of a few threads (docs/design.md section 2)."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    here = settings.load()
+    _die_with_parent()
+    Granian(
+        "app:create_app",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=args.host or here.host,
+        port=args.port if args.port is not None else here.port,
+        workers=WEB_PROCESSES,
+        blocking_threads=WEB_THREADS,
+        respawn_failed_workers=True,
+        websockets=False,
+        log_access=False,
+    ).serve()
+    return 0
+
+
+def worker(args: argparse.Namespace, joined: Joined) -> int:
+    """The timetable and the jobs of the named queues, until SIGTERM or Ctrl-C."""
+    _die_with_parent()
+    house = joined.open_house(settings.load())
+    scheduler = timetable.start(house, joined.ticks)
+    print("worker ready", flush=True)
+    try:
+        asyncio.run(_work(house, args.queues))
+    finally:
+        scheduler.shutdown(wait=False)
+    return 0
+
+
+async def _work(house: House, queues: list[str]) -> None:
+    work = asyncio.ensure_future(jobs.run_workers(house, queues))
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        work.cancel()
+        # A file being heard may take minutes. Whatever does not end by itself is cut off: every job can run again.
+        loop.call_later(STOP_S, os._exit, 0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        await work
+    except asyncio.CancelledError:
+        return
+
+
+def carrier(args: argparse.Namespace, joined: Joined) -> int:
+    from carrier import main as local_carrier
+
+    _die_with_parent()
+    local_carrier.main(args.rest)
+
+
+def up(args: argparse.Namespace, joined: Joined) -> int:
+    """Database (if none is set), schema, web, worker. A process that falls is started again."""
+    here = settings.load()
+    embedded = None if here.database_url else pg.Embedded.start(here.home)
+    url = here.database_url or (embedded.url if embedded else "")
+    try:
+        database.upgrade(joined.root, url)
+        return _keep_running({"web": ["serve"], "worker": ["worker"]}, os.environ | {"DATABASE_URL": url})
+    finally:
+        if embedded is not None:
+            embedded.stop()
+
+
+def _keep_running(programs: dict[str, list[str]], environment: dict[str, str]) -> int:
+    stopping = threading.Event()
+    code = 0
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        for child in children.values():
+            child.terminate()
+
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    for name, words in programs.items():
+        children[name] = spawn(words, environment)
+    while children:
+        pid, _status = os.wait()
+        fallen = [name for name, child in children.items() if child.pid == pid]
+        if not fallen:
+            # The only other child is the embedded database: without it nothing works, so all of us end.
+            if not stopping.is_set():
+                print("the database ended", file=sys.stderr, flush=True)
+                code = 1
+                stop(signal.SIGTERM, None)
+            continue
+        name = fallen[0]
+        children.pop(name).returncode = 0
+        if not stopping.is_set():
+            print(f"{name} ended and is started again", file=sys.stderr, flush=True)
+            stopping.wait(RESTART_PAUSE_S)
+        if not stopping.is_set():
+            children[name] = spawn(programs[name], environment)
+    return code
+
+
+def spawn(words: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """One of our own commands as a child that ends when we do."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", *words], env=environment | {"CARECALL_PARENT": str(os.getpid())}
+    )
+
+
+def _die_with_parent() -> None:
+    """Started by `up` or the demo: a parent that is killed takes us with it (Linux; elsewhere it must stop us)."""
+    parent = os.environ.get("CARECALL_PARENT")
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    if str(os.getppid()) != parent:
+        sys.exit("the process that started this one is gone")

@@ -1,0 +1,118 @@
+"""The database: engine, column types, and the one way to open a transaction.
+
+Names, phones, birth dates, record numbers and free text are `Encrypted` columns (AES-256-GCM) with a
+keyed blind index beside those that are looked up. The associated data of each value is its table and
+column, so a ciphertext moved to another column does not decrypt.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+from core.crypto import Keyring
+
+
+class Base(DeclarativeBase):
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class AwareDateTime(TypeDecorator[datetime]):
+    """`timestamptz`; refuses a naive datetime, always returns UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a zone was given to the database")
+        return value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+
+_keyring: Keyring | None = None
+
+
+def use_keyring(keyring: Keyring) -> None:
+    """The keys all `Encrypted` columns of this process use. Called once, by whoever builds the house."""
+    global _keyring
+    _keyring = keyring
+
+
+def keyring() -> Keyring:
+    if _keyring is None:
+        raise RuntimeError("DATA_KEY is not loaded: encrypted columns cannot be used yet")
+    return _keyring
+
+
+def blind(value: str, purpose: str) -> bytes:
+    """The look-up value stored beside an encrypted column: same text, same purpose, same 16 bytes."""
+    return keyring().blind_index(value, purpose)
+
+
+class Encrypted(TypeDecorator[Any]):
+    """Text (or, with `json=True`, any JSON value) encrypted at rest. `place` is "table.column"."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def __init__(self, place: str, *, as_json: bool = False) -> None:
+        super().__init__()
+        self.place = place
+        self.as_json = as_json
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        if value is None:
+            return None
+        text = json.dumps(value, ensure_ascii=False) if self.as_json else str(value)
+        return keyring().encrypt(text.encode(), self.place.encode())
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        text = keyring().decrypt(bytes(value), self.place.encode()).decode()
+        return json.loads(text) if self.as_json else text
+
+
+def make_engine(url: str, *, pool_size: int = 8) -> Engine:
+    """An engine whose sessions speak UTC. Create it after a fork, never before."""
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+
+    @event.listens_for(engine, "connect")
+    def _utc(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
+
+    return engine
+
+
+def session_maker(engine: Engine, **info: Any) -> sessionmaker[Session]:
+    return sessionmaker(engine, expire_on_commit=False, info=info)
+
+
+def try_lock(session: Session, name: str) -> bool:
+    """A transaction-long advisory lock by name; False if somebody else holds it."""
+    return bool(session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(sa.func.hashtextextended(name, 0)))))
+
+
+def lock(session: Session, name: str) -> None:
+    """Wait for the transaction-long advisory lock `name`."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))

@@ -1,0 +1,137 @@
+"""What the rooms tell each other: an event is published and handled inside the transaction that caused it.
+
+Rooms never import their siblings; app.py joins subscribers to events in one list. A handler that raises
+takes the whole transaction down with it: nothing is half-told.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class AttemptEnded:
+    """One ring of ours is over. `outcome` is one of dialer.machine.OUTCOMES."""
+
+    attempt_id: uuid.UUID
+    kind: str
+    subject_id: uuid.UUID | None
+    outcome: str
+
+
+@dataclass(frozen=True)
+class AttemptInDoubt:
+    """The carrier did not answer the POST of this ring: nobody knows yet whether it rings."""
+
+    attempt_id: uuid.UUID
+    kind: str
+    subject_id: uuid.UUID | None
+
+
+@dataclass(frozen=True)
+class AttemptRinging:
+    """A phone really rings now."""
+
+    attempt_id: uuid.UUID
+    kind: str
+    subject_id: uuid.UUID | None
+
+
+@dataclass(frozen=True)
+class CallEnded:
+    """A carrier call reached its end, heard by callback or found by the reaper."""
+
+    call_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class ScoreStands:
+    """A pain score is final: confirmed by key, or left unconfirmed by a caller who is gone (docs/clinical.md
+    section 2: a hang-up after keying counts as confirmed). `why` = key | zero_after_one | unanswered | hung_up."""
+
+    call_id: uuid.UUID
+    score: int
+    keyed_at: datetime
+    why: str
+
+
+@dataclass(frozen=True)
+class InterviewEnded:
+    """The flow of a follow-up call said how it went: completed | partial | not_patient | bad_time | declined
+    | identity_failed."""
+
+    call_id: uuid.UUID
+    attempt_id: uuid.UUID
+    outcome: str
+
+
+@dataclass(frozen=True)
+class DoctorDecided:
+    """The doctor's phone was answered and a key, or none, decided: accepted | declined | no_key."""
+
+    attempt_id: uuid.UUID
+    decision: str
+
+
+@dataclass(frozen=True)
+class PatientJoined:
+    """The patient pressed the key at the doctor's ring: the two are joined now."""
+
+    attempt_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class RecordingAnnounced:
+    """TwiML that starts a recording leaves now: a file is owed. `purpose` = call | message | open_answer | bridge."""
+
+    recording_id: uuid.UUID
+    """Ours, made before the TwiML leaves; it rides in the callback's URL: /recordings/<id>/done."""
+    call_id: uuid.UUID
+    purpose: str
+    language: str
+
+
+@dataclass(frozen=True)
+class FollowUpUnreached:
+    """A wave ended without a whole interview: work for a nurse."""
+
+    followup_id: uuid.UUID
+    patient_id: uuid.UUID
+    why: str
+
+
+@dataclass(frozen=True)
+class EscalationOpened:
+    escalation_id: uuid.UUID
+    call_id: uuid.UUID
+
+
+Handler = Callable[[Session, Any, datetime], None]
+
+
+class Bus:
+    """Who listens to what."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[type[Any], list[Handler]] = {}
+
+    def subscribe(self, event: type[Any], handler: Handler) -> None:
+        self._handlers.setdefault(event, []).append(handler)
+
+    def publish(self, session: Session, event: Any, now: datetime) -> None:
+        for handler in self._handlers.get(type(event), []):
+            handler(session, event, now)
+
+    def subscribers(self) -> dict[type[Any], list[Handler]]:
+        return dict(self._handlers)
+
+
+def publish(session: Session, event: Any, now: datetime) -> None:
+    """Tell the house that `session` belongs to."""
+    session.info["house"].bus.publish(session, event, now)

@@ -1,0 +1,291 @@
+"""What `hospital.toml` may say: one class per section, each value with its default and what is allowed.
+
+The `description` of a field is the end of the sentence "… must be …" that `core.settings` prints when the
+value is wrong. Nothing here reads a file or the environment.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping
+from datetime import date, time, timedelta
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from core.values import (
+    EVERY_LANGUAGE,
+    KNOWN_LANGUAGES,
+    DayWindow,
+    Language,
+    NightWindow,
+    Number,
+    Seconds,
+    Wave,
+    Waves,
+    Words,
+    Zone,
+    as_tuple,
+    every_language,
+    numbers,
+)
+
+_TIER = re.compile(r"[1-9][0-9]?|head|president")
+
+
+class Section(BaseModel):
+    """A table of hospital.toml: unknown names are refused, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def _in_language(words: Mapping[str, str], language: str) -> str:
+    return words.get(language) or words.get(EVERY_LANGUAGE) or next(iter(words.values()))
+
+
+class Hospital(Section):
+    """Who we are and whom we may ring at all."""
+
+    name: Words = Field(
+        {"zh-CN": "示例医院", "en": "Example Hospital"},
+        description='a text, or one text per language: { "zh-CN" = "…", en = "…" }',
+        min_length=1,
+    )
+    alias: Words = Field(
+        {"zh-CN": "健康服务中心", "en": "the health service centre"},
+        description='a text, or one text per language: { "zh-CN" = "…", en = "…" }',
+        min_length=1,
+    )
+    timezone: Zone = Field(ZoneInfo("Asia/Shanghai"), description='a time zone name such as "Asia/Shanghai"')
+    languages: Annotated[tuple[Language, ...], BeforeValidator(as_tuple)] = Field(
+        KNOWN_LANGUAGES,
+        min_length=1,
+        description='a list with "zh-CN" and "en" or one of them, first the one spoken first',
+    )
+    emergency: StrictStr = Field("120", pattern=r"^[0-9]{2,8}$", description="2 to 8 digits, as a text")
+    operator: Number = Field("", description='a number such as "+861055550100", or "" for none')
+    night_target: Number = Field("", description='a number such as "+861055550100", or "" for none')
+    live: StrictBool = Field(False, description="true or false")
+    allow_numbers: Annotated[tuple[StrictStr, ...], BeforeValidator(numbers)] = Field(
+        (), description='a list of numbers such as ["+861055550100"]'
+    )
+
+    def spoken_name(self, language: str) -> str:
+        """The hospital's name as said in `language`."""
+        return _in_language(self.name, language)
+
+    def spoken_alias(self, language: str) -> str:
+        """What somebody who may not be the patient hears instead of the hospital's name."""
+        return _in_language(self.alias, language)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.languages)) != len(self.languages):
+            raise ValueError("languages names a language twice")
+        for key, words in (("name", self.name), ("alias", self.alias)):
+            unknown = sorted(set(words) - {EVERY_LANGUAGE, *KNOWN_LANGUAGES})
+            missing = [lang for lang in self.languages if EVERY_LANGUAGE not in words and lang not in words]
+            if unknown:
+                raise ValueError(f"{key} has a text for {', '.join(unknown)}, which is not a known language")
+            if missing:
+                raise ValueError(f"{key} has no text for {', '.join(missing)}, which is in languages")
+        return self
+
+
+class Calling(Section):
+    """When and how fast patients are rung."""
+
+    window: Annotated[tuple[DayWindow, ...], BeforeValidator(as_tuple)] = Field(
+        ((time(8, 30), time(12, 0)), (time(14, 0), time(20, 30))),
+        min_length=1,
+        description='a list of spans of the day such as ["08:30-12:00", "14:00-20:30"]',
+    )
+    lines: StrictInt = Field(3, ge=1, le=1000, description="a whole number from 1 to 1000")
+    lines_reserved: StrictInt = Field(2, ge=0, le=999, description="a whole number, less than lines")
+    calls_per_second: float = Field(1.0, strict=True, gt=0, le=30, description="a number above 0 and not above 30")
+    ring_s: StrictInt = Field(30, ge=5, le=120, description="a whole number of seconds from 5 to 120")
+    rings_per_day: StrictInt = Field(2, ge=1, le=10, description="a whole number from 1 to 10")
+    list_lag_s: StrictInt = Field(60, ge=0, le=3600, description="a whole number of seconds from 0 to 3600")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.lines_reserved >= self.lines:
+            raise ValueError(
+                f"lines_reserved is {self.lines_reserved} and lines is {self.lines}: "
+                "lines must be greater, or no follow-up call could ever be placed"
+            )
+        spans = sorted(self.window)
+        if any(first[1] > second[0] for first, second in itertools.pairwise(spans)):
+            raise ValueError("two spans of window overlap")
+        return self
+
+
+class ProcedureFollowup(Section):
+    """What is different after one procedure; None means as in [followup]."""
+
+    waves: Waves | None = Field(None, description='a list such as ["6h", "48h", "7d"]')
+    threshold: StrictInt | None = Field(None, ge=1, le=10, description="a whole number from 1 to 10")
+
+
+class Followup(Section):
+    """When patients are rung after an operation, and from which pain score a doctor rings back."""
+
+    waves: Waves = Field(
+        tuple(Wave(name, timedelta(hours=hours)) for name, hours in
+              (("6h", 6), ("48h", 48), ("7d", 168), ("30d", 720), ("90d", 2160))),
+        description='a list such as ["6h", "48h", "7d", "30d", "90d"]',
+    )  # fmt: skip
+    threshold: StrictInt = Field(4, ge=1, le=10, description="a whole number from 1 to 10")
+    procedure: Mapping[str, ProcedureFollowup] = Field(
+        default_factory=dict, description='tables such as [followup.procedure."hernia repair"]'
+    )
+
+    def waves_for(self, procedure: str) -> tuple[Wave, ...]:
+        """The waves of one procedure, by its name as imported."""
+        override = self.procedure.get(procedure)
+        return self.waves if override is None or override.waves is None else override.waves
+
+    def threshold_for(self, procedure: str) -> int:
+        """The pain score (1-10) from which a patient after this procedure needs a doctor."""
+        override = self.procedure.get(procedure)
+        return self.threshold if override is None or override.threshold is None else override.threshold
+
+
+class Escalation(Section):
+    """The doctor's call-back: the promise and the chain that keeps it."""
+
+    promise_s: StrictInt = Field(300, ge=30, le=3600, description="a whole number of seconds from 30 to 3600")
+    ring_s: StrictInt = Field(25, ge=5, le=120, description="a whole number of seconds from 5 to 120")
+    talk_s: StrictInt = Field(15, ge=1, le=600, description="a whole number of seconds from 1 to 600")
+    chain: Annotated[tuple[StrictStr, ...], BeforeValidator(as_tuple)] = Field(
+        ("1", "2", "head", "president"),
+        min_length=1,
+        description='a list of tiers such as ["1", "2", "head", "president"]',
+    )
+    recheck_h: StrictInt = Field(4, ge=1, le=72, description="a whole number of hours from 1 to 72")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.talk_s >= self.promise_s:
+            raise ValueError(f"talk_s is {self.talk_s}: it must be less than promise_s ({self.promise_s})")
+        wrong = [tier for tier in self.chain if not _TIER.fullmatch(tier)]
+        if wrong:
+            raise ValueError(f'chain names {wrong[0]!r}: a tier is "1", "2" …, "head" or "president"')
+        if len(set(self.chain)) != len(self.chain):
+            raise ValueError("chain names a tier twice")
+        return self
+
+
+class Theme(Section):
+    """A seasonal offer on key 3 of the hotline, from its first to its last day, both included."""
+
+    first_day: date = Field(alias="from", strict=True, description="a date without quotes such as 2027-04-01")
+    last_day: date = Field(alias="until", strict=True, description="a date without quotes such as 2027-04-30")
+    say: Words = Field(min_length=1, description='one text per language: { "zh-CN" = "…", en = "…" }')
+    target: Number = Field("", description='a number such as "+861055550100", or "" for the operator')
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.last_day < self.first_day:
+            raise ValueError("until is before from")
+        return self
+
+    def spoken(self, language: str) -> str:
+        """The offer's words in `language`."""
+        return _in_language(self.say, language)
+
+
+class Hotline(Section):
+    """The line patients ring."""
+
+    flow: StrictStr = Field("hotline", pattern=r"^[a-z][a-z0-9_-]*$", description="the name of a flow")
+    night: NightWindow = Field((time(21, 0), time(8, 0)), description='a span such as "21:00-08:00"')
+    answer_s: Annotated[tuple[Seconds, ...], BeforeValidator(as_tuple)] = Field(
+        (3, 10, 15), min_length=1, description="a rising list of whole seconds such as [3, 10, 15]"
+    )
+    theme: Annotated[tuple[Theme, ...], BeforeValidator(as_tuple)] = Field((), description="[[hotline.theme]] tables")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if list(self.answer_s) != sorted(set(self.answer_s)):
+            raise ValueError(f"answer_s is {list(self.answer_s)}: the seconds must rise")
+        return self
+
+    def theme_on(self, day: date) -> Theme | None:
+        """The offer that runs on `day` (the hospital's date), the first listed if several do."""
+        return next((theme for theme in self.theme if theme.first_day <= day <= theme.last_day), None)
+
+
+class Tickets(Section):
+    """Which set of work-order clocks applies."""
+
+    preset: Literal["A", "B"] = Field("A", description='"A" or "B"')
+
+
+class Qa(Section):
+    """The day's sample of calls for the listening room."""
+
+    draw: StrictInt = Field(50, ge=0, le=10000, description="a whole number from 0 to 10000")
+    chats: StrictInt = Field(100, ge=0, le=10000, description="a whole number from 0 to 10000")
+    random_share: float = Field(0.6, strict=True, ge=0, le=1, description="a number from 0 to 1")
+    pass_mark: StrictInt = Field(90, alias="pass", ge=0, le=100, description="a whole number from 0 to 100")
+    weights: Mapping[str, Annotated[StrictInt, Field(ge=0, le=100)]] = Field(
+        {"response": 15, "resolution": 25, "tone": 15, "compliance": 15, "satisfaction": 30},
+        min_length=1,
+        description="whole numbers that sum to 100",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        total = sum(self.weights.values())
+        if total != 100:
+            raise ValueError(f"weights sum to {total}: they must sum to 100")
+        return self
+
+
+class KeepDays(Section):
+    """How long each class of recording is kept, in days."""
+
+    ordinary: StrictInt = Field(180, ge=1, le=36500, description="a whole number of days from 1 to 36500")
+    escalation: StrictInt = Field(1095, ge=1, le=36500, description="a whole number of days from 1 to 36500")
+    complaint: StrictInt = Field(1095, ge=1, le=36500, description="a whole number of days from 1 to 36500")
+
+
+class Recordings(Section):
+    """Sound files."""
+
+    keep_days: KeepDays = Field(KeepDays(), description="a table with ordinary, escalation and complaint")
+
+
+class Speech(Section):
+    """The speech-to-text engine of one language."""
+
+    engine: Literal["auto", "whisper", "vosk", "none"] = Field(
+        "auto", description='"auto", "whisper", "vosk" or "none"'
+    )
+    model: StrictStr = Field("", description='a model name or folder, or "" for the engine\'s own choice')
+
+
+class HospitalFile(Section):
+    """All of hospital.toml. `HospitalFile()` is the defaults."""
+
+    hospital: Hospital = Hospital()
+    calling: Calling = Calling()
+    followup: Followup = Followup()
+    escalation: Escalation = Escalation()
+    hotline: Hotline = Hotline()
+    tickets: Tickets = Tickets()
+    qa: Qa = Qa()
+    recordings: Recordings = Recordings()
+    speech: Annotated[Mapping[Language, Speech], BeforeValidator(every_language)] = Field(
+        {"zh-CN": Speech(), "en": Speech()}, description='tables such as [speech."zh-CN"] and [speech.en]'
+    )

@@ -1,0 +1,162 @@
+"""Deferred work: Procrastinate in our own database, told only "do it now".
+
+A job is deferred in the transaction that changes the state, with ids only as arguments, so both happen or
+neither does. Times are never Procrastinate's (its clock is the server's): a retry is a row with a due time
+that a tick finds. What Procrastinate does not do is run the jobs of a killed worker again; `sweep_stalled`
+does that, and because a job may therefore run twice, every handler begins by claiming its row.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import procrastinate
+import sqlalchemy as sa
+from procrastinate import psycopg_connector, sync_psycopg_connector
+from sqlalchemy.orm import Session
+
+from core.house import House
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 1.0
+STALLED_AFTER_S = 4.0
+"""A worker silent for this long is dead to us; its jobs run again on another (or on its successor)."""
+MAX_RUNS = 20
+"""A job that has been picked up this often and never finished stays failed, loudly."""
+
+QUEUES = ("escalation", "calls", "sms", "recordings", "speech")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A kind of work: its name in the store, its queue, and where in the queue it stands."""
+
+    name: str
+    queue: str
+    priority: int = 0
+
+
+JOBS: dict[str, Job] = {}
+_handlers: dict[str, Callable[..., None]] = {}
+_app = procrastinate.App(connector=psycopg_connector.PsycopgConnector())
+_deferrer = procrastinate.App(connector=sync_psycopg_connector.SyncPsycopgConnector())
+"""Only ever writes on a connection that is handed to it; the worker's own connector is asynchronous."""
+_house: House | None = None
+
+
+def declare(name: str, queue: str, priority: int = 0) -> Job:
+    """Name a kind of work, once, beside the state change that asks for it."""
+    if queue not in QUEUES:
+        raise ValueError(f"job {name}: no queue {queue}")
+    if name in JOBS:
+        raise ValueError(f"job {name} is declared twice")
+    JOBS[name] = Job(name, queue, priority)
+    return JOBS[name]
+
+
+def handles(job: Job) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Join a function `(house, **ids)` to a kind of work. It runs in a worker's thread, outside any transaction."""
+
+    def join(function: Callable[..., None]) -> Callable[..., None]:
+        if job.name in _handlers:
+            raise ValueError(f"job {job.name} has two handlers")
+        _handlers[job.name] = function
+
+        @_app.task(name=job.name, queue=job.queue)
+        def run(**ids: str) -> None:
+            if _house is None:
+                raise RuntimeError("a job ran in a process without a house")
+            function(_house, **{key: uuid.UUID(value) for key, value in ids.items()})
+
+        return function
+
+    return join
+
+
+def handlers() -> dict[str, Callable[..., None]]:
+    return dict(_handlers)
+
+
+def defer(session: Session, job: Job, **ids: uuid.UUID) -> None:
+    """Put the job into the store on this session's own transaction."""
+    connection = session.connection().connection.dbapi_connection
+    _deferrer.configure_task(job.name, queue=job.queue, priority=job.priority, connection=connection).defer(
+        **{key: str(value) for key, value in ids.items()}
+    )
+
+
+def sweep_stalled(session: Session) -> int:
+    """Give the jobs of dead workers back to the queue; returns how many.
+
+    Runs every second in every worker. A job over MAX_RUNS is failed instead of going round for ever.
+    """
+    dead = session.execute(
+        sa.text(
+            """
+            SELECT job.id, job.attempts FROM procrastinate_jobs job
+              LEFT JOIN procrastinate_workers w ON w.id = job.worker_id
+             WHERE job.status = 'doing'
+               AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => :after))
+             FOR UPDATE OF job SKIP LOCKED
+            """
+        ),
+        {"after": STALLED_AFTER_S},
+    ).all()
+    for row in dead:
+        if row.attempts >= MAX_RUNS:
+            session.execute(sa.text("SELECT procrastinate_finish_job_v1(:id, 'failed', false)"), {"id": row.id})
+            log.error("job given up", extra={"job_id": row.id, "attempts": row.attempts})
+        else:
+            session.execute(sa.text("SELECT procrastinate_retry_job_v2(:id, now(), NULL, NULL, NULL)"), {"id": row.id})
+            log.warning("job of a dead worker runs again", extra={"job_id": row.id})
+    return len(dead)
+
+
+def schema_sql() -> str:
+    """Procrastinate's own schema, for the first migration and for the wiring test that compares them."""
+    return procrastinate.schema.SchemaManager.get_schema()
+
+
+def _conninfo(house: House) -> str:
+    url = house.engine.url.set(drivername="postgresql")
+    return url.render_as_string(hide_password=False)
+
+
+async def run_workers(house: House, queues: Iterable[str]) -> None:
+    """Work until stopped: the escalation queue has its own slots, so that nothing routine is ever ahead of it."""
+    global _house
+    import asyncio
+
+    _house = house
+    wanted = tuple(queues)
+    groups = [
+        (("escalation",), 2),
+        (("calls", "sms"), 4),
+        (("recordings",), 2),
+        (("speech",), 1),
+    ]
+    connector = psycopg_connector.PsycopgConnector(conninfo=_conninfo(house), min_size=2, max_size=12)
+    with _app.replace_connector(connector) as app:
+        async with app.open_async():
+            runs = []
+            for names, slots in groups:
+                mine = [name for name in names if name in wanted]
+                if mine:
+                    runs.append(
+                        app.run_worker_async(
+                            queues=mine,
+                            name="-".join(mine),
+                            concurrency=slots,
+                            fetch_job_polling_interval=1.0,
+                            update_heartbeat_interval=HEARTBEAT_S,
+                            stalled_worker_timeout=STALLED_AFTER_S,
+                            delete_jobs="successful",
+                            shutdown_graceful_timeout=5.0,
+                            install_signal_handlers=False,
+                        )
+                    )
+            await asyncio.gather(*runs)

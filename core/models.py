@@ -1,0 +1,160 @@
+"""Tables every room shares: people, their numbers and consents, procedures, the event ledger, pauses."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.db import AwareDateTime, Base, Encrypted
+
+
+def new_id() -> uuid.UUID:
+    return uuid.uuid4()
+
+
+class Patient(Base):
+    __tablename__ = "patients"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    mrn: Mapped[str] = mapped_column(Encrypted("patients.mrn"))
+    mrn_index: Mapped[bytes] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(Encrypted("patients.name"))
+    birth_date: Mapped[str | None] = mapped_column(Encrypted("patients.birth_date"))
+    """ISO date."""
+    sex: Mapped[str] = mapped_column(default="")
+    language: Mapped[str]
+    timezone: Mapped[str]
+    allergies: Mapped[str] = mapped_column(Encrypted("patients.allergies"), default="")
+    status: Mapped[str] = mapped_column(default="active")
+    """active | deceased | readmitted"""
+    created_at: Mapped[datetime] = mapped_column(AwareDateTime)
+
+
+class Contact(Base):
+    """A number of a patient or of a registered relative, in the order they are to be tried."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (sa.UniqueConstraint("patient_id", "position"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    patient_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("patients.id"), index=True)
+    phone: Mapped[str] = mapped_column(Encrypted("contacts.phone"))
+    phone_index: Mapped[bytes] = mapped_column(index=True)
+    relation: Mapped[str] = mapped_column(default="self")
+    position: Mapped[int] = mapped_column(default=0)
+
+
+class Consent(Base):
+    """One line of the consent ledger; the newest line per purpose counts, and no line is no consent
+    (docs/clinical.md section 3)."""
+
+    __tablename__ = "consents"
+    __table_args__ = (sa.Index("ix_consents_latest", "patient_id", "purpose", "id"),)
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    patient_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("patients.id"))
+    purpose: Mapped[str]
+    """followup | recording | night"""
+    given: Mapped[bool]
+    source: Mapped[str]
+    """import | keypad | staff"""
+    at: Mapped[datetime] = mapped_column(AwareDateTime)
+
+
+class DoNotCall(Base):
+    """A number that asked to be left alone by routine calls."""
+
+    __tablename__ = "do_not_call"
+
+    phone_index: Mapped[bytes] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    at: Mapped[datetime] = mapped_column(AwareDateTime)
+
+
+class Procedure(Base):
+    """An operation with its end time; `mrn + external_id` is the identity an import goes by."""
+
+    __tablename__ = "procedures"
+    __table_args__ = (sa.UniqueConstraint("patient_id", "external_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    patient_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("patients.id"))
+    external_id: Mapped[str]
+    name: Mapped[str] = mapped_column(Encrypted("procedures.name"), default="")
+    department: Mapped[str] = mapped_column(default="")
+    surgeon: Mapped[str] = mapped_column(Encrypted("procedures.surgeon"), default="")
+    ended_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    discharged_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    status: Mapped[str] = mapped_column(default="active")
+    """active | cancelled"""
+
+
+class EventRow(Base):
+    """The ledger: every move of every aggregate, never changed, never deleted by the service.
+
+    `data` carries ids, counts and codes only: no name, number or free text.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (sa.Index("ix_events_subject", "kind", "subject_id", "id"),)
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
+    kind: Mapped[str]
+    """attempt | call | escalation | followup | message | recording | patient | lane | draw"""
+    subject_id: Mapped[uuid.UUID | None]
+    what: Mapped[str]
+    from_state: Mapped[str | None]
+    to_state: Mapped[str | None]
+    who: Mapped[str]
+    why: Mapped[str] = mapped_column(default="")
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+
+
+class Pause(Base):
+    """Outbound calls stopped by a person: `lane` is routine or all; open while `ended_at` is null."""
+
+    __tablename__ = "pauses"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    lane: Mapped[str]
+    reason: Mapped[str]
+    who: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+
+
+def record(
+    session: Session,
+    kind: str,
+    subject_id: uuid.UUID | None,
+    what: str,
+    now: datetime,
+    *,
+    from_state: str | None = None,
+    to_state: str | None = None,
+    who: str = "service",
+    why: str = "",
+    data: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> None:
+    """Append one row to the ledger, in the transaction of the move it tells of."""
+    session.add(
+        EventRow(
+            at=now,
+            kind=kind,
+            subject_id=subject_id,
+            what=what,
+            from_state=from_state,
+            to_state=to_state,
+            who=who,
+            why=why,
+            data={**(data or {}), **more},
+        )
+    )

@@ -1,0 +1,388 @@
+"""Attempts: the placing protocol of docs/design.md section 4, step by step, and the only writer of their status.
+
+1. `place` commits the row (`placing`, own UUID, a deadline) and defers the job, in one transaction.
+2. `claim_post` re-runs the gate and stamps `posted_at`; only then does the job POST.
+3. `posted` commits the SID; `post_refused` and `post_in_doubt` the two other endings.
+4. `overdue` turns silence into doubt, `looked` settles doubt from the carrier's own list.
+5. The voice webhook asks `may_speak`: an attempt that is over, or a second call for one attempt, never does.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core import events, jobs, people
+from core.models import EventRow, new_id, record
+from dialer import call, gate, lines
+from dialer.machine import (
+    ASK_AGAIN,
+    ATTEMPT_MOVES,
+    ATTEMPT_OVER,
+    CALL_OVER,
+    QUIET,
+    after_look,
+    final_outcome,
+    move,
+    refusal_outcome,
+)
+from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation
+
+PLACE_ROUTINE = jobs.declare("place_routine", "calls")
+PLACE_ESCALATION = jobs.declare("place_escalation", "escalation", priority=10)
+LOOK_ROUTINE = jobs.declare("look_routine", "calls")
+LOOK_ESCALATION = jobs.declare("look_escalation", "escalation")
+ASK = jobs.declare("ask_attempt", "calls")
+HANG_UP = jobs.declare("hang_up", "escalation", priority=5)
+
+POST_GRACE = timedelta(seconds=12)
+"""A POST times out after 8 s; four more and it is in doubt."""
+CLAIM_GRACE = timedelta(seconds=5)
+"""A placing row nobody has claimed by then gets its job again."""
+TOO_MANY_REQUESTS = 20429
+"""The carrier's code for a request it did not even look at (docs/twilio.md 1.8)."""
+TOO_MANY_AGAIN = timedelta(seconds=1)
+IN_VAIN = "looked for in vain"
+
+
+def place(
+    session: Session,
+    ring: gate.Ring,
+    *,
+    flow: str,
+    language: str,
+    brief: Mapping[str, Any],
+    ring_s: int,
+    now: datetime,
+) -> Attempt | gate.Refused:
+    """Step 1. The gate decides; if it passes, the row and its job are part of the caller's transaction."""
+    lines.hold_the_count(session)
+    refused = gate.may_dial(session, ring, now)
+    if refused is not None:
+        return refused
+    if ring.routine:
+        if not lines.routine_turn(session, now):
+            return gate.Refused("pace", now + timedelta(seconds=1))
+    else:
+        lines.escalation_turn(session, now)
+    attempt = _new(session, ring, "api", flow, language, brief, ring_s, now)
+    attempt.deadline_at = now + CLAIM_GRACE
+    _defer_place(session, attempt)
+    return attempt
+
+
+def dial(
+    session: Session,
+    ring: gate.Ring,
+    *,
+    parent: Call,
+    flow: str,
+    language: str,
+    brief: Mapping[str, Any],
+    ring_s: int,
+    now: datetime,
+) -> Attempt | gate.Refused:
+    """The same for a leg that a Dial in the webhook's own answer will ring: committed before the TwiML leaves."""
+    lines.hold_the_count(session)
+    refused = gate.may_dial(session, ring, now)
+    if refused is not None:
+        return refused
+    attempt = _new(session, ring, "dial", flow, language, brief, ring_s, now)
+    attempt.parent_call_id = parent.id
+    attempt.posted_at = now
+    attempt.deadline_at = now + timedelta(seconds=ring_s) + QUIET
+    return attempt
+
+
+def _new(
+    session: Session,
+    ring: gate.Ring,
+    via: str,
+    flow: str,
+    language: str,
+    brief: Mapping[str, Any],
+    ring_s: int,
+    now: datetime,
+) -> Attempt:
+    attempt = Attempt(
+        id=new_id(),
+        kind=ring.kind,
+        lane=ring.lane,
+        via=via,
+        subject_id=ring.subject_id,
+        patient_id=ring.patient_id,
+        to=ring.to,
+        to_index=people.phone_index(ring.to),
+        flow=flow,
+        language=language,
+        brief=dict(brief),
+        status="placing",
+        ring_s=ring_s,
+        shift_id=ring.shift_id,
+        give_up_at=ring.deadline_at,
+        created_at=now,
+        deadline_at=now,
+    )
+    session.add(attempt)
+    session.flush()
+    record(session, "attempt", attempt.id, "placing", now, to_state="placing", ring=ring.kind, via=via)
+    return attempt
+
+
+def locked(session: Session, attempt_id: uuid.UUID) -> Attempt | None:
+    return session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
+
+
+def claim_post(session: Session, attempt_id: uuid.UUID, now: datetime) -> Attempt | None:
+    """Step 2. The row if this job may POST now: still placing, never posted, and the gate still agrees."""
+    attempt = locked(session, attempt_id)
+    if attempt is None or attempt.status != "placing" or attempt.posted_at is not None:
+        return None
+    if attempt.kind == "doctor":
+        # A refusal below is told to the escalation: its lock comes before the count's, as everywhere.
+        session.get(Escalation, attempt.subject_id, with_for_update=True)
+    lines.hold_the_count(session)
+    ring = gate.Ring(
+        kind=attempt.kind,
+        to=attempt.to,
+        subject_id=attempt.subject_id,
+        patient_id=attempt.patient_id,
+        deadline_at=attempt.give_up_at,
+        shift_id=attempt.shift_id,
+        attempt_id=attempt.id,
+    )
+    refused = gate.may_dial(session, ring, now)
+    if refused is not None:
+        _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
+        return None
+    attempt.claim = new_id()
+    attempt.posted_at = now
+    attempt.deadline_at = now + POST_GRACE
+    return attempt
+
+
+def may_post(session: Session, attempt_id: uuid.UUID, claim: uuid.UUID | None, now: datetime) -> bool:
+    """Asked just before the POST by the job that claimed it: a worker that was paused meanwhile must not ring,
+    nor may a ring that was taken back."""
+    attempt = locked(session, attempt_id)
+    if attempt is None or attempt.status != "placing" or attempt.claim != claim:
+        return False
+    if attempt.unwanted:
+        _move(session, attempt, "cancelled", now, outcome="cancelled", why="taken back")
+    return not attempt.unwanted
+
+
+def posted(session: Session, attempt_id: uuid.UUID, sid: str, now: datetime) -> None:
+    """Step 3: the carrier has it. A callback may have said so already."""
+    attempt = locked(session, attempt_id)
+    if attempt is not None:
+        learn_sid(session, attempt, sid)
+        _move(session, attempt, "accepted_by_carrier", now)
+
+
+def post_refused(session: Session, attempt_id: uuid.UUID, code: int, now: datetime) -> None:
+    attempt = locked(session, attempt_id)
+    if attempt is None:
+        return
+    if code == TOO_MANY_REQUESTS and attempt.status == "placing":
+        # Nothing to do with the callee, and surely not placed: the same ring again, from the claim on.
+        attempt.claim, attempt.posted_at = None, None
+        attempt.deadline_at = now + TOO_MANY_AGAIN
+        record(session, "attempt", attempt.id, "carrier is busy", now, why=f"carrier code {code}")
+    else:
+        _move(session, attempt, "refused_by_carrier", now, outcome=refusal_outcome(code), why=f"carrier code {code}")
+
+
+def post_in_doubt(session: Session, attempt_id: uuid.UUID, now: datetime) -> None:
+    """No answer to the POST. The list is searched at once, and again when its lag has passed."""
+    attempt = locked(session, attempt_id)
+    if attempt is not None and _move(session, attempt, "no_reply", now):
+        _in_doubt(session, attempt, now)
+
+
+def _in_doubt(session: Session, attempt: Attempt, now: datetime) -> None:
+    attempt.deadline_at = now + ASK_AGAIN
+    _defer_look(session, attempt)
+    events.publish(session, events.AttemptInDoubt(attempt.id, attempt.kind, attempt.subject_id), now)
+
+
+def _defer_place(session: Session, attempt: Attempt) -> None:
+    job = PLACE_ROUTINE if attempt.lane == "routine" else PLACE_ESCALATION
+    jobs.defer(session, job, attempt_id=attempt.id)
+
+
+def _defer_look(session: Session, attempt: Attempt) -> None:
+    jobs.defer(session, LOOK_ROUTINE if attempt.lane == "routine" else LOOK_ESCALATION, attempt_id=attempt.id)
+
+
+def looked(
+    session: Session, attempt_id: uuid.UUID, candidates: list[tuple[str, str]], list_lag_s: int, now: datetime
+) -> None:
+    """Step 4. `candidates`: (SID, our word) of calls to this number in the carrier's list, newest first.
+
+    The list shows no UUID, so a call belongs to this attempt when nobody else here claims its SID. `now` is when the
+    list was read: a second look counts only when the lag has passed since the first, however often the job runs.
+    """
+    attempt = locked(session, attempt_id)
+    if attempt is None or attempt.status != "in_doubt":
+        return
+    taken = set(session.scalars(sa.select(Attempt.sid).where(Attempt.sid.in_([sid for sid, _ in candidates]))))
+    found = next(((sid, word) for sid, word in candidates if sid not in taken), None)
+    first = _first_look(session, attempt)
+    if found is None and first is not None and now < first + timedelta(seconds=list_lag_s):
+        return
+    look = after_look(found=found is not None, looks_before=attempt.looks, now=now, list_lag_s=list_lag_s)
+    if found is not None:
+        learn_sid(session, attempt, found[0])
+        _move(session, attempt, "found", now, why="found in the carrier's list")
+        carrier_says(session, attempt, found[1], now)
+        return
+    attempt.looks += 1
+    record(session, "attempt", attempt.id, IN_VAIN, now, looks=attempt.looks)
+    if look.verdict == "absent":
+        _move(session, attempt, "not_found", now, outcome="not_placed", why="not in the carrier's list twice")
+    else:
+        assert look.next_look_at is not None
+        attempt.deadline_at = look.next_look_at
+
+
+def _first_look(session: Session, attempt: Attempt) -> datetime | None:
+    """When the carrier's list was first read without finding it."""
+    return session.scalar(
+        sa.select(sa.func.min(EventRow.at)).where(
+            EventRow.kind == "attempt", EventRow.subject_id == attempt.id, EventRow.what == IN_VAIN
+        )
+    )
+
+
+def overdue(session: Session, now: datetime, limit: int = 1) -> int:
+    """Live attempts whose deadline has passed: doubt, a look, or a question to the carrier. Returns how many.
+
+    One at a time, because each may drive an escalation: see the order of locks in docs/design.md section 3.
+    """
+    rows = session.scalars(
+        sa.select(Attempt)
+        .where(Attempt.status.in_(LIVE_ATTEMPT), Attempt.deadline_at <= now)
+        .order_by(Attempt.deadline_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for attempt in rows:
+        if attempt.status == "placing" and attempt.posted_at is None:
+            attempt.deadline_at = now + CLAIM_GRACE
+            _defer_place(session, attempt)
+        elif attempt.status == "placing" and attempt.via == "api":
+            _move(session, attempt, "no_reply", now)
+            _in_doubt(session, attempt, now)
+        elif attempt.status == "in_doubt":
+            attempt.deadline_at = now + ASK_AGAIN
+            _defer_look(session, attempt)
+        elif attempt.sid is None:
+            # A Dial leg of which nothing was ever heard: its parent's Dial is long over.
+            _move(session, attempt, "ended", now, outcome="failed_now", why="no sign of the leg")
+        else:
+            attempt.deadline_at = now + ASK_AGAIN
+            jobs.defer(session, ASK, attempt_id=attempt.id)
+            if attempt.unwanted:
+                jobs.defer(session, HANG_UP, attempt_id=attempt.id)
+    return len(rows)
+
+
+def may_speak(session: Session, attempt_id: uuid.UUID, sid: str) -> Attempt | None:
+    """Step 5. The attempt, locked, if the answered call `sid` is really its call and it is not over."""
+    attempt = locked(session, attempt_id)
+    if attempt is None or attempt.status in ATTEMPT_OVER:
+        return None
+    learn_sid(session, attempt, sid)
+    return attempt if attempt.sid == sid and not attempt.unwanted else None
+
+
+def carrier_says(
+    session: Session, attempt: Attempt, word: str, now: datetime, *, seq: int | None = None, sip_code: str = ""
+) -> None:
+    """A status of the carrier's, in our words. Late and repeated ones find no move and change nothing."""
+    if seq is not None:
+        if seq <= attempt.last_seq:
+            return
+        attempt.last_seq = seq
+    if attempt.status in ATTEMPT_OVER:
+        return
+    attempt.deadline_at = now + (QUIET if word == "in_progress" else timedelta(seconds=attempt.ring_s) + QUIET)
+    if word == "queued":
+        _move(session, attempt, "accepted_by_carrier", now)
+    elif word == "ringing":
+        if _move(session, attempt, "ringing", now):
+            attempt.ringing_at = now
+            events.publish(session, events.AttemptRinging(attempt.id, attempt.kind, attempt.subject_id), now)
+    elif word == "in_progress":
+        if _move(session, attempt, "answered", now):
+            attempt.answered_at = now
+    elif word in CALL_OVER:
+        outcome = final_outcome(word, answered=attempt.answered_at is not None, sip_code=sip_code)
+        _end_conversation(session, attempt, word, now)
+        _move(session, attempt, "ended", now, outcome=outcome)
+
+
+def _end_conversation(session: Session, attempt: Attempt, word: str, now: datetime) -> None:
+    conversation = session.scalar(sa.select(Call).where(Call.attempt_id == attempt.id).with_for_update())
+    if conversation is not None:
+        call.carrier_says(session, conversation, word, now)
+
+
+def take_back(session: Session, attempt_id: uuid.UUID) -> None:
+    """We no longer want this ring. A job sees to it, because the row may be locked by a callback that waits for us."""
+    jobs.defer(session, HANG_UP, attempt_id=attempt_id)
+
+
+def unwanted(session: Session, attempt_id: uuid.UUID, now: datetime) -> str | None:
+    """Mark the ring as taken back: cancelled if the carrier never had it. Returns the SID to hang up, if any."""
+    attempt = locked(session, attempt_id)
+    if attempt is None or attempt.status == "ended":
+        return None
+    attempt.unwanted = True
+    if attempt.status == "placing" and attempt.posted_at is None:
+        _move(session, attempt, "cancelled", now, outcome="cancelled", why="taken back")
+        return None
+    return attempt.sid
+
+
+def live_for(session: Session, subject_id: uuid.UUID, kind: str) -> list[Attempt]:
+    return list(
+        session.scalars(
+            sa.select(Attempt)
+            .where(Attempt.subject_id == subject_id, Attempt.kind == kind, Attempt.status.in_(LIVE_ATTEMPT))
+            .order_by(Attempt.created_at)
+        )
+    )
+
+
+def learn_sid(session: Session, attempt: Attempt, sid: str) -> None:
+    """The carrier's name for this ring, from whoever hears it first. One that was taken back or given up before
+    it had a name must not ring on."""
+    if attempt.sid is None and sid:
+        attempt.sid = sid
+        if attempt.unwanted or attempt.status in ("absent", "cancelled"):
+            jobs.defer(session, HANG_UP, attempt_id=attempt.id)
+
+
+def _move(
+    session: Session, attempt: Attempt, event: str, now: datetime, *, outcome: str | None = None, why: str = ""
+) -> bool:
+    """The only writer of an attempt's status. False: no such move, nothing changed."""
+    to_state = move(ATTEMPT_MOVES, attempt.status, event)
+    if to_state is None:
+        return False
+    from_state, attempt.status = attempt.status, to_state
+    if why:
+        attempt.why = why
+    record(session, "attempt", attempt.id, event, now, from_state=from_state, to_state=to_state, why=why)
+    if to_state in ATTEMPT_OVER:
+        attempt.ended_at = now
+        attempt.outcome = outcome or "cancelled"
+        events.publish(session, events.AttemptEnded(attempt.id, attempt.kind, attempt.subject_id, attempt.outcome), now)
+    return True

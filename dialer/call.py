@@ -1,0 +1,122 @@
+"""Calls: conversations with somebody on the line. Only writer of their status; a call only moves forward."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core import events, jobs, people
+from core.models import new_id, record
+from dialer.machine import ASK_AGAIN, CALL_MOVES, CALL_OVER, QUIET, move
+from dialer.models import LIVE_CALL, Attempt, Call
+
+WATCH = jobs.declare("watch_call", "calls", priority=5)
+ASK_CALL = jobs.declare("ask_call", "calls")
+INTERRUPT = jobs.declare("interrupt_call", "escalation", priority=5)
+
+
+def open_inbound(session: Session, sid: str, party: str, flow: str, now: datetime) -> Call:
+    """Somebody rings us. `party` is their number in E.164, or empty when it is withheld.
+
+    The carrier is asked, by a job, to tell us when the call ends: an inbound call has no status callback
+    of its own unless the number is set up with one.
+    """
+    owners = people.patients_with_number(session, party) if party else []
+    call = _new(session, sid, None, "hotline", party, flow, now)
+    # A number shared by a family says who rings only if one patient has it.
+    call.patient_id = owners[0].id if len(owners) == 1 else None
+    jobs.defer(session, WATCH, call_id=call.id)
+    return call
+
+
+def open_for(session: Session, attempt: Attempt, sid: str, now: datetime) -> Call:
+    """The ring `attempt` was answered."""
+    call = _new(session, sid, attempt.id, attempt.kind, attempt.to, attempt.flow, now)
+    call.patient_id = attempt.patient_id
+    return call
+
+
+def _new(
+    session: Session, sid: str, attempt_id: uuid.UUID | None, kind: str, party: str, flow: str, now: datetime
+) -> Call:
+    call = Call(
+        id=new_id(),
+        sid=sid,
+        attempt_id=attempt_id,
+        kind=kind,
+        status="in_progress",
+        party=party,
+        party_index=people.phone_index(party) if party else None,
+        flow=flow,
+        started_at=now,
+        answered_at=now,
+        deadline_at=now + QUIET,
+    )
+    session.add(call)
+    session.flush()
+    record(session, "call", call.id, "answered", now, to_state="in_progress", who="carrier", call=kind)
+    return call
+
+
+def locked(session: Session, call_id: uuid.UUID) -> Call | None:
+    """The call, locked after its attempt: every transaction that needs both takes them in this order."""
+    attempt_id = session.scalar(sa.select(Call.attempt_id).where(Call.id == call_id))
+    if attempt_id is not None:
+        session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
+    return session.get(Call, call_id, with_for_update=True, populate_existing=True)
+
+
+def by_sid(session: Session, sid: str) -> Call | None:
+    call_id = session.scalar(sa.select(Call.id).where(Call.sid == sid))
+    return locked(session, call_id) if call_id is not None else None
+
+
+def for_attempt(session: Session, attempt_id: uuid.UUID) -> Call | None:
+    return session.scalar(sa.select(Call).where(Call.attempt_id == attempt_id))
+
+
+def alive(session: Session, call: Call, now: datetime) -> None:
+    """A sign of life: the carrier is asked only after another quiet spell."""
+    call.deadline_at = now + QUIET
+    if call.attempt_id is not None:
+        attempt = session.get_one(Attempt, call.attempt_id)
+        attempt.deadline_at = now + QUIET
+
+
+def carrier_says(session: Session, call: Call, word: str, now: datetime) -> None:
+    """A status of the carrier's, in our words; the first final one ends the call and is told to the house."""
+    to_state = move(CALL_MOVES, call.status, word)
+    if to_state is None:
+        if call.status in LIVE_CALL:
+            call.deadline_at = now + QUIET
+        return
+    from_state, call.status = call.status, to_state
+    record(session, "call", call.id, word, now, from_state=from_state, to_state=to_state, who="carrier")
+    if to_state in CALL_OVER:
+        call.ended_at = now
+        events.publish(session, events.CallEnded(call.id), now)
+
+
+def overdue(session: Session, now: datetime, limit: int = 100) -> int:
+    """Inbound calls nothing was heard of: the carrier is asked. Ours are asked for as attempts."""
+    rows = session.scalars(
+        sa.select(Call)
+        .where(Call.status.in_(LIVE_CALL), Call.attempt_id.is_(None), Call.deadline_at <= now)
+        .order_by(Call.deadline_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for call in rows:
+        call.deadline_at = now + ASK_AGAIN
+        jobs.defer(session, ASK_CALL, call_id=call.id)
+    return len(rows)
+
+
+def live_with_number(session: Session, e164: str) -> list[Call]:
+    """Calls on which this number talks with us now."""
+    return list(
+        session.scalars(sa.select(Call).where(Call.party_index == people.phone_index(e164), Call.status.in_(LIVE_CALL)))
+    )

@@ -1,0 +1,227 @@
+"""The one gate. `may_dial(session, ring, now)` runs immediately before every outbound ring, first tries and
+retries alike, whoever asked, also before a webhook hands out a Dial.
+
+Rules by kind of ring (docs/design.md section 1):
+- routine (follow-up, SMS): patient alive and at home, consent, do-not-call, window, deadline, caps, pause, lines
+- to a patient who raised the alarm: number, lines
+- to a doctor or the operator: on duty, number, lines
+- all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
+
+Every refusal leaves a row with its reason; `again_at` says when asking again makes sense (None: never).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core import calendar, people
+from core.house import settings_of
+from core.models import Patient, Pause
+from dialer import lines
+from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Refusal, Shift
+
+NO_LINE_AGAIN = timedelta(seconds=2)
+PAUSED_AGAIN = timedelta(seconds=30)
+NUMBER_BUSY_AGAIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A ring (or SMS) somebody wants to make. `subject_id` is what it is for; `attempt_id` is set once the
+    attempt's row exists, so that it is not counted against itself."""
+
+    kind: str
+    """followup | sms | doctor | patient | operator"""
+    to: str
+    """E.164"""
+    subject_id: uuid.UUID | None
+    patient_id: uuid.UUID | None = None
+    deadline_at: datetime | None = None
+    shift_id: uuid.UUID | None = None
+    attempt_id: uuid.UUID | None = None
+
+    @property
+    def routine(self) -> bool:
+        return self.kind in ("followup", "sms")
+
+    @property
+    def lane(self) -> str:
+        return "routine" if self.routine else "escalation"
+
+
+@dataclass(frozen=True)
+class Refused:
+    reason: str
+    again_at: datetime | None = None
+
+
+REASONS: dict[str, str] = {
+    "not_live": "the service is not live and the number is not in allow_numbers",
+    "bad_number": "the number cannot be a telephone number",
+    "premium_number": "the number is a premium-rate one",
+    "paused": "outbound calls are paused",
+    "no_line": "no line is free for this lane",
+    "number_in_use": "this number is being rung or is on the line with us",
+    "deceased": "the patient has died",
+    "readmitted": "the patient is in the hospital again",
+    "no_consent": "the patient has not agreed to follow-up calls",
+    "do_not_call": "the number asked not to be called",
+    "deadline_passed": "too late for this one",
+    "outside_window": "outside calling hours where the patient is",
+    "rings_per_day": "the number was rung often enough today",
+    "off_duty": "the shift is over or has not begun",
+    "no_patient": "the patient is not on file any more",
+}
+
+
+def may_dial(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    """None: ring. Otherwise the reason, already written down."""
+    refused = _first_refusal(session, ring, now)
+    if refused is not None:
+        _write_down(session, ring, refused.reason, now)
+    return refused
+
+
+def _first_refusal(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    for rule in _rules(ring):
+        refused = rule(session, ring, now)
+        if refused is not None:
+            return refused
+    return None
+
+
+Rule = Callable[[Session, Ring, datetime], Refused | None]
+
+
+def _rules(ring: Ring) -> list[Rule]:
+    rules: list[Rule] = [_number, _live, _pause]
+    if ring.routine:
+        rules += [_patient, _consent, _do_not_call, _deadline, _window]
+    if ring.kind == "doctor":
+        rules.append(_on_duty)
+    if ring.kind == "sms":
+        return rules
+    if ring.routine:
+        rules.append(_rings_today)
+    return [*rules, _number_free, _line]
+
+
+def _number(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    try:
+        number = phonenumbers.parse(ring.to)
+    except phonenumbers.NumberParseException:
+        return Refused("bad_number")
+    if not phonenumbers.is_possible_number(number):
+        return Refused("bad_number")
+    if phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.PREMIUM_RATE:
+        return Refused("premium_number")
+    return None
+
+
+def _live(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    hospital = settings_of(session).hospital
+    if hospital.live or ring.to in hospital.allow_numbers:
+        return None
+    return Refused("not_live", now + PAUSED_AGAIN)
+
+
+def _pause(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    lanes = ("routine", "all") if ring.routine else ("all",)
+    paused = session.scalar(sa.select(sa.exists().where(Pause.ended_at.is_(None), Pause.lane.in_(lanes))))
+    return Refused("paused", now + PAUSED_AGAIN) if paused else None
+
+
+def _patient(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    patient = session.get(Patient, ring.patient_id) if ring.patient_id else None
+    if patient is None:
+        return Refused("no_patient")
+    return Refused(patient.status) if patient.status in ("deceased", "readmitted") else None
+
+
+def _consent(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    assert ring.patient_id is not None
+    return None if people.has_consent(session, ring.patient_id, "followup") else Refused("no_consent")
+
+
+def _do_not_call(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    return Refused("do_not_call") if people.on_do_not_call(session, ring.to) else None
+
+
+def _deadline(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    return Refused("deadline_passed") if ring.deadline_at is not None and now >= ring.deadline_at else None
+
+
+def _window(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    patient = session.get_one(Patient, ring.patient_id)
+    if ring.kind == "followup" and people.has_consent(session, patient.id, "night"):
+        return None
+    windows = settings_of(session).calling.window
+    if calendar.in_window(now, patient.timezone, windows):
+        return None
+    return Refused("outside_window", calendar.next_open(now, patient.timezone, windows))
+
+
+def _rings_today(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    zone = ZoneInfo(session.get_one(Patient, ring.patient_id).timezone)
+    today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    rung = (
+        sa.select(sa.func.count())
+        .select_from(Attempt)
+        .where(
+            Attempt.to_index == people.phone_index(ring.to),
+            Attempt.created_at >= today,
+            Attempt.lane == "routine",
+            Attempt.posted_at.is_not(None),
+        )
+    )
+    if ring.attempt_id is not None:
+        rung = rung.where(Attempt.id != ring.attempt_id)
+    if (session.scalar(rung) or 0) < settings_of(session).calling.rings_per_day:
+        return None
+    return Refused("rings_per_day", today + timedelta(days=1))
+
+
+def _on_duty(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    shift = session.get(Shift, ring.shift_id) if ring.shift_id else None
+    on_duty = shift is not None and shift.starts_at <= now < shift.ends_at
+    return None if on_duty else Refused("off_duty")
+
+
+def _number_free(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    """Nobody is rung while they are on the line with us, or by two of our rings at once."""
+    index = people.phone_index(ring.to)
+    ringing = sa.select(Attempt.id).where(Attempt.to_index == index, Attempt.status.in_(LIVE_ATTEMPT))
+    if ring.attempt_id is not None:
+        ringing = ringing.where(Attempt.id != ring.attempt_id)
+    talking = sa.select(Call.id).where(Call.party_index == index, Call.status.in_(LIVE_CALL), Call.attempt_id.is_(None))
+    if session.scalar(sa.select(ringing.exists() | talking.exists())):
+        return Refused("number_in_use", now + NUMBER_BUSY_AGAIN)
+    return None
+
+
+def _line(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    if lines.has_free(session, ring.lane, besides=ring.attempt_id):
+        return None
+    return Refused("no_line", now + NO_LINE_AGAIN)
+
+
+def _write_down(session: Session, ring: Ring, reason: str, now: datetime) -> None:
+    last = session.scalar(
+        sa.select(Refusal)
+        .where(Refusal.subject_id == ring.subject_id, Refusal.kind == ring.kind)
+        .order_by(Refusal.id.desc())
+        .limit(1)
+    )
+    if last is not None and last.reason == reason:
+        last.last_at = now
+        last.times += 1
+        return
+    session.add(Refusal(kind=ring.kind, subject_id=ring.subject_id, reason=reason, first_at=now, last_at=now))

@@ -1,0 +1,193 @@
+"""The dialer's deferred work: everything that speaks to the carrier. No database connection is held meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from core import jobs
+from core.house import House
+from dialer import attempt as attempts
+from dialer import call as calls
+from dialer import sms
+from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
+from dialer.machine import UnknownWord, call_word, message_word
+from dialer.models import LIVE_CALL, Attempt, Call, Message
+
+log = logging.getLogger(__name__)
+
+
+@jobs.handles(attempts.PLACE_ROUTINE)
+@jobs.handles(attempts.PLACE_ESCALATION)
+def place(house: House, attempt_id: uuid.UUID) -> None:
+    """Steps 2 and 3 of the placing protocol."""
+    with house.transaction() as session:
+        attempt = attempts.claim_post(session, attempt_id, house.clock.now())
+    if attempt is None:
+        return
+    base = house.settings.public_url
+    with house.transaction() as session:
+        if not attempts.may_post(session, attempt_id, attempt.claim, house.clock.now()):
+            return
+    try:
+        placed = house.service(CarrierClient).place(
+            to=attempt.to,
+            url=f"{base}/ivr/call/{attempt.id}",
+            status_callback=f"{base}/dialer/attempt/{attempt.id}",
+            ring_s=attempt.ring_s,
+        )
+    except CarrierRefused as refused:
+        with house.transaction() as session:
+            attempts.post_refused(session, attempt_id, refused.code, house.clock.now())
+    except InDoubt:
+        with house.transaction() as session:
+            attempts.post_in_doubt(session, attempt_id, house.clock.now())
+    else:
+        with house.transaction() as session:
+            attempts.posted(session, attempt_id, placed.sid, house.clock.now())
+
+
+@jobs.handles(attempts.LOOK_ROUTINE)
+@jobs.handles(attempts.LOOK_ESCALATION)
+def look(house: House, attempt_id: uuid.UUID) -> None:
+    """Step 4: search the carrier's own list for a ring in doubt. An unreachable carrier is no look."""
+    with house.transaction() as session:
+        attempt = session.get(Attempt, attempt_id)
+    if attempt is None or attempt.status != "in_doubt" or attempt.posted_at is None:
+        return
+    read_at = house.clock.now()
+    try:
+        found = house.service(CarrierClient).find_calls(to=attempt.to, since=attempt.posted_at)
+        candidates = [(call.sid, call_word(call.status)) for call in found]
+    except (CarrierRefused, InDoubt, UnknownWord) as error:
+        log.warning("the carrier's list could not be read", extra={"attempt": str(attempt_id), "why": str(error)})
+        return
+    with house.transaction() as session:
+        attempts.looked(session, attempt_id, candidates, house.settings.calling.list_lag_s, read_at)
+
+
+@jobs.handles(attempts.ASK)
+def ask_attempt(house: House, attempt_id: uuid.UUID) -> None:
+    """No callback for too long: how does the carrier see this call?"""
+    with house.transaction() as session:
+        attempt = session.get(Attempt, attempt_id)
+    if attempt is None or attempt.sid is None or attempt.ended_at is not None:
+        return
+    word = _ask(house, attempt.sid)
+    if word is not None:
+        with house.transaction() as session:
+            row = attempts.locked(session, attempt_id)
+            if row is not None:
+                attempts.carrier_says(session, row, word, house.clock.now())
+
+
+@jobs.handles(calls.ASK_CALL)
+def ask_call(house: House, call_id: uuid.UUID) -> None:
+    with house.transaction() as session:
+        call = session.get(Call, call_id)
+    if call is None or call.sid is None or call.status not in LIVE_CALL:
+        return
+    word = _ask(house, call.sid)
+    if word is not None:
+        with house.transaction() as session:
+            row = calls.locked(session, call_id)
+            if row is not None:
+                calls.carrier_says(session, row, word, house.clock.now())
+
+
+def _ask(house: House, sid: str) -> str | None:
+    """Our word for the call's state at the carrier; a call the carrier does not know has failed."""
+    try:
+        return call_word(house.service(CarrierClient).look_up(sid).status)
+    except CarrierRefused as refused:
+        if refused.code == 20404:
+            return "failed"
+        log.warning("the carrier would not say", extra={"sid": sid, "code": refused.code})
+    except (InDoubt, UnknownWord) as error:
+        log.warning("the carrier did not say", extra={"sid": sid, "why": str(error)})
+    return None
+
+
+@jobs.handles(attempts.HANG_UP)
+def hang_up(house: House, attempt_id: uuid.UUID) -> None:
+    """End a ring nobody wants any more."""
+    with house.transaction() as session:
+        sid = attempts.unwanted(session, attempt_id, house.clock.now())
+    if sid is not None:
+        house.service(CarrierClient).hang_up(sid)
+
+
+@jobs.handles(calls.WATCH)
+def watch_call(house: House, call_id: uuid.UUID) -> None:
+    """Ask the carrier to tell us when this inbound call ends."""
+    with house.transaction() as session:
+        call = session.get(Call, call_id)
+    if call is None or call.sid is None or call.status not in LIVE_CALL:
+        return
+    house.service(CarrierClient).watch(call.sid, f"{house.settings.public_url}/dialer/call/{call_id}")
+
+
+@jobs.handles(calls.INTERRUPT)
+def interrupt_call(house: House, call_id: uuid.UUID) -> None:
+    """A doctor is on the phone for somebody who still talks with our machine: say so and hang up."""
+    with house.transaction() as session:
+        call = session.get(Call, call_id)
+    if call is None or call.sid is None or call.status not in LIVE_CALL or call.kind not in ("hotline", "followup"):
+        return
+    language = str((call.session or {}).get("language") or house.settings.hospital.languages[0])
+    twiml = house.service(Interruption).doctor_is_coming(language)
+    house.service(CarrierClient).say_and_hang_up(call.sid, twiml)
+
+
+class Interruption:
+    """Words for a caller who is cut short; the prompts belong to ivr, so app.py hands them in."""
+
+    def __init__(self, twiml_by_language: dict[str, str]) -> None:
+        self._twiml = twiml_by_language
+
+    def doctor_is_coming(self, language: str) -> str:
+        return self._twiml[language]
+
+
+@jobs.handles(sms.SEND)
+def send_message(house: House, message_id: uuid.UUID) -> None:
+    """Claim, POST, commit; an SMS without an answer is looked for before it is ever sent again."""
+    with house.transaction() as session:
+        message = sms.claim(session, message_id, house.clock.now())
+    if message is None:
+        return
+    carrier = house.service(CarrierClient)
+    try:
+        sent = carrier.send_sms(
+            to=message.to,
+            body=message.body,
+            status_callback=f"{house.settings.public_url}/dialer/message/{message.id}",
+        )
+    except CarrierRefused as refused:
+        with house.transaction() as session:
+            sms.refused(session, message_id, refused.code, house.clock.now())
+    except InDoubt as doubt:
+        # The row stays `sending`; its due time brings `look_message`.
+        log.warning("an SMS is in doubt", extra={"message": str(message_id), "why": str(doubt)})
+    else:
+        with house.transaction() as session:
+            sms.posted(session, message_id, sent.sid, house.clock.now())
+
+
+@jobs.handles(sms.LOOK)
+def look_message(house: House, message_id: uuid.UUID) -> None:
+    with house.transaction() as session:
+        message = session.get(Message, message_id)
+        others = sms.sids_to(session, message.to_index) if message is not None else set()
+    if message is None or message.status != "sending" or message.posted_at is None:
+        return
+    carrier = house.service(CarrierClient)
+    read_at = house.clock.now()
+    try:
+        found = carrier.find_message(to=message.to, body=message.body, since=message.posted_at, besides=others)
+        word = message_word(found.status) if found else None
+    except (CarrierRefused, InDoubt, UnknownWord) as error:
+        log.warning("the carrier's messages could not be read", extra={"message": str(message_id), "why": str(error)})
+        return
+    with house.transaction() as session:
+        sms.looked(session, message_id, found.sid if found else None, word, read_at)

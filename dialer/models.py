@@ -1,0 +1,236 @@
+"""Tables of the dialer: calls, attempts, refusals, messages, the roster, escalations."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import AwareDateTime, Base, Encrypted
+from core.models import new_id
+
+LIVE_ATTEMPT = ("placing", "in_doubt", "placed", "ringing", "answered")
+LIVE_CALL = ("ringing", "in_progress")
+
+
+class Call(Base):
+    """One carrier call: an inbound one, one we placed, or the far leg of a Dial."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        sa.Index("ix_calls_live", "deadline_at", postgresql_where=sa.text("status IN ('ringing','in_progress')")),
+        sa.Index(
+            "ix_calls_live_number", "party_index", postgresql_where=sa.text("status IN ('ringing','in_progress')")
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    sid: Mapped[str | None] = mapped_column(unique=True)
+    attempt_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("attempts.id"), unique=True)
+    """The ring of ours that made it; null for an inbound call."""
+    kind: Mapped[str]
+    """hotline | followup | doctor | patient | operator"""
+    status: Mapped[str]
+    """ringing | in_progress | completed | busy | no_answer | failed | cancelled"""
+    party: Mapped[str] = mapped_column(Encrypted("calls.party"), default="")
+    """The number of the person on the line, E.164; empty when withheld."""
+    party_index: Mapped[bytes | None]
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
+    flow: Mapped[str] = mapped_column(default="")
+    flow_version: Mapped[str] = mapped_column(default="")
+    session: Mapped[dict[str, Any] | None] = mapped_column(Encrypted("calls.session", as_json=True))
+    turn: Mapped[int] = mapped_column(default=0)
+    last_twiml: Mapped[str | None] = mapped_column(Encrypted("calls.last_twiml"))
+    """What was answered at `turn`, so that a repeated request hears the same again."""
+    callback: Mapped[str | None] = mapped_column(Encrypted("calls.callback"))
+    """The number a caller with a withheld one keyed to be rung back at."""
+    recording_on: Mapped[bool] = mapped_column(default=False)
+    """A recording was started after the notice and not refused."""
+    started_at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
+    answered_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    deadline_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    """No sign of life by then: the carrier is asked."""
+    last_seq: Mapped[int] = mapped_column(default=-1)
+
+
+class Attempt(Base):
+    """One ring of ours, placed by the API or by a Dial; the protocol of docs/design.md section 4."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        sa.Index("ix_attempts_subject", "subject_id", "created_at"),
+        sa.Index(
+            "ix_attempts_due",
+            "deadline_at",
+            postgresql_where=sa.text("status IN ('placing','in_doubt','placed','ringing','answered')"),
+        ),
+        sa.Index(
+            "ix_attempts_live_number",
+            "to_index",
+            postgresql_where=sa.text("status IN ('placing','in_doubt','placed','ringing','answered')"),
+        ),
+        sa.Index("ix_attempts_number_day", "to_index", "created_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    """followup | doctor | patient | operator"""
+    lane: Mapped[str]
+    """routine | escalation"""
+    via: Mapped[str]
+    """api | dial"""
+    subject_id: Mapped[uuid.UUID | None]
+    """The follow-up or escalation this ring is for."""
+    parent_call_id: Mapped[uuid.UUID | None]
+    """The call whose Dial rings it (no foreign key: calls already point at attempts)."""
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
+    to: Mapped[str] = mapped_column(Encrypted("attempts.to"))
+    to_index: Mapped[bytes]
+    flow: Mapped[str]
+    language: Mapped[str]
+    brief: Mapped[dict[str, Any]] = mapped_column(Encrypted("attempts.brief", as_json=True))
+    """What the flow is told besides the settings: score, hours, department, threshold, wave ..."""
+    status: Mapped[str]
+    outcome: Mapped[str | None]
+    why: Mapped[str] = mapped_column(default="")
+    claim: Mapped[uuid.UUID | None]
+    posted_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """Set just before the POST: from here on the world may have heard it."""
+    deadline_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    unwanted: Mapped[bool] = mapped_column(default=False)
+    """Taken back: hung up as soon as the carrier tells its SID."""
+    looks: Mapped[int] = mapped_column(default=0)
+    """How often the carrier's list was searched for it in vain."""
+    sid: Mapped[str | None] = mapped_column(unique=True)
+    ring_s: Mapped[int]
+    shift_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("shifts.id"))
+    give_up_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """No POST after this."""
+    created_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    ringing_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    last_seq: Mapped[int] = mapped_column(default=-1)
+
+
+class Refusal(Base):
+    """The gate said no. One row per ring and reason; a repeat of the same reason moves `last_at` only."""
+
+    __tablename__ = "refusals"
+    __table_args__ = (sa.Index("ix_refusals_subject", "subject_id", "id"),)
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    kind: Mapped[str]
+    subject_id: Mapped[uuid.UUID | None]
+    reason: Mapped[str]
+    first_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    last_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    times: Mapped[int] = mapped_column(default=1)
+
+
+class Pace(Base):
+    """When the next POST to the carrier may leave: one row, locked by whoever takes the next place."""
+
+    __tablename__ = "pace"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    next_at: Mapped[datetime] = mapped_column(AwareDateTime)
+
+
+class Message(Base):
+    """One SMS."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        sa.Index("ix_messages_due", "due_at", postgresql_where=sa.text("status IN ('planned','sending')")),
+        sa.UniqueConstraint("subject_id", "kind"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    """recovery"""
+    subject_id: Mapped[uuid.UUID | None]
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
+    to: Mapped[str] = mapped_column(Encrypted("messages.to"))
+    to_index: Mapped[bytes]
+    body: Mapped[str] = mapped_column(Encrypted("messages.body"))
+    status: Mapped[str]
+    """planned | sending | sent | delivered | undelivered | failed | cancelled"""
+    why: Mapped[str] = mapped_column(default="")
+    due_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    """When planned: its hour. When sending: by when the carrier must have answered."""
+    posted_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    sid: Mapped[str | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(AwareDateTime)
+
+
+class Shift(Base):
+    """One doctor on duty from `starts_at` until `ends_at` in one tier of one department (`*` = all)."""
+
+    __tablename__ = "shifts"
+    __table_args__ = (
+        sa.Index("ix_shifts_on_duty", "department", "tier", "starts_at"),
+        sa.UniqueConstraint("department", "tier", "doctor_index", "starts_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    department: Mapped[str]
+    tier: Mapped[str]
+    position: Mapped[int]
+    """Order within the tier, as in the file."""
+    doctor: Mapped[str] = mapped_column(Encrypted("shifts.doctor"))
+    doctor_index: Mapped[bytes]
+    phone: Mapped[str] = mapped_column(Encrypted("shifts.phone"))
+    phone2: Mapped[str] = mapped_column(Encrypted("shifts.phone2"), default="")
+    pin: Mapped[str] = mapped_column(Encrypted("shifts.pin"), default="")
+    language: Mapped[str]
+    starts_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    ends_at: Mapped[datetime] = mapped_column(AwareDateTime)
+
+
+class Escalation(Base):
+    """A patient who needs a doctor, with every clock from the key to the talk."""
+
+    __tablename__ = "escalations"
+    __table_args__ = (
+        sa.Index("ix_escalations_step", "next_step_at", postgresql_where=sa.text("status <> 'closed'")),
+        sa.Index("ix_escalations_open_number", "to_index", postgresql_where=sa.text("status <> 'closed'")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    call_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("calls.id"))
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
+    procedure_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("procedures.id"))
+    to: Mapped[str] = mapped_column(Encrypted("escalations.to"))
+    to_index: Mapped[bytes]
+    """The number at which the patient waits for the doctor."""
+    language: Mapped[str]
+    department: Mapped[str]
+    score: Mapped[int]
+    hours: Mapped[int | None]
+    """Whole hours since the operation ended; null for a caller who is not on file."""
+    record_on: Mapped[bool]
+    """Whether the bridge may be recorded: the patient did not press star at the notice."""
+    status: Mapped[str]
+    chain: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    """Snapshot of the policy when it opened: [{"shift": id, "tier": "1"}, ...], no names or numbers."""
+    step: Mapped[int] = mapped_column(default=-1)
+    """Index in `chain` of the doctor being rung or last rung."""
+    round: Mapped[int] = mapped_column(default=1)
+    owner_attempt_id: Mapped[uuid.UUID | None]
+    """The ring whose doctor accepted."""
+    next_step_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    keyed_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    stored_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    first_ring_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    accepted_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    bridged_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    promise_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    breached_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    talk_s: Mapped[int | None]

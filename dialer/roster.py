@@ -1,0 +1,56 @@
+"""Who is on duty: shifts by department and tier, read for now, imported from CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from dialer.models import Shift
+
+EVERYWHERE = "*"
+
+
+def on_duty(session: Session, department: str, tier: str, now: datetime) -> list[Shift]:
+    """The doctors of one tier now, in the file's order: the department's own, then those who serve all."""
+    return list(
+        session.scalars(
+            sa.select(Shift)
+            .where(
+                Shift.department.in_({department, EVERYWHERE}),
+                Shift.tier == tier,
+                Shift.starts_at <= now,
+                Shift.ends_at > now,
+            )
+            .order_by((Shift.department == EVERYWHERE), Shift.position, Shift.id)
+        )
+    )
+
+
+def chain(session: Session, department: str, tiers: Sequence[str], now: datetime) -> list[dict[str, str]]:
+    """The snapshot an escalation opens with: everybody on duty, tier by tier; a tier with nobody takes no time."""
+    steps: list[dict[str, str]] = []
+    seen: set[bytes] = set()
+    for tier in tiers:
+        for shift in on_duty(session, department, tier, now):
+            if shift.doctor_index not in seen:
+                seen.add(shift.doctor_index)
+                steps.append({"shift": str(shift.id), "tier": tier})
+    return steps
+
+
+def anybody_on_duty(session: Session, department: str, tiers: Sequence[str], now: datetime) -> bool:
+    return bool(
+        session.scalar(
+            sa.select(
+                sa.exists().where(
+                    Shift.department.in_({department, EVERYWHERE}),
+                    Shift.tier.in_(tiers),
+                    Shift.starts_at <= now,
+                    Shift.ends_at > now,
+                )
+            )
+        )
+    )

@@ -1,0 +1,225 @@
+"""What can strand a caller or leave a prompt unsaid, found before a call: `carecall flows check`.
+
+Every problem is one sentence: file: node: what. An empty list is the proof `engine.py` relies on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ivr.flow import Flow, broken_targets
+from ivr.nodes import (
+    Branch,
+    Bye,
+    Condition,
+    Confirm,
+    Connect,
+    InOther,
+    Join,
+    Menu,
+    Node,
+    Notice,
+    Number,
+    Say,
+    Spoken,
+    Take,
+    When,
+    edges,
+)
+from ivr.prompts import DERIVED, Prompts, variables
+
+ANSWERABLE = (Notice, Menu, Number, Confirm)
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A prompt a node may speak; `known` is the fact its condition has made sure of."""
+
+    prompt: str
+    known: str = ""
+
+
+def check_flows(flows: Mapping[str, Flow], prompts: Prompts) -> list[str]:
+    problems = _language_problems(prompts)
+    for flow in flows.values():
+        found = broken_targets(flow)
+        if not found:  # the graph can only be walked when every edge leads somewhere
+            found = [*_graph_problems(flow), *_ring_problems(flow)]
+        for name, node in flow.nodes.items():
+            found += [f"{flow.name}: {name}: {what}" for what in _node_problems(flow, node, prompts)]
+        problems += found
+    return problems
+
+
+# ---- prompts -----------------------------------------------------------------------------------------
+def _language_problems(prompts: Prompts) -> list[str]:
+    """Both languages must have the same prompts with the same variables."""
+    problems = []
+    first, *others = prompts.voices.values()
+    for other in others:
+        for key in sorted(first.prompts.keys() ^ other.prompts.keys()):
+            lacking = other if key in first.prompts else first
+            problems.append(f"{lacking.language}.yaml: {key}: the prompt is missing")
+        for key in sorted(first.prompts.keys() & other.prompts.keys()):
+            one, two = variables(first.prompts[key]), variables(other.prompts[key])
+            if one != two:
+                names = ", ".join(sorted(one ^ two))
+                problems.append(f"{other.language}.yaml: {key}: differs from {first.language} in using {names}")
+    return problems
+
+
+def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
+    for use in _uses(node):
+        for voice in prompts.voices.values():
+            if use.prompt not in voice.prompts:
+                yield f"speaks '{use.prompt}', which {voice.language}.yaml does not have"
+                continue
+            for name in sorted(variables(voice.prompts[use.prompt])):
+                if why := _variable_problem(flow, name, use.known):
+                    yield f"speaks '{use.prompt}' with {{{name}}} ({voice.language}), {why}"
+    for condition in _conditions(node):
+        fact = "threshold" if condition.kind == "score_at_threshold" else condition.name
+        if fact not in flow.facts:
+            yield f"asks about the fact '{fact}', which the flow does not declare"
+    if isinstance(node, Number) and node.kind == "month_day" and "birth_mmdd" not in flow.facts:
+        yield "asks for the birthday, but the flow does not declare the fact 'birth_mmdd'"
+    if not isinstance(node, Connect | Branch | Join) and not node.speak:
+        if isinstance(node, ANSWERABLE):
+            yield "asks for keys without a word"
+        elif isinstance(node, Take):
+            yield "beeps without a word"
+        elif isinstance(node, Bye) and not node.silent:
+            yield "hangs up without a word"
+
+
+def _variable_problem(flow: Flow, name: str, known: str) -> str | None:
+    """A variable must be a fact that is always there, or spoken only `if: known` it."""
+    if name in DERIVED:
+        scored = "score" in flow.facts or any(isinstance(node, Confirm) for node in flow.nodes.values())
+        declared = "sex" in flow.facts if name == "title" else scored
+        return None if declared else "which this flow cannot know"
+    if name not in flow.facts:
+        return "which is not a declared fact"
+    if flow.facts[name].endswith("?") and known != name:
+        return f"which may be unknown: speak it under 'if: known {name}'"
+    return None
+
+
+def _uses(node: Node) -> Iterator[_Use]:
+    speeches: list[Sequence[Spoken]] = [] if isinstance(node, Join | Branch) else [node.speak]
+    if isinstance(node, Notice):
+        speeches.append(node.declined)
+    if isinstance(node, Confirm):
+        speeches += [node.one, node.ten]
+    for item in (item for speech in speeches for item in speech):
+        if isinstance(item, When):
+            known = item.if_.name if item.if_.kind == "known" else ""
+            yield from (_Use(key, known) for key in item.then)
+            yield from (_Use(key) for key in item.otherwise)
+        elif isinstance(item, InOther):
+            yield _Use(item.other)
+        else:
+            yield _Use(item)
+    if isinstance(node, Menu | Confirm):
+        yield from (_Use(node.invalid), _Use(node.silent))
+    if isinstance(node, Number):
+        yield from (_Use(key) for key in (node.wrong, node.silent, node.zero) if key)
+
+
+def _conditions(node: Node) -> Iterator[Condition]:
+    if isinstance(node, Branch):
+        yield node.if_
+    elif not isinstance(node, Join):
+        yield from (item.if_ for item in node.speak if isinstance(item, When))
+
+
+# ---- ways through the flow ---------------------------------------------------------------------------
+def _ways_out(flow: Flow, node: Node) -> set[str]:
+    out = set(edges(node).values())
+    asks_person = isinstance(node, Number | Confirm) or (isinstance(node, Menu) and "operator" in node.globals)
+    if asks_person and flow.operator:
+        out.add(flow.operator)
+    return out
+
+
+def _reaches(flow: Flow, goals: Iterable[str]) -> set[str]:
+    """Every node from which one of `goals` can be reached."""
+    reached = set(goals)
+    while more := {n for n, node in flow.nodes.items() if n not in reached and _ways_out(flow, node) & reached}:
+        reached |= more
+    return reached
+
+
+def _reachable(flow: Flow) -> set[str]:
+    found: set[str] = set()
+    ahead = {flow.start, flow.lost, flow.over}
+    while ahead:
+        found |= ahead
+        ahead = {target for name in ahead for target in _ways_out(flow, flow.nodes[name])} - found
+    return found
+
+
+def _graph_problems(flow: Flow) -> Iterator[str]:
+    reachable = _reachable(flow)
+    ends = _reaches(flow, (n for n, node in flow.nodes.items() if isinstance(node, Bye | Join)))
+    helps = _reaches(flow, (n for n, node in flow.nodes.items() if _is_help(node)))
+    for name, node in flow.nodes.items():
+        if name not in reachable:
+            yield f"{flow.name}: {name}: is never reached"
+        if name not in ends:
+            yield f"{flow.name}: {name}: is a dead end, no goodbye can be reached from it"
+        if flow.inbound and isinstance(node, ANSWERABLE) and name not in helps:
+            yield f"{flow.name}: {name}: from here a caller reaches neither a person nor a message"
+
+
+def _is_help(node: Node) -> bool:
+    return isinstance(node, Take) or (isinstance(node, Connect) and node.target == "operator")
+
+
+def _ring_problems(flow: Flow) -> Iterator[str]:
+    """Rings that never end: of silence (nobody presses anything), and of nodes that only pass by."""
+    kinds = (
+        ("a caller who presses nothing never gets out of", _silent_ways),
+        ("sayings and branches lead in a ring at", _passing_ways),
+    )
+    for words, ways in kinds:
+        graph = {name: ways(node) for name, node in flow.nodes.items()}
+        for name in sorted(_on_a_ring(graph)):
+            yield f"{flow.name}: {name}: {words} this node"
+
+
+def _silent_ways(node: Node) -> set[str]:
+    match node:
+        case Menu() | Number():
+            return {node.failed.to}
+        case Confirm():
+            return {node.next}
+        case Take():
+            return {node.empty or node.next}
+        case Connect():
+            return {node.exhausted.to}  # the ways to another try are counted, and end here
+        case _:
+            return set(edges(node).values())
+
+
+def _passing_ways(node: Node) -> set[str]:
+    return set(edges(node).values()) if isinstance(node, Say | Branch) else set()
+
+
+def _on_a_ring(graph: Mapping[str, set[str]]) -> set[str]:
+    """Nodes left when those that lead nowhere, or only out of the graph, are taken away again and again."""
+    left = dict(graph)
+    while gone := [name for name, out in left.items() if not out & left.keys()]:
+        for name in gone:
+            del left[name]
+    return {name for name in left if _comes_back(name, left)}
+
+
+def _comes_back(name: str, graph: Mapping[str, set[str]]) -> bool:
+    seen: set[str] = set()
+    ahead = graph[name] & graph.keys()
+    while ahead:
+        seen |= ahead
+        ahead = {target for one in ahead for target in graph[one] & graph.keys()} - seen
+    return name in seen

@@ -1,0 +1,135 @@
+"""A flow: what a flow file may say, and one clear sentence when a file is wrong.
+
+A flow is data (`flows/*.yaml`). This module reads it; `engine.py` walks it and `check.py` judges whether a
+caller can get lost in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from ivr.nodes import Name, Node, Shape, edges, needs_operator
+from ivr.talk import Facts
+
+FactKind = Literal["text", "number", "flag", "phone", "text?", "number?", "flag?", "phone?"]
+FACT_TYPES: dict[str, type] = {"text": str, "number": int, "flag": bool, "phone": str}
+
+
+class FlowError(Exception):
+    """A flow or prompt file is wrong, or the house forgot a fact; the message is one sentence."""
+
+
+class Flow(Shape):
+    name: Name
+    version: str
+    start: Name
+    lost: Name
+    """Where a stored node that no longer exists, or an impossible event, goes."""
+    over: Name
+    """The goodbye of a call that took more turns than any conversation."""
+    operator: Name | None = None
+    """Where key 0, and star inside a number, go."""
+    inbound: bool = False
+    facts: dict[Name, FactKind] = Field(default_factory=dict)
+    nodes: dict[Name, Annotated[Node, Field(discriminator="type")]]
+
+    def fact_problems(self, facts: Facts) -> list[str]:
+        """What the house forgot or gave in the wrong type; localised names (`sender.en`) are extra."""
+        problems = []
+        for name, kind in self.facts.items():
+            plain = kind.rstrip("?")
+            if name not in facts:
+                if plain == kind:
+                    problems.append(f"fact '{name}' is missing")
+            elif type(facts[name]) is not FACT_TYPES[plain]:
+                problems.append(f"fact '{name}' is not a {plain}")
+        return problems
+
+
+def broken_targets(flow: Flow) -> list[str]:
+    """Targets that do not exist, as sentences."""
+    problems = [
+        f"{flow.name}: {label}: there is no node '{target}'"
+        for label, target in (("start", flow.start), ("lost", flow.lost), ("over", flow.over))
+        if target not in flow.nodes
+    ]
+    if flow.operator is not None and flow.operator not in flow.nodes:
+        problems.append(f"{flow.name}: operator: there is no node '{flow.operator}'")
+    for name, node in flow.nodes.items():
+        problems += [
+            f"{flow.name}: {name}: {label} leads to '{target}', which does not exist"
+            for label, target in edges(node).items()
+            if target not in flow.nodes
+        ]
+        if flow.operator is None and needs_operator(node):
+            problems.append(f"{flow.name}: {name}: a caller can ask for a person, but the flow names no operator")
+    return problems
+
+
+# ---- loading ---------------------------------------------------------------------------------------
+class _StrictLoader(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys; a node silently lost is a caller silently lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key}' is defined twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Mapping[str, Any]:
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except OSError as error:
+        raise FlowError(f"{path.name}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FlowError(f"{path.name}: is not readable YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise FlowError(f"{path.name}: is not a mapping of names")
+    return raw
+
+
+def first_sentence(file: str, error: ValidationError) -> str:
+    """The first complaint of pydantic, said in the words of the file."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    if place[:1] == ["nodes"] and len(place) > 1:
+        # place[2] is the node's type, which pydantic adds and the reader of the file does not need
+        place = [f"node '{place[1]}'", *place[3:]]
+    message = first["msg"].removeprefix("Value error, ")
+    return ": ".join([file, *([" ".join(place)] if place else []), message[:1].lower() + message[1:]])
+
+
+def parse_flow(raw: Mapping[str, Any], file: str) -> Flow:
+    """A flow from its parsed file; targets are not looked at here (see `broken_targets`)."""
+    if "version" in raw:
+        raise FlowError(f"{file}: version: is computed from the content, do not write it")
+    # sorted JSON, so that a comment or a moved node is not a new version
+    canonical = json.dumps(raw, sort_keys=True, ensure_ascii=False, default=str)
+    version = hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:12]
+    try:
+        return Flow.model_validate({**raw, "version": version})
+    except ValidationError as error:
+        raise FlowError(first_sentence(file, error)) from error
+
+
+def load_flows(directory: Path) -> dict[str, Flow]:
+    flows: dict[str, Flow] = {}
+    for path in sorted(directory.glob("*.yaml")):
+        flow = parse_flow(read_yaml(path), path.name)
+        if flow.name != path.stem:
+            raise FlowError(f"{path.name}: name: is '{flow.name}', but must be the file's name")
+        for problem in broken_targets(flow):
+            raise FlowError(problem.replace(f"{flow.name}:", f"{path.name}:", 1))
+        flows[flow.name] = flow
+    if not flows:
+        raise FlowError(f"{directory}: holds no flow")
+    return flows

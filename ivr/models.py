@@ -1,0 +1,39 @@
+"""What callers told us: answers keyed or spoken, one row each, never overwritten."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import AwareDateTime, Base, Encrypted
+from core.models import new_id
+
+
+class Answer(Base):
+    """One answer to one question of one call.
+
+    A pain score is stored the moment it is keyed, unconfirmed; `confirmed_at` is set when it stands. A score
+    keyed anew in the same call gets its own row and closes the older one (`replaced_at`).
+    """
+
+    __tablename__ = "answers"
+    __table_args__ = (sa.Index("ix_answers_call", "call_id", "keyed_at"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    call_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("calls.id"))
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"), index=True)
+    subject_id: Mapped[uuid.UUID | None]
+    """The follow-up it belongs to; null on the hotline."""
+    question: Mapped[str]
+    """pain, or the question's key in the flow; `message` for what a caller left on the machine."""
+    value: Mapped[str] = mapped_column(Encrypted("answers.value"))
+    """The score, the key, or the SID of the recording that holds the words."""
+    raw: Mapped[str] = mapped_column(Encrypted("answers.raw"), default="")
+    how: Mapped[str] = mapped_column(default="")
+    """For a score that stands: key | zero_after_one | unanswered | hung_up."""
+    keyed_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    confirmed_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    replaced_at: Mapped[datetime | None] = mapped_column(AwareDateTime)

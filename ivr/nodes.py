@@ -1,0 +1,265 @@
+"""The nodes a flow is built from, their small parts, and the edges between them. Shapes only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+
+from ivr.talk import EFFECTS, Fact
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Key = Annotated[str, StringConstraints(pattern=r"^[0-9*]$")]
+GlobalKey = Literal["operator", "repeat", "language"]
+GLOBAL_KEYS: dict[str, GlobalKey] = {"0": "operator", "9": "repeat", "8": "language"}
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ---- the small parts of a node -------------------------------------------------------------------
+class Condition(Shape):
+    """`score_at_threshold`, `may_record` (recording is on and was not declined), `fact withheld` (true now), or
+    `known age` (given and not blank)."""
+
+    kind: Literal["score_at_threshold", "may_record", "fact", "known"]
+    name: str = ""
+
+
+def _condition(raw: Any) -> Any:
+    if not isinstance(raw, str):
+        return raw
+    kind, _, name = raw.partition(" ")
+    if kind in {"score_at_threshold", "may_record"} and not name:
+        return {"kind": kind}
+    if kind in {"fact", "known"} and name.isidentifier():
+        return {"kind": kind, "name": name}
+    raise ValueError(f"'{raw}' is not a condition (score_at_threshold | may_record | fact NAME | known NAME)")
+
+
+If = Annotated[Condition, BeforeValidator(_condition)]
+
+
+def _listed(raw: Any) -> Any:
+    return [raw] if isinstance(raw, str | dict) else raw
+
+
+def _goto(raw: Any) -> Any:
+    return {"to": raw} if isinstance(raw, str) else raw
+
+
+class When(Shape):
+    """One prompt or another, by a condition."""
+
+    if_: If = Field(alias="if")
+    then: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
+    otherwise: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = Field(default=(), alias="else")
+
+
+class InOther(Shape):
+    """A prompt spoken in the other language ("For English, press 8" within Mandarin)."""
+
+    other: Name
+
+
+def _spoken_tag(raw: Any) -> str:
+    if isinstance(raw, InOther) or (isinstance(raw, dict) and "other" in raw):
+        return "other"
+    return "prompt" if isinstance(raw, str) else "if"
+
+
+Spoken = Annotated[
+    Annotated[Name, Tag("prompt")] | Annotated[When, Tag("if")] | Annotated[InOther, Tag("other")],
+    Discriminator(_spoken_tag),
+]
+Speech = Annotated[tuple[Spoken, ...], BeforeValidator(_listed)]
+
+
+class FlowEffect(Shape):
+    name: str
+    data: dict[str, Fact] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.name not in EFFECTS:
+            raise ValueError(f"'{self.name}' is not an effect the house knows")
+        return self
+
+
+class Goto(Shape):
+    to: Name
+    effect: FlowEffect | None = None
+
+
+Edge = Annotated[Goto, BeforeValidator(_goto)]
+Reason = Literal["busy", "no_answer", "failed", "declined", "refused"]
+
+
+# ---- the nodes -------------------------------------------------------------------------------------
+class Notice(Shape):
+    """The opening words and the recording notice; star declines (docs/clinical.md 3, Recording)."""
+
+    type: Literal["notice"]
+    speak: Speech
+    declined: Speech
+    next: Name
+    timeout_s: int = Field(default=1, ge=1)
+
+
+class Menu(Shape):
+    """One key, `tries` chances; the first time-out is 8 s for elderly callers (docs/clinical.md 2)."""
+
+    type: Literal["menu"]
+    speak: Speech
+    keys: dict[Key, Edge] = Field(min_length=1)
+    globals: tuple[GlobalKey, ...] = ()
+    tries: int = Field(default=3, ge=1)
+    timeout_s: int = Field(default=8, ge=1)
+    invalid: Name = "invalid"
+    silent: Name = "timeout"
+    failed: Edge
+
+    @model_validator(mode="after")
+    def _keys_are_free(self) -> Self:
+        for key, meaning in GLOBAL_KEYS.items():
+            if key in self.keys and meaning in self.globals:
+                raise ValueError(f"key {key} is both a choice and the global key for {meaning}")
+        return self
+
+
+class Number(Shape):
+    """Digits ended by `#`: a pain score, a birth month and day, or a telephone number."""
+
+    type: Literal["number"]
+    kind: Literal["pain", "month_day", "phone"]
+    speak: Speech
+    wrong: Name
+    zero: Name | None = None
+    silent: Name
+    next: Name
+    failed: Edge
+    tries: int = Field(default=3, ge=1)
+    timeout_s: int = Field(default=4, ge=1)
+    slow_timeout_s: int = Field(default=7, ge=1)
+
+
+class Confirm(Shape):
+    """The read-back of a pain score, always (docs/clinical.md 2, "10 vs 1 on a keypad")."""
+
+    type: Literal["confirm"]
+    speak: Speech
+    one: Speech
+    ten: Speech
+    next: Name
+    again: Name
+    tries: int = Field(default=3, ge=1)
+    timeout_s: int = Field(default=8, ge=1)
+    invalid: Name = "invalid"
+    silent: Name = "timeout"
+
+
+class Branch(Shape):
+    type: Literal["branch"]
+    if_: If = Field(alias="if")
+    then: Name
+    otherwise: Name = Field(alias="else")
+
+
+class Say(Shape):
+    """Lines put before the next output; no turn of its own."""
+
+    type: Literal["say"]
+    speak: Speech
+    effect: FlowEffect | None = None
+    next: Name
+
+
+class Take(Shape):
+    """A recorded message, or with `question` an open answer."""
+
+    type: Literal["take"]
+    speak: Speech
+    purpose: Name
+    question: Name | None = None
+    next: Name
+    empty: Name | None = None
+    max_s: int = Field(default=120, ge=2)
+    silence_s: int = Field(default=5, ge=1)
+
+
+class Connect(Shape):
+    """Join this leg with somebody; `limit` counts every connect of the call."""
+
+    type: Literal["connect"]
+    target: Literal["patient", "operator"]
+    speak: Speech
+    connected: Edge
+    not_connected: Edge
+    reasons: dict[Reason, Edge] = {}
+    limit: int = Field(default=3, ge=1)
+    exhausted: Edge
+    record: bool = False
+
+
+class Hold(Shape):
+    type: Literal["hold"]
+    speak: Speech = ()
+    pause_s: int = Field(ge=1, le=60)
+    next: Name
+
+
+class Join(Shape):
+    type: Literal["join"]
+
+
+class Bye(Shape):
+    type: Literal["bye"]
+    speak: Speech = ()
+    outcome: Literal["completed", "partial", "not_patient", "bad_time", "declined", "identity_failed"] | None = None
+    silent: bool = False
+
+
+Node = Notice | Menu | Number | Confirm | Branch | Say | Take | Connect | Hold | Join | Bye
+
+
+# ---- edges -----------------------------------------------------------------------------------------
+def edges(node: Node) -> dict[str, str]:
+    """Every way out of a node, except the global keys: what leads there -> node name."""
+    match node:
+        case Menu():
+            out = {f"key {key}": edge.to for key, edge in node.keys.items()}
+            return out | {"failed": node.failed.to}
+        case Number():
+            return {"next": node.next, "failed": node.failed.to}
+        case Confirm():
+            return {"next": node.next, "again": node.again}
+        case Branch():
+            return {"then": node.then, "else": node.otherwise}
+        case Take():
+            return {"next": node.next} | ({"empty": node.empty} if node.empty else {})
+        case Connect():
+            out = {f"reason {reason}": edge.to for reason, edge in node.reasons.items()}
+            ends = {
+                "connected": node.connected,
+                "not_connected": node.not_connected,
+                "exhausted": node.exhausted,
+            }
+            return out | {label: edge.to for label, edge in ends.items()}
+        case Notice() | Say() | Hold():
+            return {"next": node.next}
+        case Join() | Bye():
+            return {}
+
+
+def needs_operator(node: Node) -> bool:
+    return isinstance(node, Number | Confirm) or (isinstance(node, Menu) and "operator" in node.globals)

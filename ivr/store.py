@@ -1,0 +1,230 @@
+"""Turns stored: what a flow's effects mean to the house, written in the transaction of the turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+import phonenumbers
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core import events, people
+from core.house import settings_of
+from core.models import EventRow, record
+from dialer.machine import CALL_OVER
+from dialer.models import Attempt, Call
+from ivr import talk
+from ivr.models import Answer
+from ivr.talk import Fact
+
+
+def load(call: Call) -> talk.Session | None:
+    return talk.Session(**call.session) if call.session else None
+
+
+def save(session: Session, call: Call, turn: talk.Turn, now: datetime) -> None:
+    """Keep where the call stands, and carry out every effect of the turn."""
+    call.session = asdict(turn.session)
+    call.turn = turn.session.turn
+    if turn.start_recording:
+        call.recording_on = True
+    for effect in turn.effects:
+        _EFFECTS[effect.name](session, call, effect.data, now)
+    if call.status in CALL_OVER:
+        # The carrier's word that the caller is gone overtook this request: nothing else will make the score stand.
+        _let_stand(session, call, now)
+
+
+def unconfirmed_score(session: Session, call: Call) -> Answer | None:
+    return session.scalar(
+        sa.select(Answer).where(
+            Answer.call_id == call.id,
+            Answer.question == "pain",
+            Answer.confirmed_at.is_(None),
+            Answer.replaced_at.is_(None),
+        )
+    )
+
+
+def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> None:
+    """The line is dead. A score still waiting for its read-back stands (docs/clinical.md section 2, D: a hang-up
+    after keying counts as confirmed), and an interview that did not reach its end is partial."""
+    call = session.get_one(Call, event.call_id)
+    _let_stand(session, call, now)
+    told = load(call)
+    if (
+        call.kind == "followup"
+        and told is not None
+        and not told.ended
+        and call.attempt_id is not None
+        and _said_who(session, call)
+    ):
+        events.publish(session, events.InterviewEnded(call.id, call.attempt_id, "partial"), now)
+    if call.kind == "doctor" and told is not None and not told.ended and call.attempt_id is not None:
+        events.publish(session, events.DoctorDecided(call.attempt_id, "hung_up"), now)
+
+
+def _said_who(session: Session, call: Call) -> bool:
+    """Whether an interview was begun at all: who hangs up on the notice, like a machine, has said nothing."""
+    told = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == "who"
+    return bool(session.scalar(sa.select(sa.exists().where(*told))))
+
+
+def _let_stand(session: Session, call: Call, now: datetime) -> None:
+    open_score = unconfirmed_score(session, call)
+    if open_score is not None:
+        _score_stands(session, call, open_score, "hung_up", now)
+
+
+def _score_stands(session: Session, call: Call, answer: Answer, why: str, now: datetime) -> None:
+    answer.confirmed_at = now
+    answer.how = why
+    events.publish(session, events.ScoreStands(call.id, int(answer.value), answer.keyed_at, why), now)
+
+
+# ---- one function per effect (ivr.talk.EFFECTS) --------------------------------------------------
+Data = Mapping[str, Fact]
+Apply = Callable[[Session, Call, Data, datetime], None]
+
+
+def _score_keyed(session: Session, call: Call, data: Data, now: datetime) -> None:
+    older = unconfirmed_score(session, call)
+    if older is not None:
+        older.replaced_at = now
+    _answer(session, call, "pain", str(data["score"]), now, raw=str(data["raw"]))
+
+
+def _score_confirmed(session: Session, call: Call, data: Data, now: datetime) -> None:
+    answer = unconfirmed_score(session, call)
+    if answer is not None:
+        _score_stands(session, call, answer, str(data["how"]), now)
+
+
+def _score_withdrawn(session: Session, call: Call, data: Data, now: datetime) -> None:
+    """The row stays until the next score is keyed: who hangs up instead is still heard."""
+    record(session, "call", call.id, "score to be keyed again", now)
+
+
+def _number_given(session: Session, call: Call, data: Data, now: datetime) -> None:
+    """The number comes after the score, which stood without one so far: only now can anybody ring back."""
+    call.callback = callback_number(session, str(data["number"]))
+    score = _standing_score(session, call)
+    if score is not None:
+        events.publish(session, events.ScoreStands(call.id, int(score.value), score.keyed_at, score.how), now)
+
+
+def _standing_score(session: Session, call: Call) -> Answer | None:
+    return session.scalar(
+        sa.select(Answer)
+        .where(
+            Answer.call_id == call.id,
+            Answer.question == "pain",
+            Answer.confirmed_at.is_not(None),
+            Answer.replaced_at.is_(None),
+        )
+        .order_by(Answer.confirmed_at.desc())
+        .limit(1)
+    )
+
+
+def callback_number(session: Session, digits: str) -> str | None:
+    """Digits as keyed, as E.164: with country code after 00, else a number of the hospital's own country."""
+    region = "CN"
+    ours = settings_of(session).twilio_from
+    if ours:
+        region = phonenumbers.region_code_for_number(phonenumbers.parse(ours)) or region
+    spellings = ((f"+{digits[2:]}", None),) if digits.startswith("00") else ((digits, region), (f"+{digits}", None))
+    for text, where in spellings:
+        try:
+            number = phonenumbers.parse(text, where)
+        except phonenumbers.NumberParseException:
+            continue
+        # A number that works only inside its own town cannot be rung from here.
+        if phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE:
+            return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return None
+
+
+def _who(session: Session, call: Call, data: Data, now: datetime) -> None:
+    who = str(data["who"])
+    record(session, "call", call.id, "who", now, who="caller", says=who)
+    if who == "stop" and call.patient_id is not None:
+        people.set_consent(session, call.patient_id, "followup", False, "keypad", now)
+    elif who == "wrong_number":
+        # Whoever lives at this number is not our patient: no routine call may go there again.
+        people.add_do_not_call(session, call.party, "wrong number, by key", now)
+
+
+def _answered(session: Session, call: Call, data: Data, now: datetime) -> None:
+    _answer(session, call, str(data["question"]), str(data["value"]), now)
+
+
+def _open_answer(session: Session, call: Call, data: Data, now: datetime) -> None:
+    _answer(session, call, str(data["question"]), str(data["recording_sid"]), now)
+
+
+def _message_taken(session: Session, call: Call, data: Data, now: datetime) -> None:
+    _answer(session, call, "message", str(data["recording_sid"]), now)
+
+
+def _answer(session: Session, call: Call, question: str, value: str, now: datetime, raw: str = "") -> None:
+    attempt = session.get(Attempt, call.attempt_id) if call.attempt_id else None
+    session.add(
+        Answer(
+            call_id=call.id,
+            patient_id=call.patient_id,
+            subject_id=attempt.subject_id if attempt else None,
+            question=question,
+            value=value,
+            raw=raw,
+            keyed_at=now,
+        )
+    )
+    session.flush()
+
+
+def _decided(decision: str) -> Apply:
+    def apply(session: Session, call: Call, data: Data, now: datetime) -> None:
+        if call.kind == "doctor" and call.attempt_id is not None:
+            events.publish(session, events.DoctorDecided(call.attempt_id, decision), now)
+        else:
+            record(session, "call", call.id, decision, now, who="caller")
+
+    return apply
+
+
+def _noted(what: str) -> Apply:
+    def apply(session: Session, call: Call, data: Data, now: datetime) -> None:
+        record(session, "call", call.id, what, now, who="caller", data=data)
+
+    return apply
+
+
+def _outcome(session: Session, call: Call, data: Data, now: datetime) -> None:
+    record(session, "call", call.id, "outcome", now, who="caller", outcome=data["outcome"])
+    if call.kind == "followup" and call.attempt_id is not None:
+        events.publish(session, events.InterviewEnded(call.id, call.attempt_id, str(data["outcome"])), now)
+
+
+_EFFECTS: dict[str, Apply] = {
+    "recording_declined": _noted("recording declined"),
+    "language_chosen": _noted("language chosen"),
+    "score_keyed": _score_keyed,
+    "score_confirmed": _score_confirmed,
+    "score_withdrawn": _score_withdrawn,
+    "number_given": _number_given,
+    "identity_confirmed": _noted("identity confirmed"),
+    "identity_failed": _noted("identity failed"),
+    "who": _who,
+    "answer": _answered,
+    "message_taken": _message_taken,
+    "open_answer": _open_answer,
+    "accepted": _decided("accepted"),
+    "declined": _decided("declined"),
+    "no_key": _decided("no_key"),
+    "operator_wanted": _noted("operator wanted"),
+    "outcome": _outcome,
+}
+"""Every name of ivr.talk.EFFECTS; the wiring test holds the two together."""

@@ -1,0 +1,198 @@
+"""What the flow engine is told, what it answers, and what it remembers: plain values, no behaviour.
+
+One turn of a call is `engine.step(flow, session, event, facts) -> Turn`. The engine is pure: it never
+reads a clock, a database or a request. The webhook turns a carrier request into an Event, hands the
+Effects to the house inside one transaction, and turns the Output into TwiML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Fact = str | int | bool
+Facts = Mapping[str, Fact]
+"""What the house knows for this turn: prompt variables (`sender`, `emergency`, `surname`, ...) and
+what branches look at (`threshold`, `withheld`, `operator_on`). Never stored with the session."""
+
+
+# ---- events: what the person on the line did ---------------------------------------------------
+@dataclass(frozen=True)
+class Started:
+    """The call was answered; the first node has not been heard yet."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys pressed, terminator removed: `"7"`, `"*"`, `"0506"`. Never empty (that is Silence)."""
+
+    digits: str
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The prompt ended and no key came in time, or only the terminator."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A `take` node ended. `seconds` is 0 when nothing was said."""
+
+    recording_sid: str
+    seconds: int
+    hung_up: bool = False
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A `connect` node ended after the two parties talked for `seconds`."""
+
+    seconds: int
+
+
+@dataclass(frozen=True)
+class NotConnected:
+    """A `connect` node ended without a talk."""
+
+    reason: Literal["busy", "no_answer", "failed", "declined", "refused"]
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A `hold` node's pause is over."""
+
+
+Event = Started | Keys | Silence | Recorded | Connected | NotConnected | Resumed
+
+
+# ---- effects: facts the house must store in the same transaction -------------------------------
+@dataclass(frozen=True)
+class Effect:
+    """`name` is one of EFFECTS; `data` holds only what the flow itself knows."""
+
+    name: str
+    data: Mapping[str, Fact] = field(default_factory=dict)
+
+
+EFFECTS: dict[str, str] = {
+    "recording_declined": "the caller pressed star at the notice",
+    "language_chosen": "data: language",
+    "score_keyed": "data: score 0-10, raw (keys as pressed), tries; unconfirmed until score_confirmed",
+    "score_confirmed": "data: score, raw; how = key | zero_after_one | unanswered (three failed read-backs,"
+    " or the caller left the read-back for a person and now leaves a message or ends)",
+    "score_withdrawn": "the caller chose to key it again",
+    "number_given": "data: number (keys as pressed): where to call back when the number is withheld",
+    "identity_confirmed": "birth month and day matched",
+    "identity_failed": "two tries did not match",
+    "who": "data: who = self | family | wrong_number | bad_time | stop",
+    "answer": "data: question, value (keyed closed question)",
+    "message_taken": "data: purpose, recording_sid, seconds",
+    "open_answer": "data: question, recording_sid, seconds",
+    "accepted": "the doctor pressed accept",
+    "declined": "the doctor passed on",
+    "no_key": "somebody or something answered and pressed nothing",
+    "operator_wanted": "data: reason = asked | three_tries | not_understood",
+    "outcome": "data: outcome = completed | partial | not_patient | bad_time | declined | identity_failed",
+}
+
+
+# ---- outputs: what the caller hears next -------------------------------------------------------
+@dataclass(frozen=True)
+class Line:
+    """One spoken sentence in one language, variables already filled in."""
+
+    text: str
+    language: str
+    prompt: str
+    """The prompt's key in prompts/*.yaml, for logs and tests (the text may hold a name)."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Speak and wait for keys. `max_digits` None means any number ended by `finish`."""
+
+    lines: tuple[Line, ...]
+    max_digits: int | None
+    finish: str
+    timeout_s: int
+
+
+@dataclass(frozen=True)
+class Take:
+    """Speak, beep, and record what is said (its own recording, mono)."""
+
+    lines: tuple[Line, ...]
+    max_s: int
+    silence_s: int
+    purpose: str
+    kind: Literal["message", "open_answer"] = "message"
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Speak, then join this leg with somebody: `target` is patient | operator."""
+
+    lines: tuple[Line, ...]
+    target: Literal["patient", "operator"]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Speak, wait, and come back with Resumed."""
+
+    lines: tuple[Line, ...]
+    pause_s: int
+
+
+@dataclass(frozen=True)
+class Join:
+    """End of a screening document: the two legs are bridged."""
+
+
+@dataclass(frozen=True)
+class Bye:
+    """Speak, then hang up. Never without a sentence, except when `lines` is empty on purpose for a
+    leg that nobody is listening to."""
+
+    lines: tuple[Line, ...]
+    silent: bool = False
+    """Marks the empty goodbye as meant; TwiML refuses an empty one that is not."""
+
+
+Output = Ask | Take | Connect | Hold | Join | Bye
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where one call stands in its flow; stored encrypted with the call after every turn."""
+
+    flow: str
+    version: str
+    node: str
+    language: str
+    turn: int = 0
+    """Number of outputs given so far; the number rides in the action URL, so a repeated request is known."""
+    tries: int = 0
+    """Failures (wrong key or silence) at this node."""
+    connects: int = 0
+    """Tries to join somebody in this call, over all its `connect` nodes."""
+    score: int | None = None
+    score_raw: str = ""
+    score_confirmed: bool = False
+    recording: Literal["off", "on", "declined"] = "off"
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Turn:
+    session: Session
+    effects: tuple[Effect, ...]
+    output: Output
+    start_recording: bool = False
+    """True on the one turn after the notice, when it was not declined: record from here."""
+
+
+def with_lines(output: Output, lines: tuple[Line, ...]) -> Output:
+    """The same output with other words; a Join has none."""
+    return output if isinstance(output, Join) else replace(output, lines=lines)

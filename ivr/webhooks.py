@@ -1,0 +1,274 @@
+"""Voice webhooks: a request in, one turn of a flow, a TwiML document out. All signed, all short.
+
+    POST /ivr/voice                    somebody rings the hotline (the number's voice URL)
+    POST /ivr/call/<attempt>           a ring of ours was answered (also the screening document of a Dial leg)
+    POST /ivr/turn/<call>/<turn>       what the person did at the output number <turn> of this call
+    POST /ivr/fallback                 the carrier could not get a document from the above
+
+The turn number rides in the action URL: a repeated request for a turn already taken hears the same answer
+again, so a retried webhook steps nothing twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import phonenumbers
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from core import events
+from core.db import lock
+from core.house import House, settings_of
+from core.models import new_id, record
+from core.webhook import house, signed_blueprint
+from dialer import attempt as attempts
+from dialer import call as calls
+from dialer import escalation, gate
+from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
+from dialer.models import Attempt, Call
+from ivr import engine, fallback, nodes, store, talk, twiml
+from ivr.facts import facts
+from ivr.flow import Flow
+from ivr.prompts import Prompts
+
+log = logging.getLogger(__name__)
+
+blueprint = signed_blueprint("ivr", __name__)
+
+NOBODY_TO_SPEAK = '<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>'
+WITHHELD_AS_DIGITS = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+"""ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE on a keypad (docs/twilio.md 2.2)."""
+OPERATOR_RING_S = 25
+MOST_REFUSALS = 6
+MOST_DIGITS = 32
+"""More keys than anything we ask for; what comes after them is noise."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """The flows and prompts a process has loaded."""
+
+    flows: dict[str, Flow]
+    prompts: Prompts
+
+
+@blueprint.post("/ivr/voice")
+def voice() -> Response:
+    """The hotline rings."""
+    here, sid = house(), request.form["CallSid"]
+    now = here.clock.now()
+    with here.transaction() as session:
+        lock(session, f"call:{sid}")  # the same request twice at once is still one call
+        known = calls.by_sid(session, sid)
+        if known is not None:
+            return _xml(known.last_twiml or NOBODY_TO_SPEAK)
+        flow = here.settings.hotline.flow
+        call = calls.open_inbound(session, sid, caller_number(request.form.get("From", "")), flow, now)
+        return _xml(_begin(here, session, call, here.settings.hospital.languages[0], now))
+
+
+@blueprint.post("/ivr/call/<uuid:attempt_id>")
+def answered(attempt_id: uuid.UUID) -> Response:
+    """A ring of ours was answered. A stray double, and a doctor no longer needed, never speak."""
+    here, sid = house(), request.form["CallSid"]
+    now = here.clock.now()
+    with here.transaction() as session:
+        attempt = attempts.may_speak(session, attempt_id, sid)
+        if attempt is None or (attempt.kind == "doctor" and not escalation.wants(session, attempt)):
+            record(session, "attempt", attempt_id, "answered but not wanted", now, who="carrier", sid=sid)
+            return _xml(NOBODY_TO_SPEAK)
+        attempts.carrier_says(session, attempt, "in_progress", now)
+        known = calls.by_sid(session, sid)
+        if known is not None:
+            return _xml(known.last_twiml or NOBODY_TO_SPEAK)
+        call = calls.open_for(session, attempt, sid, now)
+        return _xml(_begin(here, session, call, attempt.language, now))
+
+
+@blueprint.post("/ivr/turn/<uuid:call_id>/<int:turn>")
+def take_turn(call_id: uuid.UUID, turn: int) -> Response:
+    """The person on the line did something, or nothing in time."""
+    here = house()
+    now = here.clock.now()
+    with here.transaction() as session:
+        call = calls.locked(session, call_id)
+        told = store.load(call) if call is not None else None
+        if call is None or told is None or call.sid != request.form.get("CallSid"):
+            log.warning("a turn of no call of ours", extra={"call": str(call_id)})
+            return _xml(NOBODY_TO_SPEAK)
+        if told.ended or turn != told.turn:
+            return _xml(call.last_twiml or NOBODY_TO_SPEAK)
+        calls.alive(session, call, now)
+        book = here.service(Book)
+        event = _event(session, call, book.flows[call.flow], told, now)
+        step = engine.step(book.flows[call.flow], told, event, facts(session, call, now), book.prompts)
+        return _xml(_answer(here, session, call, step, now))
+
+
+@blueprint.post("/ivr/fallback")
+def fall_back() -> Response:
+    """Something above failed while a person is on the line: the emergency sentence, then the operator."""
+    log.error("the carrier fell back", extra={"code": request.form.get("ErrorCode", "")})
+    here = house()
+    return _xml(fallback.document(here.settings, here.service(Book).prompts))
+
+
+def caller_number(shown: str) -> str:
+    """The caller's number in E.164, or "" when it is withheld, a word, or cannot be a number."""
+    if shown in WITHHELD_AS_DIGITS or not shown.startswith("+"):
+        return ""
+    try:
+        number = phonenumbers.parse(shown)
+    except phonenumbers.NumberParseException:
+        return ""
+    return shown if phonenumbers.is_possible_number(number) else ""
+
+
+# ---- a turn -------------------------------------------------------------------------------------
+def _begin(here: House, session: Session, call: Call, language: str, now: datetime) -> str:
+    book = here.service(Book)
+    flow = book.flows[call.flow]
+    call.flow_version = flow.version
+    return _answer(here, session, call, engine.start(flow, language, facts(session, call, now), book.prompts), now)
+
+
+def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: datetime) -> talk.Event:
+    """What the carrier's form says the person did (docs/twilio.md 2.3, 2.4, 2.7)."""
+    form = request.form
+    if "DialCallStatus" in form:
+        return _dial_ended(session, call, now)
+    node = flow.nodes.get(told.node)
+    recording_sid = form.get("RecordingSid") or form.get("RecordingUrl", "").rpartition("/")[2]
+    if recording_sid:
+        # Without a readable length something was recorded all the same: it must not pass for silence.
+        return talk.Recorded(recording_sid, _seconds("RecordingDuration", 1), form.get("Digits") == "hangup")
+    if isinstance(node, nodes.Hold):
+        return talk.Resumed()
+    # With no recording there are no keys either: `hangup` or the key that ended a silence.
+    digits = "" if isinstance(node, nodes.Take) else form.get("Digits", "")[:MOST_DIGITS]
+    if isinstance(node, nodes.Number) and node.kind == "phone" and digits.isdigit():
+        # A number nobody could ring back is asked for again, like any other wrong entry.
+        return talk.Keys(digits if store.callback_number(session, digits) else "0")
+    return talk.Keys(digits) if digits else talk.Silence()
+
+
+def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
+    form = request.form
+    seconds = _seconds("DialCallDuration", 0)
+    bridged = form.get("DialBridged") == "true"
+    if call.kind == "doctor" and call.attempt_id is not None and bridged:
+        escalation.talk_ended(session, call.attempt_id, seconds, now)
+    if bridged:
+        return talk.Connected(seconds)
+    return talk.NotConnected(DIAL_WORDS.get(form["DialCallStatus"], "failed"))
+
+
+def _seconds(field: str, otherwise: int) -> int:
+    text = request.form.get(field, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else otherwise
+
+
+def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: datetime) -> str:
+    """Store the turn and write its document. A Dial the gate refuses becomes the next event of the flow."""
+    book, base = here.service(Book), here.settings.public_url
+    for _ in range(MOST_REFUSALS):
+        store.save(session, call, step, now)
+        plan = None
+        if isinstance(step.output, talk.Connect) and _on_the_line():
+            dialled = _dial(session, call, step.output.target, now)
+            if isinstance(dialled, gate.Refused):
+                reason = talk.NotConnected("refused")
+                flow = book.flows[call.flow]
+                step = _without_its_recording(flow, call, step)
+                step = _joined(step, engine.step(flow, step.session, reason, facts(session, call, now), book.prompts))
+                continue
+            plan = twiml.DialPlan(
+                number=dialled.to,
+                caller_id=settings_of(session).twilio_from or "",
+                screen_url=f"{base}/ivr/call/{dialled.id}",
+                status_url=f"{base}/dialer/attempt/{dialled.id}",
+                timeout_s=dialled.ring_s,
+            )
+        break
+    if isinstance(step.output, talk.Join):
+        _legs_joined(session, call, now)
+    if not _on_the_line():
+        return NOBODY_TO_SPEAK
+    whole = "bridge" if isinstance(step.output, talk.Connect) else "call"
+    call.last_twiml = twiml.render(
+        step.output,
+        f"{base}/ivr/turn/{call.id}/{step.session.turn}",
+        prompts=book.prompts,
+        start_recording=step.start_recording,
+        start_callback_url=_recording_owed(session, call, step, whole, now) if step.start_recording else None,
+        take_callback_url=(
+            _recording_owed(session, call, step, step.output.kind, now)
+            if isinstance(step.output, talk.Take)
+            else None
+        ),
+        dial=plan,
+    )
+    return call.last_twiml
+
+
+def _on_the_line() -> bool:
+    """False on the last request after a hang-up (docs/twilio.md 2.4, 2.7): its answer is ignored."""
+    status = request.form.get("CallStatus", "in-progress")
+    try:
+        return call_word(status) not in CALL_OVER
+    except UnknownWord:
+        log.error("the carrier used a status we do not know", extra={"status": status[:40]})
+        return True
+
+
+def _without_its_recording(flow: Flow, call: Call, step: talk.Turn) -> talk.Turn:
+    """A Connect that records the talk it makes (the doctor's), and made none: the next Dial starts the recording."""
+    node = flow.nodes.get(step.session.node)
+    if not (step.start_recording and isinstance(node, nodes.Connect) and node.record):
+        return step
+    call.recording_on = False
+    return replace(step, start_recording=False, session=replace(step.session, recording="off"))
+
+
+def _joined(first: talk.Turn, then: talk.Turn) -> talk.Turn:
+    """Two turns heard as one: what the first had to say is said before what the second has."""
+    lines = getattr(first.output, "lines", ()) + getattr(then.output, "lines", ())
+    output = then.output if isinstance(then.output, talk.Join) else talk.with_lines(then.output, lines)
+    return talk.Turn(then.session, then.effects, output, first.start_recording or then.start_recording)
+
+
+def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | gate.Refused:
+    if target == "patient":
+        return escalation.connect_patient(session, call, now)
+    told = store.load(call)
+    return attempts.dial(
+        session,
+        gate.Ring("operator", settings_of(session).hospital.operator, call.id),
+        parent=call,
+        flow="operator_join",
+        language=told.language if told else settings_of(session).hospital.languages[0],
+        brief={},
+        ring_s=OPERATOR_RING_S,
+        now=now,
+    )
+
+
+def _legs_joined(session: Session, call: Call, now: datetime) -> None:
+    record(session, "call", call.id, "joined", now, who="caller")
+    if call.kind == "patient" and call.attempt_id is not None:
+        events.publish(session, events.PatientJoined(call.attempt_id), now)
+
+
+def _recording_owed(session: Session, call: Call, step: talk.Turn, purpose: str, now: datetime) -> str:
+    """Tell the house a recording is owed; returns where the carrier reports it."""
+    announced = events.RecordingAnnounced(new_id(), call.id, purpose, step.session.language)
+    events.publish(session, announced, now)
+    return f"{settings_of(session).public_url}/recordings/{announced.recording_id}/done"
+
+
+def _xml(document: str) -> Response:
+    return Response(document, mimetype="text/xml")

@@ -1,0 +1,158 @@
+"""What the command line prints of recordings and draws: plain values, the same for people and for
+`--json`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core.db import blind
+from core.models import Patient
+from core.people import MRN
+from dialer.models import Call
+from recordings import sample
+from recordings.models import DrawRow, FindingRow, Recording, SegmentRow, Transcript
+
+
+@dataclass(frozen=True)
+class RecordingLine:
+    id: uuid.UUID
+    announced_at: datetime
+    call_id: uuid.UUID | None
+    call_kind: str
+    purpose: str
+    language: str
+    state: str
+    reason: str
+    seconds: float | None
+    keep_until: datetime
+
+
+@dataclass(frozen=True)
+class Spoken:
+    speaker: str
+    start_s: float
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Hit:
+    category: str
+    phrase: str
+    speaker: str
+    start_s: float
+    severity: int
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One recording of a draw with all a listener is shown."""
+
+    position: int
+    recording: RecordingLine
+    part: str
+    why: str
+    transcript: tuple[Spoken, ...]
+    findings: tuple[Hit, ...]
+
+
+@dataclass(frozen=True)
+class DrawReport:
+    day: str
+    seed: int
+    candidates: int
+    size: int
+    whole_day: bool
+    strata: tuple[tuple[str, int, int], ...]
+    """Stratum, recordings of the day in it, picked at random from it."""
+    picked: tuple[Drawn, ...]
+
+
+def recordings(session: Session, *, mrn: str | None = None, since: datetime | None = None) -> list[RecordingLine]:
+    """All recordings with their states and reasons, newest first."""
+    query = _lines().order_by(Recording.announced_at.desc(), Recording.id)
+    if mrn is not None:
+        query = query.join(Patient, Patient.id == Call.patient_id).where(Patient.mrn_index == blind(mrn, MRN))
+    if since is not None:
+        query = query.where(Recording.announced_at >= since)
+    return [_line(row, kind) for row, kind in session.execute(query)]
+
+
+def transcript(session: Session, recording_id: uuid.UUID) -> list[Spoken]:
+    """What was said, by time; empty while there is no transcript."""
+    rows = session.scalars(
+        sa.select(SegmentRow)
+        .join(Transcript, Transcript.id == SegmentRow.transcript_id)
+        .where(Transcript.recording_id == recording_id)
+        .order_by(SegmentRow.position)
+    )
+    return [Spoken(row.speaker, row.start_s, row.text, row.confidence) for row in rows]
+
+
+def findings(session: Session, recording_id: uuid.UUID) -> list[Hit]:
+    """The hits of the phrase list, worst first."""
+    rows = session.scalars(
+        sa.select(FindingRow)
+        .where(FindingRow.recording_id == recording_id)
+        .order_by(FindingRow.severity.desc(), FindingRow.start_s, FindingRow.id)
+    )
+    return [Hit(row.category, row.phrase, row.speaker, row.start_s, row.severity) for row in rows]
+
+
+def draw_report(session: Session, row: DrawRow) -> DrawReport:
+    lines = {
+        found.id: _line(found, kind)
+        for found, kind in session.execute(
+            _lines().where(Recording.id.in_([pick.recording_id for pick in sample.picks(session, row)]))
+        )
+    }
+    drawn = tuple(
+        Drawn(
+            pick.position + 1,
+            lines[pick.recording_id],
+            pick.part,
+            pick.why,
+            tuple(transcript(session, pick.recording_id)),
+            tuple(findings(session, pick.recording_id)),
+        )
+        for pick in sample.picks(session, row)
+    )
+    strata = tuple((" / ".join(name), *counts) for name, counts in sample.again(row).strata.items())
+    return DrawReport(row.day.isoformat(), row.seed, len(row.candidates), row.size, row.whole_day, strata, drawn)
+
+
+def as_json(report: DrawReport) -> dict[str, Any]:
+    """The report as JSON values: ids as text, times in ISO 8601."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(report), default=_plain))
+    return plain
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _lines() -> sa.Select[Recording, str]:
+    # The kind is null where the call is unknown.
+    return sa.select(Recording, Call.kind).outerjoin(Call, Call.id == Recording.call_id)
+
+
+def _line(row: Recording, kind: str | None) -> RecordingLine:
+    return RecordingLine(
+        row.id,
+        row.announced_at,
+        row.call_id,
+        kind or "unknown call",
+        row.purpose,
+        row.language,
+        row.state,
+        row.reason,
+        row.seconds,
+        row.keep_until,
+    )

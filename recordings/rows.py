@@ -1,0 +1,166 @@
+"""Recording rows: locking, claiming, and the one function that moves a state. Used by recordings.store
+alone."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core import db
+from core.house import settings_of
+from core.models import new_id, record
+from dialer.models import Call, Escalation
+from recordings.machine import keep_class, step
+from recordings.models import Recording
+
+log = logging.getLogger(__name__)
+
+
+def new_row(
+    session: Session,
+    recording_id: uuid.UUID,
+    call_id: uuid.UUID | None,
+    purpose: str,
+    language: str,
+    now: datetime,
+) -> Recording:
+    call = session.get(Call, call_id) if call_id else None
+    escalated = sa.select(Escalation.id).where(Escalation.call_id == call_id).limit(1)
+    row = Recording(
+        id=recording_id,
+        call_id=call_id,
+        purpose=purpose,
+        language=language,
+        state="announced",
+        announced_at=now,
+        keep_class=keep_class(purpose, call.kind if call else None, escalated=session.scalar(escalated) is not None),
+    )
+    row.keep_until = keep_until(session, row)
+    session.add(row)
+    session.flush()
+    record(session, "recording", row.id, "announced", now, to_state="announced", purpose=purpose)
+    return row
+
+
+def move(
+    session: Session,
+    row: Recording,
+    event: str,
+    now: datetime,
+    *,
+    why: str = "",
+    who: str = "service",
+    **data: Any,
+) -> bool:
+    """The only writer of a recording's state; False if the event comes too late and changes nothing."""
+    to_state = step(row.state, event)
+    if to_state is None:
+        return False
+    from_state, row.state = row.state, to_state
+    if event in ("absent", "unreadable", "gave_up", "no_model"):
+        row.reason = why
+    record(
+        session,
+        "recording",
+        row.id,
+        event,
+        now,
+        from_state=from_state,
+        to_state=to_state,
+        who=who,
+        why=why,
+        **data,
+    )
+    return True
+
+
+def keep_until(session: Session, row: Recording) -> datetime:
+    """By class, from hospital.toml `keep_days`, counted from the day it was made."""
+    days: int = getattr(settings_of(session).recordings.keep_days, row.keep_class)
+    return row.announced_at + timedelta(days=days)
+
+
+def locked(session: Session, recording_id: uuid.UUID) -> Recording | None:
+    return session.get(Recording, recording_id, with_for_update=True, populate_existing=True)
+
+
+def of_call(session: Session, call_id: uuid.UUID) -> Sequence[Recording]:
+    """All recordings of a call, locked, oldest first."""
+    return session.scalars(
+        sa.select(Recording)
+        .where(Recording.call_id == call_id)
+        .order_by(Recording.announced_at, Recording.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def due_rows(
+    session: Session,
+    timer: InstrumentedAttribute[datetime | None],
+    states: tuple[str, ...],
+    now: datetime,
+    limit: int,
+) -> Sequence[Recording]:
+    return session.scalars(
+        sa.select(Recording)
+        .where(Recording.state.in_(states), timer <= now)
+        .order_by(timer)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def taken(row: Recording, now: datetime) -> bool:
+    return row.claim is not None and row.claimed_until is not None and row.claimed_until > now
+
+
+def make_claim(row: Recording, until: datetime) -> uuid.UUID:
+    row.claim, row.claimed_until = new_id(), until
+    return row.claim
+
+
+def claimed(session: Session, recording_id: uuid.UUID, claim: uuid.UUID) -> Recording | None:
+    """The row, if the claim still holds; the claim ends here. Otherwise another has taken the work over, and
+    our failure is no news."""
+    row = locked(session, recording_id)
+    if row is None or row.claim != claim:
+        return None
+    row.claim = row.claimed_until = None
+    return row
+
+
+def won(session: Session, recording_id: uuid.UUID) -> Recording | None:
+    """The row for good work, whoever did it: a worker slower than its lease still counts if it is first."""
+    row = locked(session, recording_id)
+    if row is not None:
+        row.claim = row.claimed_until = None
+    return row
+
+
+def for_callback(session: Session, recording_id: uuid.UUID, sid: str, call_sid: str, now: datetime) -> Recording:
+    """The row a callback speaks of, locked; made if there is none, so that no sound is lost."""
+    db.lock(session, f"recording {sid or recording_id}")
+    if sid:
+        known = session.scalar(
+            sa.select(Recording).where(Recording.sid == sid).with_for_update().execution_options(populate_existing=True)
+        )
+        if known is not None:
+            return known
+    row = locked(session, recording_id)
+    if row is None:
+        call_id = session.scalar(sa.select(Call.id).where(Call.sid == call_sid))
+        log.warning("a recording nobody announced is kept", extra={"recording": str(recording_id)})
+        language = settings_of(session).hospital.languages[0]
+        return new_row(session, recording_id, call_id, "call", language, now)
+    if sid and row.sid is not None and row.sid != sid:
+        # The same TwiML ran twice: two files for one promise (docs/twilio.md pitfall 12).
+        log.warning("a second file for one recording is kept", extra={"recording": str(recording_id)})
+        return new_row(session, new_id(), row.call_id, row.purpose, row.language, now)
+    return row

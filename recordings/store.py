@@ -1,0 +1,332 @@
+"""Recordings in the database: the only writer of a recording's state.
+
+Every timer is a row's `next_fetch_at` or `next_speech_at`, swept by `due`. Slow work is claimed first
+(`claim_*`) and its result comes back with the claim; a job that runs twice finds the claim taken or the
+state moved on.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core import jobs
+from core.events import CallEnded, EscalationOpened, RecordingAnnounced
+from core.models import new_id, record
+from dialer.models import Call
+from recordings.audio import Sound
+from recordings.conversation import Line
+from recordings.files import StoredFile
+from recordings.lexicon import Finding
+from recordings.machine import HOLDS_FILE, TO_TRANSCRIBE, fetch_wait, speech_wait
+from recordings.models import FindingRow, Recording, SegmentRow, Transcript
+from recordings.rows import (
+    claimed,
+    due_rows,
+    for_callback,
+    keep_until,
+    locked,
+    make_claim,
+    move,
+    new_row,
+    of_call,
+    taken,
+    won,
+)
+
+FETCH = jobs.declare("fetch_recording", "recordings")
+LOOK = jobs.declare("look_for_recording", "recordings")
+TRANSCRIBE = jobs.declare("transcribe_recording", "speech")
+PURGE = jobs.declare("purge_recording", "recordings")
+
+FETCH_LEASE = timedelta(minutes=6)
+"""Longer than a download may take (recordings.fetch.TOTAL_S)."""
+SPEECH_LEASE = timedelta(minutes=10)
+CALLBACK_GRACE = timedelta(seconds=60)
+"""How long after a call's end the recording's callback is waited for before the carrier is asked."""
+MODEL_LOOK = timedelta(minutes=10)
+"""How often a recording that waits for a model looks whether there is one now."""
+
+
+@dataclass(frozen=True)
+class FetchWork:
+    claim: uuid.UUID
+    sid: str
+    announced_s: int | None
+
+
+@dataclass(frozen=True)
+class SpeechWork:
+    claim: uuid.UUID
+    language: str
+    purpose: str
+    call_kind: str | None
+
+
+# ---- announced ------------------------------------------------------------------------------------------
+
+
+def on_announced(session: Session, event: RecordingAnnounced, now: datetime) -> None:
+    """TwiML that records leaves now: a row is owed its file. The same id again changes nothing."""
+    if session.get(Recording, event.recording_id) is None:
+        new_row(session, event.recording_id, event.call_id, event.purpose, event.language, now)
+
+
+def on_call_ended(session: Session, event: CallEnded, now: datetime) -> None:
+    """A callback may be lost: some time after the call's end, the carrier's own list is read."""
+    for row in of_call(session, event.call_id):
+        if row.state == "announced" and row.sid is None:
+            row.fetch_since = now
+            row.next_fetch_at = now + CALLBACK_GRACE
+
+
+def on_escalation_opened(session: Session, event: EscalationOpened, now: datetime) -> None:
+    """What led to an escalation is kept as long as one."""
+    for row in of_call(session, event.call_id):
+        if row.keep_class == "ordinary":
+            row.keep_class = "escalation"
+            row.keep_until = keep_until(session, row)
+            record(session, "recording", row.id, "kept longer", now, why="escalation")
+
+
+def carrier_completed(
+    session: Session, recording_id: uuid.UUID, sid: str, call_sid: str, seconds: int | None, now: datetime
+) -> None:
+    """The carrier has the file (docs/twilio.md 2.5): fetch it now. Repeats change nothing."""
+    row = for_callback(session, recording_id, sid, call_sid, now)
+    if row.sid is not None:
+        return
+    if row.state in ("failed", "absent"):
+        move(session, row, "fetch_again", now, why="the carrier has it after all", who="carrier")
+    if row.state == "announced":
+        adopt(session, row, sid, seconds, now)
+
+
+def adopt(session: Session, row: Recording, sid: str, seconds: int | None, now: datetime) -> None:
+    """The carrier's file for this promise is known."""
+    row.sid, row.announced_s, row.reason = sid, seconds, ""
+    record(session, "recording", row.id, "completed at the carrier", now, who="carrier", sid=sid)
+    ask_fetch(session, row, now)
+
+
+def carrier_without(
+    session: Session, recording_id: uuid.UUID, sid: str, call_sid: str, why: str, now: datetime
+) -> None:
+    """The carrier says there is nothing (absent), or that it could not record."""
+    row = for_callback(session, recording_id, sid, call_sid, now)
+    if move(session, row, "absent", now, why=why, who="carrier"):
+        row.sid = row.sid or sid or None
+        row.next_fetch_at = None
+
+
+# ---- fetching -------------------------------------------------------------------------------------------
+
+
+def ask_fetch(session: Session, row: Recording, now: datetime) -> None:
+    row.fetch_tries, row.fetch_since, row.claim, row.claimed_until = 0, now, None, None
+    row.next_fetch_at = now + FETCH_LEASE
+    jobs.defer(session, FETCH, recording_id=row.id)
+
+
+def due(session: Session, now: datetime, limit: int = 100) -> int:
+    """Fetches, looks and transcriptions whose time has come. Returns how many."""
+    fetches = due_rows(session, Recording.next_fetch_at, ("announced",), now, limit)
+    for row in fetches:
+        row.next_fetch_at = now + FETCH_LEASE
+        jobs.defer(session, FETCH if row.sid else LOOK, recording_id=row.id)
+    speeches = due_rows(session, Recording.next_speech_at, tuple(TO_TRANSCRIBE), now, limit)
+    for row in speeches:
+        row.next_speech_at = now + SPEECH_LEASE
+        jobs.defer(session, TRANSCRIBE, recording_id=row.id)
+    return len(fetches) + len(speeches)
+
+
+def claim_fetch(session: Session, recording_id: uuid.UUID, now: datetime) -> FetchWork | None:
+    """The work, if it is there to be done and nobody is at it."""
+    row = locked(session, recording_id)
+    if row is None or row.state != "announced" or row.sid is None or taken(row, now):
+        return None
+    row.fetch_tries += 1
+    row.fetch_since = row.fetch_since or now
+    row.next_fetch_at = now + FETCH_LEASE
+    return FetchWork(make_claim(row, now + FETCH_LEASE), row.sid, row.announced_s)
+
+
+def fetched(
+    session: Session,
+    recording_id: uuid.UUID,
+    stored: StoredFile,
+    sound: Sound,
+    levels: Sequence[float],
+    now: datetime,
+) -> None:
+    """The file is here, is what was announced, and is in the store."""
+    row = won(session, recording_id)
+    if row is None or not move(session, row, "fetched", now, bytes=stored.size):
+        return
+    row.reason = ""
+    row.sha256, row.size = stored.sha256, stored.size
+    row.rate, row.channels, row.seconds, row.levels = sound.rate, sound.channels, sound.seconds, list(levels)
+    _ask_speech(session, row, now)
+
+
+def unreadable(
+    session: Session,
+    recording_id: uuid.UUID,
+    claim: uuid.UUID,
+    reason: str,
+    stored: StoredFile | None,
+    now: datetime,
+) -> None:
+    """The file came and is no recording; what there was of it is kept for a person to look at."""
+    row = claimed(session, recording_id, claim)
+    if row is not None and move(session, row, "unreadable", now, why=reason) and stored is not None:
+        row.sha256, row.size = stored.sha256, stored.size
+
+
+def fetch_in_vain(
+    session: Session, recording_id: uuid.UUID, claim: uuid.UUID, reason: str, again: bool, now: datetime
+) -> None:
+    """Not to be had yet: wait, longer each time, until it is given up with the last reason."""
+    row = claimed(session, recording_id, claim)
+    if row is not None and row.state == "announced":
+        wait_or_give_up(session, row, reason, again, now)
+
+
+def wait_or_give_up(session: Session, row: Recording, reason: str, again: bool, now: datetime) -> None:
+    wait = fetch_wait(row.fetch_tries, now - (row.fetch_since or now)) if again else None
+    row.reason = reason
+    if wait is None:
+        row.next_fetch_at = None
+        move(session, row, "gave_up", now, why=reason, tries=row.fetch_tries)
+    else:
+        row.next_fetch_at = now + wait
+
+
+def fetch_by_hand(session: Session, recording_id: uuid.UUID, who: str, now: datetime) -> bool:
+    """A person asks for another try after the end of our patience. False if there is nothing to try."""
+    row = locked(session, recording_id)
+    if row is None or row.sha256 is not None or not move(session, row, "fetch_again", now, who=who):
+        return False
+    if row.sid is None:
+        row.fetch_tries, row.fetch_since, row.next_fetch_at = 0, now, now
+    else:
+        ask_fetch(session, row, now)
+    return True
+
+
+# ---- speech ---------------------------------------------------------------------------------------------
+
+
+def claim_speech(session: Session, recording_id: uuid.UUID, now: datetime) -> SpeechWork | None:
+    row = locked(session, recording_id)
+    if row is None or row.state not in TO_TRANSCRIBE or taken(row, now):
+        return None
+    # Each channel may take three times its length, and at least a minute (recordings.stt.time_limit).
+    lease = timedelta(seconds=max(60.0, 3 * (row.seconds or 0)) * (row.channels or 1)) + SPEECH_LEASE
+    row.next_speech_at = now + lease
+    call = session.get(Call, row.call_id) if row.call_id else None
+    return SpeechWork(make_claim(row, now + lease), row.language, row.purpose, call.kind if call else None)
+
+
+def no_model(session: Session, recording_id: uuid.UUID, claim: uuid.UUID, reason: str, now: datetime) -> None:
+    """Nobody understands this language here: it waits, says so, and looks again from time to time."""
+    row = claimed(session, recording_id, claim)
+    if row is None or row.state not in TO_TRANSCRIBE:
+        return
+    row.reason = reason
+    row.next_speech_at = now + MODEL_LOOK
+    move(session, row, "no_model", now, why=reason)
+
+
+def speech_in_vain(
+    session: Session, recording_id: uuid.UUID, claim: uuid.UUID, reason: str, again: bool, now: datetime
+) -> None:
+    """The engine died over it, or the file would not open."""
+    row = claimed(session, recording_id, claim)
+    if row is None or row.state not in TO_TRANSCRIBE:
+        return
+    row.speech_tries += 1
+    row.reason = reason
+    wait = speech_wait(row.speech_tries) if again else None
+    if wait is None:
+        move(session, row, "gave_up", now, why=reason, tries=row.speech_tries)
+    else:
+        row.next_speech_at = now + wait
+
+
+def transcribed(
+    session: Session,
+    recording_id: uuid.UUID,
+    lines: Sequence[Line],
+    findings: Sequence[Finding],
+    lexicon_version: str,
+    now: datetime,
+) -> None:
+    """What was said and what was found, in one transaction: transcribed, screened, kept."""
+    row = won(session, recording_id)
+    if row is None or not move(session, row, "transcribed", now, segments=len(lines)):
+        return
+    row.reason, row.next_speech_at = "", None
+    transcript = Transcript(
+        id=new_id(), recording_id=row.id, language=row.language, made_at=now, lexicon=lexicon_version
+    )
+    session.add(transcript)
+    session.flush()
+    for position, line in enumerate(lines):
+        session.add(SegmentRow(transcript_id=transcript.id, position=position, **vars(line)))
+    for finding in findings:
+        session.add(FindingRow(recording_id=row.id, lexicon=lexicon_version, **vars(finding)))
+    move(session, row, "screened", now, findings=len(findings), lexicon=lexicon_version)
+    move(session, row, "kept", now, keep=row.keep_class)
+
+
+def transcribe_by_hand(session: Session, recording_id: uuid.UUID, who: str, now: datetime) -> bool:
+    row = locked(session, recording_id)
+    if row is None or row.sha256 is None or not move(session, row, "transcribe_again", now, who=who):
+        return False
+    row.speech_tries = 0
+    _ask_speech(session, row, now)
+    return True
+
+
+def _ask_speech(session: Session, row: Recording, now: datetime) -> None:
+    row.claim = row.claimed_until = None
+    row.next_speech_at = now + SPEECH_LEASE
+    jobs.defer(session, TRANSCRIBE, recording_id=row.id)
+
+
+# ---- the end of the keeping time ------------------------------------------------------------------------
+
+
+def purge_due(session: Session, now: datetime, limit: int = 100) -> int:
+    """Recordings whose keeping time is over: their files go by a job, then the words. Returns how many."""
+    rows = session.scalars(
+        sa.select(Recording.id)
+        .where(Recording.state.in_(HOLDS_FILE), Recording.keep_until <= now)
+        .order_by(Recording.keep_until)
+        .limit(limit)
+    ).all()
+    for recording_id in rows:
+        jobs.defer(session, PURGE, recording_id=recording_id)
+    return len(rows)
+
+
+def may_purge(session: Session, recording_id: uuid.UUID, now: datetime) -> bool:
+    row = session.get(Recording, recording_id)
+    return row is not None and row.state in HOLDS_FILE and row.keep_until <= now
+
+
+def purged(session: Session, recording_id: uuid.UUID, now: datetime) -> None:
+    """The file is gone: so are the words and the hits. The row and its ledger stay."""
+    row = locked(session, recording_id)
+    if row is None or row.keep_until > now or not move(session, row, "purged", now, why=row.keep_class):
+        return
+    row.next_fetch_at = row.next_speech_at = None
+    session.execute(sa.delete(Transcript).where(Transcript.recording_id == row.id))
+    session.execute(sa.delete(FindingRow).where(FindingRow.recording_id == row.id))

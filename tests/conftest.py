@@ -1,0 +1,91 @@
+"""One embedded PostgreSQL for the session, a fresh copy of the migrated database for each test that asks."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import app
+from commands import database
+from core import pg
+from core.house import House
+from tests.house import MID_MORNING, ROOT, environment
+
+_real_connect = socket.socket.connect
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _network_shut() -> Iterator[None]:
+    """Nothing in a test reaches beyond this machine."""
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = str(address[0])
+            if host != "localhost" and not ipaddress.ip_address(host.split("%")[0]).is_loopback:
+                raise AssertionError(f"a test tried to reach {host}")
+        return _real_connect(self, address)
+
+    socket.socket.connect = connect  # type: ignore[method-assign, assignment]
+    yield
+    socket.socket.connect = _real_connect  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pg.Embedded]:
+    """A server for tests: our own launcher, not durable."""
+    server = pg.Embedded.start(tmp_path_factory.mktemp("pg"), durable=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: pg.Embedded) -> str:
+    """The name of a migrated, empty database."""
+    _admin(postgres, "CREATE DATABASE template_carecall")
+    database.upgrade(ROOT, _url(postgres, "template_carecall"))
+    return "template_carecall"
+
+
+@pytest.fixture
+def database_url(postgres: pg.Embedded, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database of this test's own."""
+    _admin(postgres, f"CREATE DATABASE t TEMPLATE {template}")
+    yield _url(postgres, "t")
+    _admin(postgres, "DROP DATABASE t WITH (FORCE)")
+
+
+@pytest.fixture
+def house(database_url: str, tmp_path: Path) -> Iterator[House]:
+    """A whole house on its own database, with a clock that stands still until it is moved."""
+    made = app.open_house(environment(tmp_path, database_url))
+    made.clock = StandingClock(MID_MORNING)
+    yield made
+    made.engine.dispose()
+
+
+class StandingClock:
+    """A clock for tests of one process: it says what it is told."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def _admin(server: pg.Embedded, statement: str) -> None:
+    engine = sa.create_engine(server.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(statement))
+    engine.dispose()
+
+
+def _url(server: pg.Embedded, name: str) -> str:
+    return sa.make_url(server.url).set(database=name).render_as_string(hide_password=False)

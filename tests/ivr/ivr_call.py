@@ -1,0 +1,124 @@
+"""A caller for tests: presses, keeps silent, and remembers everything heard and every effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ivr.engine import start, step
+from ivr.flow import Flow, load_flows
+from ivr.prompts import Prompts, load_prompts
+from ivr.talk import Event, Fact, Join, Keys, Output, Session, Silence, Turn
+
+ROOT = Path(__file__).parents[2]
+FLOWS: dict[str, Flow] = load_flows(ROOT / "flows")
+PROMPTS: Prompts = load_prompts(ROOT / "prompts")
+
+ALL_FACTS: dict[str, dict[str, Fact]] = {
+    "hotline": {
+        "hospital": "安和医院",
+        "hospital.en": "Anhe Hospital",
+        "emergency": "120",
+        "recording_on": True,
+        "threshold": 4,
+        "roster_on": True,
+        "minutes": 5,
+        "withheld": False,
+        "known": True,
+        "operator_on": True,
+    },
+    "followup": {
+        "sender": "安和服务中心",
+        "hotline": "02155550100",
+        "emergency": "120",
+        "surname": "王",
+        "sex": "female",
+        "birth_mmdd": "0506",
+        "recording_on": True,
+        "threshold": 4,
+        "roster_on": True,
+        "minutes": 5,
+        "operator_on": True,
+    },
+    "doctor": {
+        "known": True,
+        "score": 7,
+        "hours": 6,
+        "dept": "骨科",
+        "surname": "王",
+        "sex": "female",
+        "age": 52,
+        "allergy": "青霉素",
+        "recording_on": True,
+    },
+    "patient_join": {"sender": "安和服务中心", "known": True, "recording_on": True},
+    "operator_join": {"recording_on": True},
+}
+
+
+def lines_of(output: Output) -> tuple[str, ...]:
+    return () if isinstance(output, Join) else tuple(line.prompt for line in output.lines)
+
+
+def names_of(turn: Turn) -> list[str]:
+    return [effect.name for effect in turn.effects]
+
+
+class Call:
+    def __init__(self, flow: str, language: str = "zh-CN", /, **changed: Fact) -> None:
+        self.begin(flow, language, {**ALL_FACTS[flow], **changed})
+
+    @classmethod
+    def told(cls, flow: str, facts: dict[str, Fact]) -> Call:
+        """A call whose house knows these facts and no others."""
+        call = cls.__new__(cls)
+        call.begin(flow, "zh-CN", facts)
+        return call
+
+    def begin(self, flow: str, language: str, facts: dict[str, Fact]) -> None:
+        self.flow, self.facts = FLOWS[flow], facts
+        self.turns = [start(self.flow, language, facts, PROMPTS)]
+
+    def does(self, event: Event) -> Call:
+        self.turns.append(step(self.flow, self.session, event, self.facts, PROMPTS))
+        return self
+
+    def press(self, *keys: str) -> Call:
+        for key in keys:
+            self.does(Keys(key) if key else Silence())
+        return self
+
+    def silent(self, times: int = 1) -> Call:
+        return self.press(*[""] * times)
+
+    @property
+    def turn(self) -> Turn:
+        return self.turns[-1]
+
+    @property
+    def session(self) -> Session:
+        return self.turn.session
+
+    @property
+    def node(self) -> str:
+        return self.session.node
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        return lines_of(self.turn.output)
+
+    @property
+    def text(self) -> str:
+        return (
+            ""
+            if isinstance(self.turn.output, Join)
+            else " ".join(line.text for line in self.turn.output.lines)
+        )
+
+    @property
+    def effects(self) -> list[tuple[str, dict[str, Fact]]]:
+        """Of the last turn."""
+        return [(effect.name, dict(effect.data)) for effect in self.turn.effects]
+
+    @property
+    def all_effects(self) -> list[tuple[str, dict[str, Fact]]]:
+        return [(effect.name, dict(effect.data)) for turn in self.turns for effect in turn.effects]

@@ -1,0 +1,297 @@
+"""The hotline, turn by turn: what a key leads to, what is stored, what is heard."""
+
+from __future__ import annotations
+
+import pytest
+from ivr_call import Call
+
+from ivr.talk import Ask, Bye, Connect, Connected, NotConnected, Recorded, Resumed, Take
+
+
+def at_main(**facts: str | int | bool) -> Call:
+    return Call("hotline", **facts).silent()
+
+
+def at_pain(**facts: str | int | bool) -> Call:
+    return at_main(**facts).press("2")
+
+
+def at_confirm(score: str, **facts: str | int | bool) -> Call:
+    return at_pain(**facts).press(score)
+
+
+# ---- the notice ------------------------------------------------------------------------------------
+def test_the_first_words_name_an_automated_voice_and_the_recording() -> None:
+    call = Call("hotline")
+    assert call.heard == ("greet", "emergency")
+    assert "智能语音" in call.text.split("。")[0]
+    assert "录音" in call.text
+    assert "1 2 0" in call.text, "a telephone number is read digit by digit"
+    assert isinstance(call.turn.output, Ask)
+    assert (call.turn.output.max_digits, call.turn.output.timeout_s) == (1, 1)
+    assert not call.turn.start_recording
+
+
+def test_silence_at_the_notice_starts_the_recording_and_leads_to_the_menu() -> None:
+    call = at_main()
+    assert call.turn.start_recording
+    assert call.session.recording == "on"
+    assert (call.node, call.heard) == ("main", ("main", "main_lang"))
+
+
+def test_star_at_the_notice_declines_and_the_menu_follows() -> None:
+    call = Call("hotline").press("*")
+    assert call.effects == [("recording_declined", {})]
+    assert not call.turn.start_recording
+    assert (call.node, call.heard) == ("main", ("no_record", "main", "main_lang"))
+    assert call.press("3", "", "").session.recording == "declined"
+
+
+def test_a_hurried_caller_loses_no_key() -> None:
+    call = Call("hotline").press("2")
+    assert (call.node, call.heard) == ("pain", ("postop", "pain"))
+    assert call.turn.start_recording
+    assert call.session.turn == 2
+
+
+def test_a_hurried_wrong_key_is_a_wrong_key_at_the_menu() -> None:
+    call = Call("hotline").press("6")
+    assert (call.node, call.heard, call.session.tries) == ("main", ("invalid", "main", "main_lang"), 1)
+
+
+def test_without_recording_no_recording_word_is_heard_and_star_means_nothing() -> None:
+    call = Call("hotline", recording_on=False)
+    assert call.heard == ("greet_plain", "emergency")
+    call.press("*")
+    assert (call.effects, call.turn.start_recording, call.node) == ([], False, "main")
+    assert call.session.recording == "off"
+
+
+# ---- the menu ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("key", "node", "effects", "heard"),
+    [
+        ("1", "appointment", [], ("appointment",)),
+        ("2", "pain", [], ("postop", "pain")),
+        ("3", "message", [], ("message",)),
+        ("0", "operator_call", [("operator_wanted", {"reason": "asked"})], ("operator",)),
+        ("9", "main", [], ("main", "main_lang")),
+        ("8", "main", [("language_chosen", {"language": "en"})], ("main", "main_lang")),
+        ("7", "main", [], ("invalid", "main", "main_lang")),
+        ("", "main", [], ("timeout", "main", "main_lang")),
+        ("#", "main", [], ("main", "main_lang")),
+        ("*", "main", [], ("invalid", "main", "main_lang")),
+    ],
+)
+def test_main_menu(key: str, node: str, effects: list[object], heard: tuple[str, ...]) -> None:
+    call = at_main().press(key)
+    assert (call.node, call.effects, call.heard) == (node, effects, heard)
+
+
+def test_eight_changes_the_language_and_offers_the_way_back() -> None:
+    call = at_main().press("8")
+    assert call.session.language == "en"
+    assert "Appointments, press 1" in call.text
+    assert "中文服务请按8" in call.text
+    assert call.press("8").session.language == "zh-CN"
+
+
+def test_three_failures_lead_to_a_person_not_to_a_hang_up() -> None:
+    call = at_main().press("", "7", "")
+    assert call.effects == [("operator_wanted", {"reason": "three_tries"})]
+    assert call.heard == ("last_try", "operator")
+    assert isinstance(call.turn.output, Connect)
+    assert call.turn.output.target == "operator"
+
+
+def test_without_an_operator_three_failures_lead_to_a_message_and_promise_nobody() -> None:
+    call = at_main(operator_on=False).press("", "", "")
+    assert call.heard == ("operator_none", "message_now")
+    assert isinstance(call.turn.output, Take)
+
+
+@pytest.mark.parametrize("reason", ["busy", "no_answer", "failed", "declined", "refused"])
+def test_an_operator_who_does_not_answer_leaves_the_caller_a_message(reason: str) -> None:
+    call = at_main().press("0").does(NotConnected(reason))  # type: ignore[arg-type]
+    assert call.heard == ("operator_busy", "message_now")
+    call.does(Recorded("RE1", 12))
+    assert call.effects == [("message_taken", {"purpose": "message", "recording_sid": "RE1", "seconds": 12})]
+    assert call.heard == ("message_thanks", "goodbye")
+
+
+def test_after_the_talk_a_goodbye() -> None:
+    call = at_main().press("0").does(Connected(64))
+    assert isinstance(call.turn.output, Bye)
+    assert call.heard == ("talked",)
+    assert call.session.ended
+
+
+# ---- messages ----------------------------------------------------------------------------------------
+def test_an_appointment_is_a_message_with_its_purpose() -> None:
+    call = at_main().press("1")
+    assert isinstance(call.turn.output, Take)
+    assert call.turn.output.purpose == "appointment"
+    call.does(Recorded("RE2", 9))
+    assert call.effects == [
+        ("message_taken", {"purpose": "appointment", "recording_sid": "RE2", "seconds": 9})
+    ]
+
+
+def test_an_empty_message_is_asked_for_once_more_and_then_ends_with_words() -> None:
+    call = at_main().press("3").does(Recorded("RE3", 0))
+    assert (call.node, call.heard) == ("message_again", ("message_again",))
+    call.silent()
+    assert call.heard == ("message_none", "emergency_again", "goodbye")
+    assert call.all_effects == []
+
+
+# ---- pain --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("keys", "node", "heard", "score"),
+    [
+        ("0", "pain_confirm", ("pain_confirm",), 0),
+        ("1", "pain_confirm", ("pain_confirm_one",), 1),
+        ("7", "pain_confirm", ("pain_confirm",), 7),
+        ("10", "pain_confirm", ("pain_confirm_ten",), 10),
+        ("05", "pain", ("number_zero",), None),
+        ("00", "pain", ("number_zero",), None),
+        ("010", "pain", ("number_zero",), None),
+        ("11", "pain", ("number_range",), None),
+        ("99", "pain", ("number_range",), None),
+        ("７", "pain", ("number_range",), None),
+        ("", "pain", ("timeout_num",), None),
+    ],
+)
+def test_pain_entry_is_stored_or_asked_again_never_guessed(
+    keys: str, node: str, heard: tuple[str, ...], score: int | None
+) -> None:
+    call = at_pain().press(keys)
+    stored = [] if score is None else [("score_keyed", {"score": score, "raw": keys, "tries": 1})]
+    assert (call.node, call.heard, call.effects, call.session.score) == (node, heard, stored, score)
+
+
+@pytest.mark.parametrize("keys", ["*", "7*", "*1"])
+def test_star_in_a_number_is_a_person(keys: str) -> None:
+    call = at_pain().press(keys)
+    assert call.effects == [("operator_wanted", {"reason": "asked"})]
+    assert call.node == "operator_call"
+
+
+def test_a_number_allows_four_seconds_a_key_and_more_after_a_failure() -> None:
+    call = at_pain()
+    assert isinstance(call.turn.output, Ask)
+    assert (call.turn.output.max_digits, call.turn.output.finish, call.turn.output.timeout_s) == (2, "#", 4)
+    call.silent()
+    assert isinstance(call.turn.output, Ask)
+    assert call.turn.output.timeout_s == 7
+
+
+def test_three_bad_numbers_lead_to_a_person() -> None:
+    call = at_pain().press("05", "11", "")
+    assert call.effects == [("operator_wanted", {"reason": "three_tries"})]
+    assert call.node == "operator_call"
+
+
+def test_the_second_entry_is_counted() -> None:
+    assert at_pain().press("11", "7").effects == [("score_keyed", {"score": 7, "raw": "7", "tries": 2})]
+
+
+def test_read_back_names_score_and_band() -> None:
+    assert "7分，重度疼痛" in at_confirm("7").text
+    assert "一分，只是轻度疼痛" in at_confirm("1").text
+    assert "十分，最痛" in at_confirm("10").text
+    assert "0分，完全不痛" in at_confirm("0").text
+
+
+def test_one_confirms_and_the_threshold_calls_the_doctor() -> None:
+    call = at_confirm("7").press("1")
+    assert call.effects == [("score_confirmed", {"score": 7, "raw": "7", "how": "key"})]
+    assert call.heard == ("escalate", "worse", "goodbye")
+    assert "5分钟" in call.text
+
+
+@pytest.mark.parametrize(("score", "last"), [("3", "low"), ("4", "escalate"), ("10", "escalate")])
+def test_the_threshold_is_four(score: str, last: str) -> None:
+    assert at_confirm(score).press("1").heard[0] == last
+
+
+def test_without_a_roster_no_minutes_are_promised() -> None:
+    call = at_confirm("7", roster_on=False).press("1")
+    assert call.heard == ("escalate_wait", "worse", "goodbye")
+    assert "分钟" not in call.text
+
+
+def test_tips_are_promised_only_to_a_number_in_the_file() -> None:
+    assert at_confirm("2").press("1").heard == ("low", "low_tips", "low_again", "bye")
+    assert at_confirm("2", known=False).press("1").heard == ("low", "low_again", "bye")
+
+
+def test_two_withdraws_and_asks_again() -> None:
+    call = at_confirm("7").press("2")
+    assert call.effects == [("score_withdrawn", {})]
+    assert (call.node, call.heard, call.session.score) == ("pain", ("pain",), None)
+    assert call.press("3", "1").session.score == 3
+
+
+def test_a_slow_ten_is_ten_and_not_one() -> None:
+    call = at_pain().press("1", "0")
+    assert call.effects == [
+        ("score_keyed", {"score": 10, "raw": "1,0", "tries": 1}),
+        ("score_confirmed", {"score": 10, "raw": "1,0", "how": "zero_after_one"}),
+    ]
+    assert call.session.score == 10
+    assert call.heard == ("escalate", "worse", "goodbye")
+
+
+def test_zero_in_another_read_back_is_a_person_and_the_score_stays() -> None:
+    call = at_confirm("7").press("0")
+    assert call.effects == [("operator_wanted", {"reason": "asked"})]
+    call.does(NotConnected("no_answer"))
+    assert ("score_confirmed", {"score": 7, "raw": "7", "how": "unanswered"}) in call.effects, (
+        "a score must not wait behind a voice message"
+    )
+
+
+def test_a_score_left_unconfirmed_for_a_person_stands_when_the_talk_is_over() -> None:
+    call = at_confirm("7").press("*").does(Connected(80))
+    assert call.effects == [("score_confirmed", {"score": 7, "raw": "7", "how": "unanswered"})]
+    assert call.session.ended
+
+
+def test_three_silent_read_backs_keep_the_score() -> None:
+    call = at_confirm("7").press("", "5", "")
+    assert call.effects == [("score_confirmed", {"score": 7, "raw": "7", "how": "unanswered"})]
+    assert call.heard[0] == "escalate"
+
+
+def test_a_late_pound_only_repeats_the_read_back() -> None:
+    call = at_confirm("10").press("#", "#", "#")
+    assert (call.node, call.heard, call.session.tries) == ("pain_confirm", ("pain_confirm_ten",), 0)
+
+
+# ---- where to call back --------------------------------------------------------------------------
+def test_a_withheld_number_is_asked_for_before_the_doctor_is_promised() -> None:
+    call = at_confirm("7", withheld=True).press("1")
+    assert (call.node, call.heard) == ("callback", ("callback",))
+    call.press("123")
+    assert call.heard == ("callback_wrong",)
+    assert call.silent().heard == ("callback_silent",)
+    call.press("13800001111")
+    assert call.effects == [("number_given", {"number": "13800001111"})]
+    assert call.heard[0] == "escalate"
+
+
+def test_three_bad_numbers_to_call_back_lead_to_a_person() -> None:
+    call = at_confirm("7", withheld=True).press("1", "", "12", "1" * 21)
+    assert call.effects == [("operator_wanted", {"reason": "three_tries"})]
+    assert isinstance(call.turn.output, Connect)
+
+
+def test_below_the_threshold_no_number_is_asked() -> None:
+    assert at_confirm("2", withheld=True).press("1").node == "low"
+
+
+def test_an_impossible_event_leads_to_a_person() -> None:
+    call = at_main().does(Resumed())
+    assert call.effects == [("operator_wanted", {"reason": "not_understood"})]
+    assert call.heard == ("lost", "operator")

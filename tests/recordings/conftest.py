@@ -1,0 +1,21 @@
+"""The real weights, joined once for all tests of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.house import House
+from recordings.weights import whisper_base
+from tests.recordings.room import Room
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return whisper_base(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def room(house: House) -> Room:
+    return Room(house)

@@ -1,0 +1,114 @@
+"""Every way a file can be no recording, and the arithmetic of sound."""
+
+import hashlib
+import struct
+
+import numpy as np
+import pytest
+
+from recordings import audio
+from recordings.audio import Sound, Unreadable, channels, check_wav, level, to_model
+from tests.recordings.sounds import mono, tone, wav
+
+SECOND = tone(1).tobytes()
+
+
+def test_a_good_file() -> None:
+    data = wav(SECOND * 3)
+    assert check_wav(data, 3) == Sound(8000, 1, 3.0, hashlib.sha256(data).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"RIFF", "not a WAV"),
+        (b"<html>404 not found</html>", "not a WAV"),
+        (b"ID3\x03mp3 mp3 mp3 mp3", "not a WAV"),
+        (wav(SECOND)[:20], "cut off in its header"),
+        (wav(SECOND)[:36], "cut off before its sound"),
+        (wav(SECOND)[:-100], "cut off: 15900 of 16000 bytes"),
+        (wav(b""), "no sound"),
+        (wav(b"\0"), "no sound"),
+        (wav(SECOND, codec=0x55), "coded in a way we do not read"),
+        (wav(SECOND, bits=24), "coded in a way we do not read"),
+        (wav(SECOND, channels=6), "6 channels"),
+        (wav(SECOND, channels=0), "0 channels"),
+        (wav(SECOND, rate=0), "sampling rate"),
+        (b"RIFF\0\0\0\0WAVEdata\4\0\0\0abcd", "does not say how"),
+        (b"RIFF\0\0\0\0WAVE" + b"\xff" * 40, "cut off in its header"),
+    ],
+)
+def test_a_broken_file_is_told_in_plain_words(data: bytes, words: str) -> None:
+    found = check_wav(data, None)
+    assert isinstance(found, Unreadable)
+    assert words in found.reason
+
+
+def test_any_cut_of_a_file_is_unreadable_or_shorter_and_never_an_error() -> None:
+    data = wav(tone(0.05).tobytes())
+    for length in range(len(data)):
+        assert isinstance(check_wav(data[:length], 0), Unreadable)
+
+
+@pytest.mark.parametrize(("announced", "good"), [(5, True), (3, True), (7, True), (2, False), (8, False), (0, False)])
+def test_the_length_must_be_about_the_announced_one(announced: int, good: bool) -> None:
+    assert isinstance(check_wav(wav(SECOND * 5), announced), Sound) is good
+
+
+def test_a_length_the_writer_did_not_know_is_taken_from_the_file() -> None:
+    found = check_wav(wav(SECOND * 2, size=0xFFFFFFFF), 2)
+    assert isinstance(found, Sound)
+    assert found.seconds == 2.0
+
+
+def test_other_chunks_are_passed_over() -> None:
+    data = wav(SECOND)
+    extra = b"LIST" + struct.pack("<I", 3) + b"abc\0"
+    assert isinstance(check_wav(data[:12] + extra + data[12:], 1), Sound)
+
+
+def test_channels_are_taken_apart() -> None:
+    both = np.stack([tone(1, level=10000), tone(1, level=100)], axis=1).tobytes()
+    rate, (first, second) = channels(wav(both, channels=2))
+    assert rate == 8000
+    assert level(first) == pytest.approx(-13.3, abs=0.1)
+    assert level(second) == pytest.approx(-53.3, abs=0.1)
+
+
+def test_levels() -> None:
+    assert level(np.ones(100, np.float32)) == 0
+    assert level(np.zeros(100, np.float32)) == level(np.zeros(0, np.float32)) == -120
+
+
+def test_to_16_khz_keeps_length_pitch_and_loudness() -> None:
+    rate, (samples,) = channels(wav(tone(2).tobytes()))
+    wide = to_model(samples, rate)
+    assert wide.dtype == np.float32
+    assert len(wide) == pytest.approx(32000, abs=200)
+    peak = int(np.argmax(np.abs(np.fft.rfft(wide[:16000]))))
+    assert peak == pytest.approx(440, abs=2)
+    assert level(wide) == pytest.approx(level(samples), abs=0.3)
+
+
+def test_16_khz_and_nothing_pass_through() -> None:
+    samples = np.zeros(10, np.float32)
+    assert to_model(samples, audio.MODEL_RATE) is samples
+    assert len(to_model(np.zeros(0, np.float32), 8000)) == 0
+
+
+@pytest.mark.parametrize(
+    ("codec", "codes", "values"),
+    [
+        # G.711's own tables: the largest, the smallest and the middle of a segment, of both signs.
+        (7, [0x00, 0x80, 0x7F, 0xFF], [-32124, 32124, 0, 0]),
+        (6, [0x2A, 0xAA, 0x55, 0xD5], [-32256, 32256, -8, 8]),
+    ],
+)
+def test_telephone_codes(codec: int, codes: list[int], values: list[int]) -> None:
+    _, (samples,) = channels(wav(bytes(codes), codec=codec, bits=8))
+    assert [round(float(sample) * 32768) for sample in samples] == values
+
+
+def test_a_file_of_the_local_carrier_is_good() -> None:
+    assert isinstance(check_wav(mono(tone(2)), 2), Sound)

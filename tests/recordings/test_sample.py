@@ -1,0 +1,129 @@
+"""The day's draw on the real database: stored, replayed, printed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from core.db import blind
+from core.models import Patient
+from core.people import MRN
+from dialer.models import Call
+from recordings import reports, sample
+from recordings.fetch import Media
+from recordings.models import DrawPick, DrawRow
+from recordings.sample import ReplayDiffers, draw_day
+from tests.house import MID_MORNING
+from tests.recordings.room import Room, sid
+from tests.recordings.sounds import dual, tone
+
+TODAY = MID_MORNING.date()
+"""The test house's clock stands there: 10:00 in Shanghai."""
+SOUND = dual(tone(12), tone(1, level=0))
+
+
+@pytest.fixture
+def day(room: Room) -> Room:
+    """Sixty recordings of a day, most of them calm."""
+    for number in range(60):
+        recording = room.announce(room.call("hotline" if number % 3 else "followup", call_sid=None))
+        room.carrier.files[sid(number)] = Media(SOUND)
+        room.speech.texts = ["I have a high fever." if number == 7 else "good morning"]
+        room.done(recording, RecordingSid=sid(number), CallSid="")
+        room.work()
+    return room
+
+
+def test_the_same_seed_gives_the_same_sample(day: Room) -> None:
+    with day.house.transaction() as session:
+        first = draw_day(session, TODAY, 42, day.now)
+        told = reports.as_json(reports.draw_report(session, first))
+    late = day.announce(day.call(call_sid=None))
+    day.carrier.files[sid(99)] = Media(SOUND)
+    day.done(late, RecordingSid=sid(99))
+    day.work()
+    day.forward(hours=1)
+    with day.house.transaction() as session:
+        again = draw_day(session, TODAY, 42, day.now)
+        assert again.id == first.id
+        assert reports.as_json(reports.draw_report(session, again)) == told
+    assert (told["seed"], told["candidates"], len(told["picked"])) == (42, 60, 50)
+    texts = [line["text"] for drawn in told["picked"] for line in drawn["transcript"]]
+    assert "good morning" in texts
+
+
+def test_shares_strata_and_risk(day: Room) -> None:
+    with day.house.transaction() as session:
+        report = reports.draw_report(session, draw_day(session, TODAY, 1, day.now))
+    assert [name for name, _, _ in report.strata] == ["followup / call / en / day", "hotline / call / en / day"]
+    risky = [drawn for drawn in report.picked if drawn.findings]
+    assert len(risky) == 1, "the one recording with a hit is always drawn, by chance or for its risk"
+    assert risky[0].part == "random" or risky[0].why == "phrase: red_flag"
+    assert len(report.picked) == 50
+
+
+def test_without_a_seed_the_days_draw_stands(day: Room) -> None:
+    with day.house.transaction() as session:
+        first = draw_day(session, TODAY, None, day.now)
+        assert draw_day(session, TODAY, None, day.now).id == first.id
+        other = draw_day(session, TODAY, first.seed + 1, day.now)
+        assert other.id != first.id
+        assert session.scalar(sa.select(sa.func.count()).select_from(DrawRow)) == 2
+
+
+def test_a_tampered_draw_is_noticed(day: Room) -> None:
+    with day.house.transaction() as session:
+        draw_day(session, TODAY, 5, day.now)
+        session.execute(sa.update(DrawPick).where(DrawPick.position == 0).values(part="risk"))
+    with day.house.transaction() as session, pytest.raises(ReplayDiffers, match="seed 5"):
+        draw_day(session, TODAY, 5, day.now)
+
+
+def test_a_day_is_the_hospitals_own(room: Room) -> None:
+    room.house.clock.at = room.now.replace(hour=15, minute=59)  # type: ignore[attr-defined]
+    evening = room.announce(room.call(call_sid=None))
+    room.forward(minutes=2)  # past midnight in Shanghai
+    morning = room.announce(room.call(call_sid=None))
+    for number, recording in enumerate((evening, morning)):
+        room.carrier.files[sid(number)] = Media(SOUND)
+        room.done(recording, RecordingSid=sid(number))
+    room.work()
+    with room.house.transaction() as session:
+        assert [c.id for c in sample.candidates(session, TODAY)] == [str(evening)]
+        (next_day,) = sample.candidates(session, TODAY + timedelta(days=1))
+    assert next_day.id == str(morning)
+    assert next_day.risk == {"night"}
+    assert next_day.stratum == ("hotline", "call", "en", "night")
+
+
+def test_an_empty_day(room: Room) -> None:
+    with room.house.transaction() as session:
+        report = reports.draw_report(session, draw_day(session, TODAY, 1, room.now))
+    assert (report.picked, report.candidates, report.whole_day) == ((), 0, True)
+
+
+def test_the_list_of_recordings(room: Room) -> None:
+    with room.house.transaction() as session:
+        patient = Patient(
+            mrn="M1", mrn_index=blind("M1", MRN), name="x", language="en", timezone="UTC", created_at=room.now
+        )
+        session.add(patient)
+        session.flush()
+    theirs, other = room.call(), room.call(call_sid=None)
+    with room.house.transaction() as session:
+        session.get_one(Call, theirs).patient_id = patient.id
+    room.announce(theirs, "message", "zh-CN")
+    room.announce(other)
+    with room.house.transaction() as session:
+        (line,) = reports.recordings(session, mrn="M1")
+        assert (line.state, line.purpose, line.language, line.call_kind) == (
+            "announced",
+            "message",
+            "zh-CN",
+            "hotline",
+        )
+        assert len(reports.recordings(session)) == 2
+        assert reports.recordings(session, mrn="M2") == []
+        assert reports.recordings(session, since=room.now + timedelta(seconds=1)) == []

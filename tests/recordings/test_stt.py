@@ -1,0 +1,161 @@
+"""A real model hears real sound, and survives its own death. The offline voice speaks English here: no model
+understands its Mandarin."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recordings import audio
+from recordings.stt import EngineDied, ModelMissing, Segment, Speech, WhisperChild, time_limit
+from tests.recordings.sounds import MEDICINE, mono, said
+
+
+@dataclass(frozen=True)
+class Setting:
+    engine: str = "auto"
+    model: str = ""
+
+
+@pytest.fixture(scope="module")
+def sentence() -> audio.Samples:
+    rate, (samples,) = audio.channels(mono(said(MEDICINE)))
+    return audio.to_model(samples, rate)
+
+
+def text_of(segments: list[Segment]) -> str:
+    return " ".join(segment.text for segment in segments).lower()
+
+
+def test_a_sentence_is_heard_and_silence_is_not(weights: Path, sentence: audio.Samples) -> None:
+    speech = Speech({"en": Setting(model=str(weights))}, weights.parent)
+    try:
+        heard = speech.transcribe(sentence, "en")
+        assert {"calling", "call", "back", "morning"} <= set(text_of(heard).replace(".", "").split())
+        assert all(0 <= s.start_s < s.end_s <= len(sentence) / 16000 + 1 and 0 < s.confidence <= 1 for s in heard)
+        assert speech.transcribe(np.zeros(16000 * 5, np.float32), "en") == []
+    finally:
+        speech.close()
+
+
+def test_killed_in_the_middle_of_a_file_the_next_one_is_heard(weights: Path, sentence: audio.Samples) -> None:
+    pids: list[int | None] = []
+
+    def stop_and_kill_later(seconds: float) -> float:
+        """Called when the child runs and the file is about to be sent: stopped, it can only be killed."""
+        if not pids:
+            pid = child.pid
+            assert pid is not None
+            pids.append(pid)
+            os.kill(pid, signal.SIGSTOP)
+            threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
+        return 60.0
+
+    child = WhisperChild(weights, limit=stop_and_kill_later)
+    try:
+        with pytest.raises(EngineDied, match="middle of a file"):
+            child.transcribe(sentence, "en")
+        assert child.pid is None
+        assert "call me back" in text_of(child.transcribe(sentence, "en"))
+        assert child.pid not in (None, *pids)
+    finally:
+        child.close()
+
+
+def test_what_takes_too_long_is_ended(weights: Path, sentence: audio.Samples) -> None:
+    child = WhisperChild(weights, limit=lambda seconds: 0.05)
+    try:
+        with pytest.raises(EngineDied, match="took over 0 s"):
+            child.transcribe(np.tile(sentence, 10), "en")
+        assert child.pid is None
+    finally:
+        child.close()
+
+
+def test_the_time_limit_is_three_times_the_sound_and_at_least_a_minute() -> None:
+    assert [time_limit(seconds) for seconds in (0, 10, 20, 100)] == [60, 60, 60, 300]
+
+
+@pytest.mark.parametrize(("recycle_after", "grown"), [(1, 10**12), (50, 1)])
+def test_an_old_or_grown_child_is_replaced(weights: Path, recycle_after: int, grown: int) -> None:
+    child = WhisperChild(weights, recycle_after=recycle_after, grown=grown)
+    try:
+        pids = []
+        for _ in range(2):
+            child.transcribe(np.zeros(1600, np.float32), "en")
+            pids.append(child.pid)
+        assert None not in pids
+        assert pids[0] != pids[1]
+    finally:
+        child.close()
+
+
+def test_a_folder_that_is_no_model_is_an_engine_that_does_not_start(tmp_path: Path, capfd: object) -> None:
+    child = WhisperChild(tmp_path)
+    with pytest.raises(EngineDied):
+        child.transcribe(np.zeros(1600, np.float32), "en")
+    child.close()
+
+
+def test_the_child_dies_with_its_parent_and_has_none_of_its_secrets(weights: Path) -> None:
+    program = f"""
+        import os, pathlib, signal, numpy
+        from recordings.stt import WhisperChild
+        child = WhisperChild(pathlib.Path({str(weights)!r}))
+        child.transcribe(numpy.zeros(1600, numpy.float32), "en")
+        told = open(f"/proc/{{child.pid}}/environ").read()
+        print(child.pid, "DATA_KEY" in told, flush=True)
+        input()
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "DATA_KEY": "secret"},
+        text=True,
+    )
+    assert parent.stdout is not None
+    pid, told = parent.stdout.readline().split()
+    assert told == "False"
+    watch = os.pidfd_open(int(pid))
+    try:
+        parent.communicate("\n", timeout=30)
+        assert select.select([watch], [], [], 10)[0], "the child outlived its parent"
+    finally:
+        os.close(watch)
+
+
+@pytest.mark.parametrize(
+    ("language", "setting", "words"),
+    [
+        ("zh-CN", Setting("none"), "switched off for zh-CN"),
+        ("en", Setting("vosk"), "the Vosk engine is not installed on this server"),
+        ("en", Setting("magic"), "no speech engine called magic"),
+        ("en", Setting(model="/no/such/model"), "does not exist"),
+        ("fr", Setting(), "no speech engine for the language fr"),
+    ],
+)
+def test_a_language_that_cannot_be_heard_says_why(tmp_path: Path, language: str, setting: Setting, words: str) -> None:
+    speech = Speech({language: setting}, tmp_path)
+    assert words in str(speech.missing(language))
+    with pytest.raises(ModelMissing, match=words):
+        speech.transcribe(np.zeros(160, np.float32), language)
+    assert not list(tmp_path.iterdir()), "nothing was made for it"
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_auto_is_whisper_base_for_both_languages(weights: Path, language: str) -> None:
+    speech = Speech({language: Setting()}, weights.parent)
+    assert speech.missing(language) is None
