@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from psycopg.errors import UndefinedColumn, UndefinedTable
@@ -38,9 +38,15 @@ def run(argv: list[str], joined: Joined) -> int:
     args = _understood(argv)
     logs.configure(level="WARNING" if args.quiet_logs else "INFO")
     command: Command = args.command
+    opened: list[House] = []
+
+    def open_house(settings: Settings) -> House:
+        opened.append(joined.open_house(settings))
+        return opened[-1]
+
     try:
         texts.load()
-        return command(args, joined)
+        return command(args, replace(joined, open_house=open_house))
     except (SettingsError, FileProblem, FlowError, DecryptError) as problem:
         sentence = str(problem)
     except OperationalError:
@@ -49,6 +55,9 @@ def run(argv: list[str], joined: Joined) -> int:
         if not isinstance(error.orig, (UndefinedTable, UndefinedColumn)):
             raise
         sentence = "The database has no schema or an old one: run `carecall db upgrade`."
+    finally:
+        for house in opened:
+            house.engine.dispose()
     print(sentence, file=sys.stderr)
     return 2
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.stack import Stack
+    from tests.stack import Stage
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ PATIENT_COLUMNS = (
 )
 
 
-def file_of_patients(stack: Stack, *people: Person, operated: timedelta, consent: str = "yes") -> Path:
+def file_of_patients(stack: Stage, *people: Person, operated: timedelta, consent: str = "yes") -> Path:
     path = stack.home / "patients.csv"
     ended = (stack.now() - operated).isoformat()
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -66,7 +66,7 @@ def file_of_patients(stack: Stack, *people: Person, operated: timedelta, consent
     return path
 
 
-def file_of_doctors(stack: Stack, *doctors: Doctor) -> Path:
+def file_of_doctors(stack: Stage, *doctors: Doctor) -> Path:
     path = stack.home / "roster.csv"
     start, end = (stack.now() + timedelta(days=days) for days in (-1, 200))
     with path.open("w", newline="", encoding="utf-8") as file:

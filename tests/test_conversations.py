@@ -15,32 +15,32 @@ from dialer import reports
 from dialer.models import Attempt, Message
 from ivr.models import Answer
 from scheduler.models import FollowUp
+from tests.house import HOTLINE
 from tests.people import DOCTORS, PATIENT, SECOND_PATIENT, file_of_doctors, file_of_patients
-from tests.stack import Stack, Step, running
+from tests.stack import Conversation, Stage, Step, hears, no_errors, running
 
 
 @pytest.fixture
-def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
+def stack(tmp_path: Path, database_url: str) -> Iterator[Stage]:
     with running(tmp_path, database_url) as made:
         assert made.carecall("import", "roster", str(file_of_doctors(made))).returncode == 0
         yield made
-        made.no_errors()
+        no_errors(made)
 
 
-def interview(*pain: Step, mmdd: str = PATIENT.mmdd) -> dict[str, Any]:
+def interview(*pain: Step, mmdd: str = PATIENT.mmdd) -> list[Step]:
     """A patient who says who they are, proves it, and then goes on with `pain`."""
-    steps = [{"on": "Am I speaking with", "press": "1"}, {"on": "birth month", "press": mmdd}, *pain]
-    return {"script": steps}
+    return [{"on": "Am I speaking with", "press": "1"}, {"on": "birth month", "press": mmdd}, *pain]
 
 
-def operated(stack: Stack, *people: Any, hours: float) -> None:
+def operated(stack: Stage, *people: Any, hours: float) -> None:
     """Bring patients in who were operated on so long ago."""
     file = file_of_patients(stack, *people, operated=timedelta(hours=hours))
     done = stack.carecall("import", "patients", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stack) -> None:
+def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stage) -> None:
     """The walking line: import, follow-up, identity, pain 7, doctor 1 silent, doctor 2 accepts, joined."""
     first, second, head = (stack.phone(doctor.phone) for doctor in DOCTORS)
     first.does_not_answer()
@@ -57,19 +57,20 @@ def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stack) -> N
             {"on": "beep", "say": "The wound is bleeding a little."},
             {"press": "#"},
         ),
-        {"script": [{"on": "press 1", "press": "1"}, {"say": "It hurts a lot.", "after": 10}]},
+        [{"on": "press 1", "press": "1"}, {"say": "It hurts a lot.", "after": 10}],
     )
     operated(stack, PATIENT, hours=7)
     escalation = stack.until(lambda: the_closed_one(stack), "an escalation is closed")
 
     followup, joined = (stack.conversation(sid) for sid in patient.calls())
-    followup.hears("automated voice", "Am I speaking with", "You entered 7", "duty doctor will call", "after the beep")
+    hears(followup, "automated voice", "Am I speaking with", "You entered 7", "duty doctor will call", "after the beep")
     assert "surgery" not in before(followup, "To protect your privacy"), "health was mentioned before identity"
-    joined.hears("the duty doctor is on the line")
+    hears(joined, "the duty doctor is on the line")
     [silent] = first.calls()
     assert stack.conversation(silent).status == "no-answer"
     [accepted] = second.calls()
-    doctor = stack.conversation(accepted).hears("pain 7", "7 hours", "press 1", "Example", "penicillin")
+    doctor = stack.conversation(accepted)
+    hears(doctor, "pain 7", "7 hours", "press 1", "Example", "penicillin")
     assert PATIENT.surname not in before(doctor, "Accept, press 1"), "the name was said before the doctor accepted"
     assert head.calls() == []
     assert 0 < escalation["first_ring_s"] < escalation["accepted_s"] < escalation["bridged_s"] < 300
@@ -79,7 +80,7 @@ def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stack) -> N
         assert session.scalars(sa.select(Answer.question)).all() == ["pain", "open"]
 
 
-def test_a_patient_with_little_pain_gets_no_doctor_but_an_sms_next_morning(stack: Stack) -> None:
+def test_a_patient_with_little_pain_gets_no_doctor_but_an_sms_next_morning(stack: Stage) -> None:
     patient = stack.phone(SECOND_PATIENT.phone).in_turn(
         interview(
             {"on": "Rate your pain", "press": "2#"},
@@ -94,7 +95,7 @@ def test_a_patient_with_little_pain_gets_no_doctor_but_an_sms_next_morning(stack
     assert message.status == "planned"
     assert message.due_at.astimezone(stack.house.settings.hospital.timezone).hour == 10
     assert stack.messages() == []
-    stack.forward(hours=24)
+    stack.forward(timedelta(hours=24))
     [sent] = stack.until(stack.messages, "the SMS is sent")
     assert sent["to"] == SECOND_PATIENT.phone
     assert all(word not in sent["body"] for word in (SECOND_PATIENT.surname, "hernia", "surgery", "pain"))
@@ -104,13 +105,13 @@ def test_a_patient_with_little_pain_gets_no_doctor_but_an_sms_next_morning(stack
         assert reports.escalations(session) == []
 
 
-def test_a_worker_killed_between_the_score_and_the_ring_still_rings_the_doctor_once(stack: Stack) -> None:
+def test_a_worker_killed_between_the_score_and_the_ring_still_rings_the_doctor_once(stack: Stage) -> None:
     doctor = stack.phone(DOCTORS[0].phone).answers(
         {"on": "press 1", "press": "1"}, {"on": "Connecting", "after": 90, "hangup": True}
     )
     stack.phone(PATIENT.phone).answers({"on": "press 1", "press": "1"}, {"after": 60, "hangup": True})
     stack.kill("worker")
-    stack.phone(PATIENT.phone).rings_hotline(*hotline_pain("8"))
+    stack.phone(PATIENT.phone).rings(HOTLINE, *hotline_pain("8"))
     assert doctor.calls() == []
     with stack.house.transaction() as session:
         [attempt] = session.scalars(sa.select(Attempt).where(Attempt.kind == "doctor"))
@@ -120,14 +121,14 @@ def test_a_worker_killed_between_the_score_and_the_ring_still_rings_the_doctor_o
     assert len(doctor.calls()) == 1
 
 
-def test_a_worker_killed_while_the_carrier_answers_the_post_rings_the_doctor_once(stack: Stack) -> None:
+def test_a_worker_killed_while_the_carrier_answers_the_post_rings_the_doctor_once(stack: Stage) -> None:
     """The POST was accepted and the worker died before it knew: the call is found again, not made again."""
     doctor = stack.phone(DOCTORS[0].phone).answers(
         {"on": "press 1", "press": "1"}, {"on": "Connecting", "after": 90, "hangup": True}, after=8
     )
     stack.phone(PATIENT.phone).answers({"on": "press 1", "press": "1"}, {"after": 60, "hangup": True})
     stack.chaos(hold_create_s=5)
-    stack.phone(PATIENT.phone).rings_hotline(*hotline_pain("8"))
+    stack.phone(PATIENT.phone).rings(HOTLINE, *hotline_pain("8"))
     stack.until(doctor.calls, "the carrier has the doctor's call")
     stack.kill("worker")
     stack.chaos(hold_create_s=0)
@@ -138,22 +139,22 @@ def test_a_worker_killed_while_the_carrier_answers_the_post_rings_the_doctor_onc
     assert "found" in events_of(stack, "attempt") or "answered" in events_of(stack, "attempt")
 
 
-def test_who_hangs_up_after_keying_nine_is_rung_by_a_doctor(stack: Stack) -> None:
+def test_who_hangs_up_after_keying_nine_is_rung_by_a_doctor(stack: Stage) -> None:
     doctor = stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"}, {"after": 60, "hangup": True})
     caller = stack.phone(PATIENT.phone).answers({"on": "press 1", "press": "1"}, {"after": 40, "hangup": True})
-    caller.rings_hotline(*hotline_pain("9")[:-1], {"on": "You entered 9", "hangup": True})
+    caller.rings(HOTLINE, *hotline_pain("9")[:-1], {"on": "You entered 9", "hangup": True})
     stack.until(lambda: the_closed_one(stack), "the escalation is closed")
-    stack.conversation(doctor.calls()[0]).hears("pain 9")
+    hears(stack.conversation(doctor.calls()[0]), "pain 9")
 
 
-def test_a_caller_with_a_withheld_number_keys_one_and_is_rung_back_there(stack: Stack) -> None:
+def test_a_caller_with_a_withheld_number_keys_one_and_is_rung_back_there(stack: Stage) -> None:
     stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"}, {"after": 60, "hangup": True})
     caller = stack.phone("+861055550170")
     elsewhere = stack.phone("+861055550171").answers({"on": "press 1", "press": "1"}, {"after": 40, "hangup": True})
-    heard = caller.rings_hotline(
-        *hotline_pain("6", read_back="1"), {"on": "number", "press": "01055550171#"}, withheld=True
+    heard = caller.rings(
+        HOTLINE, *hotline_pain("6", read_back="1"), {"on": "number", "press": "01055550171#"}, withheld=True
     )
-    heard.hears("You entered 6", "number", "duty doctor will call")
+    hears(heard, "You entered 6", "number", "duty doctor will call")
     stack.until(lambda: the_closed_one(stack), "the escalation is closed")
     assert len(elsewhere.calls()) == 1
     assert caller.calls() == [], "a withheld number cannot be rung back"
@@ -170,21 +171,21 @@ def hotline_pain(score: str, read_back: str = "1") -> list[Step]:
     ]
 
 
-def the_closed_one(stack: Stack) -> dict[str, Any] | None:
+def the_closed_one(stack: Stage) -> dict[str, Any] | None:
     with stack.house.transaction() as session:
         return next((row for row in reports.escalations(session) if row["status"] == "closed"), None)
 
 
-def rows(stack: Stack, table: Any) -> list[Any]:
+def rows(stack: Stage, table: Any) -> list[Any]:
     with stack.house.transaction() as session:
         return list(session.scalars(sa.select(table)))
 
 
-def before(conversation: Any, text: str) -> str:
+def before(conversation: Conversation, text: str) -> str:
     heard = "\n".join(conversation.heard())
     return heard[: heard.index(text)]
 
 
-def events_of(stack: Stack, kind: str) -> list[str]:
+def events_of(stack: Stage, kind: str) -> list[str]:
     with stack.house.transaction() as session:
         return list(session.scalars(sa.select(EventRow.what).where(EventRow.kind == kind).order_by(EventRow.id)))
