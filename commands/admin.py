@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import getpass
 import os
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from core import crypto, pg, settings
 from core.house import House
 from core.models import Pause, record
 from core.settings import SettingsError
-from core.tables import FileProblem
 from dialer import roster
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
@@ -42,10 +40,7 @@ def import_file(args: argparse.Namespace, joined: Joined) -> int:
     """A report line per row; exit 1 if any row was refused."""
     house = house_of(joined)
     importer = import_patients if args.what == "patients" else import_roster
-    try:
-        reports = importer(house, args.file, house.clock.now(), dry_run=args.dry_run)
-    except csv.Error as error:
-        raise FileProblem(f"{args.file}: this is not a well-formed CSV file: {error}.") from error
+    reports = importer(house, args.file, house.clock.now(), dry_run=args.dry_run)
     rows_out([{"row": r.row, "result": r.result, "detail": r.detail} for r in reports], as_json=args.json)
     refused = sum(r.result == "refused" for r in reports)
     if not args.json:

@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 
 SPEED = 8.0
 SEED = 20
+TIMELINE_WORDS = {
+    "opened": "the score stands, the escalation is open",
+    "ring": "rung:",
+    "accepted": "accepted by key",
+    "bridged": "the patient is on the line, joined",
+    "hung_up": "the doctor hung up",
+    "talked": "closed: they talked",
+}
 ENDED = ("kept", "waiting_for_model", "absent", "unreadable", "failed", "purged")
 
 
@@ -257,7 +265,9 @@ def _timeline(on: Stage, escalation: Escalation) -> None:
         rows = dialer_reports.timeline(session, escalation)
         clocks = dialer_reports.escalations(session)
     own = next(row for row in clocks if row["escalation"] == str(escalation.id))
-    print("   " + "\n   ".join(f"{row['after_s']:6.1f} s  {row['what']}" for row in rows))
+    for row in rows:
+        who = f"doctor {row['step'] + 1} (tier {row['tier']})" if "step" in row else ""
+        print(f"   {row['after_s']:6.1f} s  {TIMELINE_WORDS.get(row['what'], row['what'])} {who}".rstrip())
     print(f"   seconds from the key: first ring {own['first_ring_s']}, accepted {own['accepted_s']}, "
           f"talking {own['bridged_s']}; talked {own['talk_s']}")  # fmt: skip
 

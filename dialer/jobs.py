@@ -168,7 +168,7 @@ def send_message(house: House, message_id: uuid.UUID) -> None:
             sms.refused(session, message_id, refused.code, house.clock.now())
     except InDoubt as doubt:
         # The row stays `sending`; its due time brings `look_message`.
-        log.warning("an SMS is in doubt", extra={"message": str(message_id), "why": str(doubt)})
+        log.warning("an SMS is in doubt", extra={"message_id": str(message_id), "why": str(doubt)})
     else:
         with house.transaction() as session:
             sms.posted(session, message_id, sent.sid, house.clock.now())
@@ -187,7 +187,9 @@ def look_message(house: House, message_id: uuid.UUID) -> None:
         found = carrier.find_message(to=message.to, body=message.body, since=message.posted_at, besides=others)
         word = message_word(found.status) if found else None
     except (CarrierRefused, InDoubt, UnknownWord) as error:
-        log.warning("the carrier's messages could not be read", extra={"message": str(message_id), "why": str(error)})
+        log.warning(
+            "the carrier's messages could not be read", extra={"message_id": str(message_id), "why": str(error)}
+        )
         return
     with house.transaction() as session:
         sms.looked(session, message_id, found.sid if found else None, word, read_at)

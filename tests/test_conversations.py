@@ -14,8 +14,9 @@ from core.models import EventRow
 from dialer import reports
 from dialer.models import Attempt, Message
 from ivr.models import Answer
+from recordings.models import Recording
 from scheduler.models import FollowUp
-from tests.house import HOTLINE
+from tests.house import HOTLINE, OPERATOR
 from tests.people import DOCTORS, PATIENT, SECOND_PATIENT, file_of_doctors, file_of_patients
 from tests.stack import Conversation, Stage, Step, hears, no_errors, running
 
@@ -60,7 +61,7 @@ def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stage) -> N
         [{"on": "press 1", "press": "1"}, {"say": "It hurts a lot.", "after": 10}],
     )
     operated(stack, PATIENT, hours=7)
-    escalation = stack.until(lambda: the_closed_one(stack), "an escalation is closed")
+    escalation: dict[str, Any] = stack.until(lambda: the_closed_one(stack), "an escalation is closed")
 
     followup, joined = (stack.conversation(sid) for sid in patient.calls())
     hears(followup, "automated voice", "Am I speaking with", "You entered 7", "duty doctor will call", "after the beep")
@@ -158,6 +159,77 @@ def test_a_caller_with_a_withheld_number_keys_one_and_is_rung_back_there(stack: 
     stack.until(lambda: the_closed_one(stack), "the escalation is closed")
     assert len(elsewhere.calls()) == 1
     assert caller.calls() == [], "a withheld number cannot be rung back"
+
+HOTLINE_STORIES: dict[str, tuple[list[Step], tuple[str, ...]]] = {
+    "star, a wrong key, then nothing: the operator": (
+        [{"on": "按星号键", "press": "*"}, {"on": "For English, press 8", "press": "6"}],
+        ("智能语音", "本次不录音", "没有这个选项", "没有听到按键", "转人工"),
+    ),
+    "nothing at all: the operator": ([], ("录音", "没有听到按键", "没有听到按键", "转人工")),
+    "zero: the operator, in English": (
+        [{"on": "For English, press 8", "press": "8"}, {"on": "A person, 0", "press": "0"}],
+        ("Appointments, press 1", "Connecting you"),
+    ),
+}
+
+
+@pytest.mark.parametrize("story", HOTLINE_STORIES, ids=str)
+def test_whatever_a_caller_does_they_reach_the_operator(stack: Stage, story: str) -> None:
+    """Never silence, never a bare hang-up (docs/clinical.md section 2)."""
+    steps, heard = HOTLINE_STORIES[story]
+    operator = stack.phone(OPERATOR).answers({"on": ["按1", "press 1"], "press": "1"}, {"after": 5, "hangup": True})
+    call = stack.phone("+861055550183").rings(HOTLINE, *steps)
+    hears(call, *heard)
+    assert len(operator.calls()) == 1
+    assert "bridged" in [event["kind"] for event in call.events]
+    recorded = "star" not in story
+    assert bool(call.recordings) is recorded
+    stack.quiet()
+    assert len(rows(stack, Recording)) == int(recorded)
+    assert len(rows(stack, Attempt)) == 1, "something else was rung"
+
+
+def test_a_message_is_taken_when_the_operator_does_not_answer(stack: Stage) -> None:
+    stack.phone(OPERATOR).does_not_answer()
+    call = stack.phone("+861055550182").rings(
+        HOTLINE,
+        {"on": "For English, press 8", "press": "8"},
+        {"on": "A person, 0", "press": "0"},
+        {"on": "beep", "say": "Please call me back in the morning."},
+        {"press": "#", "after": 0.6},
+    )
+    hears(call, "Connecting you", "Nobody can take your call", "After the beep", "We have your message")
+    settled = ("kept", "waiting_for_model")
+    kept = stack.until(
+        lambda: [row for row in rows(stack, Recording) if row.state in settled and row.purpose == "message"],
+        "the message is kept",
+    )
+    assert kept[0].seconds > 1
+    with stack.house.transaction() as session:
+        assert session.scalars(sa.select(Answer.question)).all() == ["message"]
+
+
+def test_a_recording_that_is_not_there_yet_is_waited_for_and_an_empty_one_is_named(stack: Stage) -> None:
+    stack.phone(OPERATOR).does_not_answer()
+    stack.chaos(recording_404_s=20)
+    steps: list[Step] = [
+        {"on": "For English, press 8", "press": "8"},
+        {"on": "Leave a message, 3", "press": "3"},
+        {"on": "beep", "say": "Please call me back in the morning."},
+        {"press": "#", "after": 0.6},
+    ]
+    stack.phone("+861055550182").rings(HOTLINE, *steps)
+    stack.until(
+        lambda: [row.state for row in rows(stack, Recording)] == ["waiting_for_model"] * 2, "both files arrived"
+    )
+    assert max(row.fetch_tries for row in rows(stack, Recording)) > 1
+    stack.chaos(recording_404_s=0, empty_recordings=2)
+    stack.phone("+861055550184").rings(HOTLINE, *steps)
+    stack.until(
+        lambda: sorted(row.state for row in rows(stack, Recording)) == ["unreadable"] * 2 + ["waiting_for_model"] * 2,
+        "the empty files are called unreadable",
+    )
+    assert "empty" in next(row.reason for row in rows(stack, Recording) if row.state == "unreadable")
 
 
 # ---- helpers ------------------------------------------------------------------------------------
