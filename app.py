@@ -18,6 +18,7 @@ import recordings.jobs
 import recordings.store
 import recordings.webhooks
 from commands import cli, doors
+from commands.joined import Joined
 from core import db, events, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
@@ -124,7 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def main(argv: list[str] | None = None) -> int:
     """`carecall …`; 0 done, 1 the answer is no, 2 wrong settings or words."""
-    return cli.run(sys.argv[1:] if argv is None else argv, cli.Joined(ROOT, open_house, TICKS))
+    return cli.run(sys.argv[1:] if argv is None else argv, Joined(ROOT, open_house, TICKS))
 
 
 if __name__ == "__main__":

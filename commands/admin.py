@@ -7,12 +7,12 @@ import getpass
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from commands import database as schema
+from commands.joined import Joined
 from commands.show import rows_out
 from core import crypto, pg, settings
 from core.house import House
@@ -27,9 +27,6 @@ from ivr.flow import FlowError, load_flows
 from ivr.prompts import load_prompts
 from recordings.stt import Speech
 from scheduler.imports import import_patients
-
-if TYPE_CHECKING:
-    from commands.cli import Joined
 
 
 def house_of(joined: Joined) -> House:

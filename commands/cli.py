@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from commands import admin, demo, qa, reports, service
+from commands.joined import Joined
 from core import logs
 from core.crypto import DecryptError
 from core.house import House
@@ -19,17 +21,6 @@ from core.settings import Settings, SettingsError
 from core.tables import FileProblem
 from ivr.flow import FlowError
 from scheduler import texts
-from scheduler.timetable import Tick
-
-
-@dataclass(frozen=True)
-class Joined:
-    """What app.py hands in: where the data files are, how a house is opened, what the timetable looks at."""
-
-    root: Path
-    open_house: Callable[[Settings], House]
-    ticks: Sequence[Tick]
-
 
 Command = Callable[[argparse.Namespace, Joined], int]
 
@@ -73,8 +64,6 @@ def _understood(argv: list[str]) -> argparse.Namespace:
 
 
 def parser() -> argparse.ArgumentParser:
-    from commands import admin, demo, qa, reports, service
-
     top = argparse.ArgumentParser(prog="carecall", description="The hospital's telephone service.")
     words = top.add_subparsers(required=True, metavar="command")
 

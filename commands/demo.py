@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from commands import database, stage
 from commands import demo_people as people
+from commands.joined import Joined
 from commands.show import table
 from commands.stage import Conversation, Stage, StageError
 from core import calendar, logs, pg, settings
@@ -33,10 +34,7 @@ from recordings.files import FileStore
 from recordings.models import Recording
 from scheduler import reports as followup_reports
 
-if TYPE_CHECKING:
-    from commands.cli import Joined
-
-SPEED = 8.0
+SPEED = 10.0
 SEED = 20
 TIMELINE_WORDS = {
     "opened": "the score stands, the escalation is open",

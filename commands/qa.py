@@ -8,12 +8,12 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from commands.admin import house_of
+from commands.joined import Joined
 from commands.show import table
 from core.tables import FileProblem
 from recordings import reports, sample
 
 if TYPE_CHECKING:
-    from commands.cli import Joined
     from recordings.reports import DrawReport
 
 

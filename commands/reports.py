@@ -6,12 +6,12 @@ import argparse
 import uuid
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from commands.admin import house_of
+from commands.joined import Joined
 from commands.show import rows_out
 from core import people
 from core.db import blind
@@ -21,9 +21,6 @@ from core.tables import FileProblem
 from dialer import reports as dialer_reports
 from recordings import reports as recording_reports
 from scheduler import reports as followup_reports
-
-if TYPE_CHECKING:
-    from commands.cli import Joined
 
 
 def followups(args: argparse.Namespace, joined: Joined) -> int:

@@ -9,17 +9,16 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 from commands import database
+from commands.joined import Joined
 from core import jobs, pg, settings
 from core.house import House
+from core.settings import Settings, SettingsError
 from scheduler import timetable
-
-if TYPE_CHECKING:
-    from commands.cli import Joined
 
 WEB_PROCESSES = 2
 WEB_THREADS = 4
@@ -33,6 +32,7 @@ def serve(args: argparse.Namespace, joined: Joined) -> int:
     from granian.constants import Interfaces
 
     here = settings.load()
+    _reachable(here, token=False)
     _die_with_parent()
     Granian(
         "app:create_app",
@@ -52,7 +52,9 @@ def serve(args: argparse.Namespace, joined: Joined) -> int:
 def worker(args: argparse.Namespace, joined: Joined) -> int:
     """The timetable and the jobs of the named queues, until SIGTERM or Ctrl-C."""
     _die_with_parent()
-    house = joined.open_house(settings.load())
+    here = settings.load()
+    _reachable(here, token=True)
+    house = joined.open_house(here)
     scheduler = timetable.start(house, joined.ticks)
     print("worker ready", flush=True)
     try:
@@ -60,6 +62,19 @@ def worker(args: argparse.Namespace, joined: Joined) -> int:
     finally:
         scheduler.shutdown(wait=False)
     return 0
+
+
+def _reachable(here: Settings, *, token: bool) -> None:
+    """What a process cannot do its work without. A web process without a token runs and refuses the carrier (403)."""
+    needed = {
+        "PUBLIC_URL": here.public_url,
+        "TWILIO_ACCOUNT_SID": here.account_sid,
+        "TWILIO_FROM": here.twilio_from,
+        **({"TWILIO_AUTH_TOKEN": here.webhooks_open} if token else {}),
+    }
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise SettingsError([f"{name} is not set: without it no call can be placed or answered." for name in missing])
 
 
 async def _work(house: House, queues: list[str]) -> None:
@@ -79,7 +94,8 @@ async def _work(house: House, queues: list[str]) -> None:
         return
 
 
-def carrier(args: argparse.Namespace, joined: Joined) -> int:
+def carrier(args: argparse.Namespace, joined: Joined) -> NoReturn:
+    """The local carrier has options of its own and needs no settings of ours."""
     from carrier import main as local_carrier
 
     _die_with_parent()
@@ -89,6 +105,7 @@ def carrier(args: argparse.Namespace, joined: Joined) -> int:
 def up(args: argparse.Namespace, joined: Joined) -> int:
     """Database (if none is set), schema, web, worker. A process that falls is started again."""
     here = settings.load()
+    _reachable(here, token=True)
     embedded = None if here.database_url else pg.Embedded.start(here.home)
     url = here.database_url or (embedded.url if embedded else "")
     try:
@@ -100,11 +117,13 @@ def up(args: argparse.Namespace, joined: Joined) -> int:
 
 
 def _keep_running(programs: dict[str, list[str]], environment: dict[str, str]) -> int:
-    stopping = threading.Event()
+    # A plain word, not a threading.Event: its lock is held while waiting, and a handler that then sets it hangs.
+    stopping = False
     code = 0
 
     def stop(number: int, frame: FrameType | None) -> None:
-        stopping.set()
+        nonlocal stopping
+        stopping = True
         for child in children.values():
             child.terminate()
 
@@ -118,17 +137,17 @@ def _keep_running(programs: dict[str, list[str]], environment: dict[str, str]) -
         fallen = [name for name, child in children.items() if child.pid == pid]
         if not fallen:
             # The only other child is the embedded database: without it nothing works, so all of us end.
-            if not stopping.is_set():
+            if not stopping:
                 print("the database ended", file=sys.stderr, flush=True)
                 code = 1
                 stop(signal.SIGTERM, None)
             continue
         name = fallen[0]
         children.pop(name).returncode = 0
-        if not stopping.is_set():
+        if not stopping:
             print(f"{name} ended and is started again", file=sys.stderr, flush=True)
-            stopping.wait(RESTART_PAUSE_S)
-        if not stopping.is_set():
+            time.sleep(RESTART_PAUSE_S)
+        if not stopping:
             children[name] = spawn(programs[name], environment)
     return code
 

@@ -79,7 +79,7 @@ def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
                 if why := _variable_problem(flow, name, use.known):
                     yield f"speaks '{use.prompt}' with {{{name}}} ({voice.language}), {why}"
     for condition in _conditions(node):
-        fact = "threshold" if condition.kind == "score_at_threshold" else condition.name
+        fact = {"score_at_threshold": "threshold", "may_record": "recording_on"}.get(condition.kind, condition.name)
         if fact not in flow.facts:
             yield f"asks about the fact '{fact}', which the flow does not declare"
     if isinstance(node, Number) and node.kind == "month_day" and "birth_mmdd" not in flow.facts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -29,9 +28,9 @@ NAMES = sa.Table(
 
 
 @pytest.fixture
-def engine(house: House) -> Iterator[Engine]:
+def engine(house: House) -> Engine:
     NAMES.create(house.engine)
-    yield house.engine
+    return house.engine
 
 
 @pytest.fixture

@@ -39,9 +39,9 @@ def test_a_job_is_there_with_its_ids_when_the_transaction_is(house: House) -> No
 
 
 def test_a_transaction_rolled_back_leaves_no_job(house: House) -> None:
-    with pytest.raises(ZeroDivisionError), house.transaction() as session:
+    with house.transaction() as session:
         jobs.defer(session, attempt.HANG_UP, attempt_id=uuid.uuid4())
-        raise ZeroDivisionError
+        session.rollback()
     assert _jobs(house) == []
 
 

@@ -159,13 +159,17 @@ def test_saying_nothing_to_the_open_question_completes_too() -> None:
     assert at_pain().press("2", "1", "").effects == [("outcome", {"outcome": "completed"})]
 
 
-def test_an_alarm_frees_the_telephone_for_the_doctor() -> None:
+def test_an_alarm_stands_before_the_open_question_is_asked() -> None:
+    """The doctor is being rung while the patient still speaks; a doctor who accepts cuts the question short."""
     call = at_pain().press("7", "1")
-    assert call.effects == [
-        ("score_confirmed", {"score": 7, "raw": "7", "how": "key"}),
-        ("outcome", {"outcome": "completed"}),
-    ]
-    assert call.heard == ("escalate", "worse", "goodbye")
+    assert call.effects == [("score_confirmed", {"score": 7, "raw": "7", "how": "key"})]
+    assert call.heard == ("escalate", "worse", "open")
+
+
+def test_who_pressed_star_is_not_asked_what_only_a_recording_could_keep() -> None:
+    call = Call("followup").does(Keys("*")).press("1", "0506", "7", "1")
+    assert call.effects[-1] == ("outcome", {"outcome": "completed"})
+    assert "open" not in call.heard
 
 
 def test_a_person_can_be_asked_for_before_identity() -> None:
