@@ -66,7 +66,7 @@ PICKED_UP: list[Step] = [{"on": ["按1", "press 1"], "press": "1"}]
 OPERATOR_STEPS: list[Step] = [*PICKED_UP, {"say": "Good morning, what can I do for you?"}, {"after": 4, "hangup": True}]
 DOCTOR_STEPS: list[Step] = [
     {"on": "Accept, press 1", "press": "1"},
-    {"on": "Connecting", "say": "Good morning, this is the doctor on duty. Tell me about the pain.", "after": 17},
+    {"on": "Hello, doctor", "say": "Good morning, this is the doctor on duty. Tell me about the pain."},
     {"after": 14, "hangup": True},
 ]
 ANN_STEPS: list[list[Step]] = [
@@ -78,7 +78,11 @@ ANN_STEPS: list[list[Step]] = [
         {"on": "beep", "say": OPEN_ANSWER},
         {"press": "#", "after": 0.6},
     ],
-    [*PICKED_UP, {"after": 8, "say": "It hurts a lot when I move. The wound is bleeding."}],
+    [
+        *PICKED_UP,
+        {"after": 2, "say": "Hello, doctor."},
+        {"on": "Tell me about the pain", "say": "It hurts a lot when I move. The wound is bleeding."},
+    ],
 ]
 BEN_STEPS: list[Step] = [
     {"on": "Am I speaking with", "press": "1"},

@@ -93,10 +93,13 @@ class CarrierClient:
         return CarrierCall(sid, str(call.status), int(call.duration) if call.duration else None)
 
     def find_calls(self, *, to: str, since: datetime) -> list[CarrierCall]:
-        """Calls from us to `to` that the carrier's list holds since a minute before `since`, newest first."""
+        """Calls from us to `to` that the carrier's list holds since a minute before `since`, newest first.
+
+        Not filtered by StartTime at the carrier: a call that waits in its queue has none yet (docs/twilio.md 1.2).
+        """
         after = since - timedelta(minutes=1)
         with _translated():
-            calls = self._client.calls.list(to=to, from_=self.sender, start_time_after=after, limit=50)
+            calls = self._client.calls.list(to=to, from_=self.sender, limit=50)
         return [
             CarrierCall(_sid(c.sid), str(c.status), int(c.duration) if c.duration else None)
             for c in calls

@@ -22,7 +22,9 @@ HOSPITAL = f"""
 [hospital]
 operator = "{OPERATOR}"
 live = true
+"""
 
+HOSPITAL_UNHEARD = f"""{HOSPITAL}
 [speech.en]
 engine = "none"
 

@@ -11,7 +11,7 @@ import app
 from commands import stage
 from commands.stage import Conversation, Phone, Stage, Step
 from core.settings import load
-from tests.house import HOSPITAL, HOTLINE, MID_MORNING, ROOT
+from tests.house import HOSPITAL_UNHEARD, HOTLINE, MID_MORNING, ROOT
 
 __all__ = ["Conversation", "Phone", "Stage", "Step", "hears", "no_errors", "running"]
 
@@ -20,7 +20,7 @@ SPEED = 20.0
 
 @contextmanager
 def running(
-    home: Path, database_url: str, *, hospital: str = HOSPITAL, speed: float = SPEED, at: datetime = MID_MORNING
+    home: Path, database_url: str, *, hospital: str = HOSPITAL_UNHEARD, speed: float = SPEED, at: datetime = MID_MORNING
 ) -> Iterator[Stage]:
     """Everything up, both clocks at `at`; everything down again at the end."""
     file = home / "hospital.toml"

@@ -48,7 +48,7 @@ def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stage) -> N
     head.does_not_answer()
     second.answers(
         {"on": "press 1", "press": "1"},
-        {"on": "Connecting", "say": "Good morning, how are you feeling? Show me the wound, please.", "after": 20},
+        {"on": "Hello, doctor", "say": "Good morning, how are you feeling?"},
         {"after": 20, "hangup": True},
     )
     patient = stack.phone(PATIENT.phone).in_turn(
@@ -58,7 +58,7 @@ def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stage) -> N
             {"on": "beep", "say": "The wound is bleeding a little."},
             {"press": "#"},
         ),
-        [{"on": "press 1", "press": "1"}, {"say": "It hurts a lot.", "after": 10}],
+        [{"on": "press 1", "press": "1"}, {"say": "Hello, doctor. It hurts a lot.", "after": 2}],
     )
     operated(stack, PATIENT, hours=7)
     escalation: dict[str, Any] = stack.until(lambda: the_closed_one(stack), "an escalation is closed")
@@ -106,10 +106,28 @@ def test_a_patient_with_little_pain_gets_no_doctor_but_an_sms_next_morning(stack
         assert reports.escalations(session) == []
 
 
-def test_a_worker_killed_between_the_score_and_the_ring_still_rings_the_doctor_once(stack: Stage) -> None:
-    doctor = stack.phone(DOCTORS[0].phone).answers(
-        {"on": "press 1", "press": "1"}, {"on": "Connecting", "after": 90, "hangup": True}
+def test_a_doctor_who_accepts_while_the_patient_still_talks_with_the_machine_is_joined(stack: Stage) -> None:
+    """The machine says the doctor is coming and hangs up; the doctor waits a moment and is joined."""
+    stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"}, after=2)
+    patient = stack.phone(PATIENT.phone).in_turn(
+        interview(
+            {"on": "Rate your pain", "press": "7#"},
+            {"on": "You entered 7", "press": "1"},
+            {"on": "beep", "say": "I want to tell you all about my day. " * 20},
+        ),
+        [{"on": "press 1", "press": "1"}, {"after": 30, "hangup": True}],
     )
+    operated(stack, PATIENT, hours=7)
+    stack.until(lambda: the_closed_one(stack), "the escalation is closed")
+    first, second = (stack.conversation(sid) for sid in patient.calls())
+    hears(first, "after the beep", "The doctor is on the phone for you now")
+    hears(second, "the duty doctor is on the line")
+    assert len(stack.phone(DOCTORS[0].phone).calls()) == 1
+    assert stack.phone(DOCTORS[1].phone).calls() == []
+
+
+def test_a_worker_killed_between_the_score_and_the_ring_still_rings_the_doctor_once(stack: Stage) -> None:
+    doctor = stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"})
     stack.phone(PATIENT.phone).answers({"on": "press 1", "press": "1"}, {"after": 60, "hangup": True})
     stack.kill("worker")
     stack.phone(PATIENT.phone).rings(HOTLINE, *hotline_pain("8"))
@@ -124,9 +142,7 @@ def test_a_worker_killed_between_the_score_and_the_ring_still_rings_the_doctor_o
 
 def test_a_worker_killed_while_the_carrier_answers_the_post_rings_the_doctor_once(stack: Stage) -> None:
     """The POST was accepted and the worker died before it knew: the call is found again, not made again."""
-    doctor = stack.phone(DOCTORS[0].phone).answers(
-        {"on": "press 1", "press": "1"}, {"on": "Connecting", "after": 90, "hangup": True}, after=8
-    )
+    doctor = stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"}, after=8)
     stack.phone(PATIENT.phone).answers({"on": "press 1", "press": "1"}, {"after": 60, "hangup": True})
     stack.chaos(hold_create_s=5)
     stack.phone(PATIENT.phone).rings(HOTLINE, *hotline_pain("8"))
@@ -141,7 +157,7 @@ def test_a_worker_killed_while_the_carrier_answers_the_post_rings_the_doctor_onc
 
 
 def test_who_hangs_up_after_keying_nine_is_rung_by_a_doctor(stack: Stage) -> None:
-    doctor = stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"}, {"after": 60, "hangup": True})
+    doctor = stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"})
     caller = stack.phone(PATIENT.phone).answers({"on": "press 1", "press": "1"}, {"after": 40, "hangup": True})
     caller.rings(HOTLINE, *hotline_pain("9")[:-1], {"on": "You entered 9", "hangup": True})
     stack.until(lambda: the_closed_one(stack), "the escalation is closed")
@@ -149,7 +165,7 @@ def test_who_hangs_up_after_keying_nine_is_rung_by_a_doctor(stack: Stage) -> Non
 
 
 def test_a_caller_with_a_withheld_number_keys_one_and_is_rung_back_there(stack: Stage) -> None:
-    stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"}, {"after": 60, "hangup": True})
+    stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"})
     caller = stack.phone("+861055550170")
     elsewhere = stack.phone("+861055550171").answers({"on": "press 1", "press": "1"}, {"after": 40, "hangup": True})
     heard = caller.rings(

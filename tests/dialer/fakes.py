@@ -1,0 +1,152 @@
+"""A carrier for job tests: the same questions and orders as `dialer.carrier.CarrierClient`, in memory.
+
+tests/dialer/test_carrier_contract.py runs the same cases against it and against the real client with the local
+carrier, so that it does not drift from either.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.clock import Clock
+from dialer.carrier import CarrierCall, CarrierMessage, CarrierRefused, InDoubt, Placed
+
+REFUSED_CALLS = {"+15005550001": 21217, "+15005550002": 21214, "+15005550003": 21215, "+15005550004": 21216}
+REFUSED_MESSAGES = {"+15005550001": 21211, "+15005550002": 21612, "+15005550004": 21610}
+LIVE = ("queued", "ringing", "in-progress")
+
+
+@dataclass
+class FakeCall:
+    sid: str
+    to: str
+    url: str
+    status_callback: str
+    ring_s: int
+    created: datetime
+    status: str = "queued"
+
+
+@dataclass
+class FakeMessage:
+    sid: str
+    to: str
+    body: str
+    created: datetime
+    status: str = "queued"
+
+
+@dataclass
+class FakeCarrier:
+    """What it was told is in `calls`, `messages`, `hung_up`, `said` and `watched`, in order."""
+
+    clock: Clock
+    calls: list[FakeCall] = field(default_factory=list)
+    messages: list[FakeMessage] = field(default_factory=list)
+    hung_up: list[str] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
+    watched: dict[str, str] = field(default_factory=dict)
+    lose_answers: int = 0
+    """So many of the next POSTs are accepted, and their answers lost."""
+    too_many: int = 0
+    """So many of the next requests are refused unseen."""
+    unreachable: bool = False
+    list_lag_s: float = 0.0
+    while_posting: Callable[[], None] | None = None
+    """Something that happens elsewhere while a POST is under way; once."""
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def place(self, *, to: str, url: str, status_callback: str, ring_s: int) -> Placed:
+        self._admit()
+        if to in REFUSED_CALLS:
+            raise CarrierRefused(REFUSED_CALLS[to], 400)
+        call = FakeCall(self._sid("CA"), to, url, status_callback, ring_s, self.clock.now())
+        self.calls.append(call)
+        self._meanwhile()
+        self._lose()
+        return Placed(call.sid)
+
+    def look_up(self, sid: str) -> CarrierCall:
+        self._admit()
+        call = self.call(sid)
+        if call is None:
+            raise CarrierRefused(20404, 404)
+        return CarrierCall(sid, call.status, None if call.status in LIVE else 0)
+
+    def find_calls(self, *, to: str, since: datetime) -> list[CarrierCall]:
+        self._admit()
+        listed = [c for c in reversed(self.calls) if c.to == to and self._listed(c.created, since)]
+        return [CarrierCall(c.sid, c.status, None) for c in listed]
+
+    def hang_up(self, sid: str) -> None:
+        self._admit()
+        call = self.call(sid)
+        self.hung_up.append(sid)
+        if call is not None and call.status in LIVE:
+            call.status = "completed" if call.status == "in-progress" else "canceled"
+
+    def say_and_hang_up(self, sid: str, twiml: str) -> None:
+        self._admit()
+        self.said[sid] = twiml
+
+    def watch(self, sid: str, status_callback: str) -> None:
+        self._admit()
+        self.watched[sid] = status_callback
+
+    def send_sms(self, *, to: str, body: str, status_callback: str) -> Placed:
+        self._admit()
+        if to in REFUSED_MESSAGES:
+            raise CarrierRefused(REFUSED_MESSAGES[to], 400)
+        message = FakeMessage(self._sid("SM"), to, body, self.clock.now())
+        self.messages.append(message)
+        self._meanwhile()
+        self._lose()
+        return Placed(message.sid)
+
+    def find_message(
+        self, *, to: str, body: str, since: datetime, besides: Collection[str] = ()
+    ) -> CarrierMessage | None:
+        self._admit()
+        for message in reversed(self.messages):
+            mine = message.to == to and message.body == body and message.sid not in besides
+            if mine and self._listed(message.created, since):
+                return CarrierMessage(message.sid, message.status)
+        return None
+
+    def check(self) -> None:
+        self._admit()
+
+    # ---- what a test knows and does ---------------------------------------------------------------
+    def call(self, sid: str) -> FakeCall | None:
+        return next((call for call in self.calls if call.sid == sid), None)
+
+    def rung(self) -> list[str]:
+        """The numbers that were rung, in order."""
+        return [call.to for call in self.calls]
+
+    def _admit(self) -> None:
+        if self.unreachable:
+            raise InDoubt("ConnectionError")
+        if self.too_many:
+            self.too_many -= 1
+            raise CarrierRefused(20429, 429)
+
+    def _meanwhile(self) -> None:
+        happening, self.while_posting = self.while_posting, None
+        if happening is not None:
+            happening()
+
+    def _lose(self) -> None:
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise InDoubt("ConnectionError")
+
+    def _listed(self, created: datetime, since: datetime) -> bool:
+        old_enough = created + timedelta(seconds=self.list_lag_s) <= self.clock.now()
+        return old_enough and created >= since - timedelta(minutes=1)
+
+    def _sid(self, prefix: str) -> str:
+        return f"{prefix}{next(self._numbers):032x}"

@@ -1,0 +1,171 @@
+"""What each flow is told about its call."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from core import people
+from core.house import House
+from core.models import Patient, new_id
+from dialer import call as calls
+from dialer.models import Attempt, Call, Escalation
+from ivr.facts import facts
+from ivr.talk import Fact
+from ivr.webhooks import Book
+from tests.ivr.ivr_line import CALLER, Switch
+from tests.scheduler.clinic import hospital
+
+
+class Told:
+    """Calls of every kind on one house, and what their flows are told."""
+
+    def __init__(self, house: House) -> None:
+        self.house, self.switch = house, Switch(house)
+        hospital(house)
+
+    def hotline(self, party: str = CALLER) -> dict[str, Fact]:
+        with self.house.transaction() as session:
+            call = calls.open_inbound(session, f"CA{uuid.uuid4().hex}", party, "hotline", self.house.clock.now())
+            return facts(session, call, self.house.clock.now())
+
+    def of(
+        self, kind: str, subject_id: uuid.UUID, patient_id: uuid.UUID | None = None, **brief: Any
+    ) -> dict[str, Fact]:
+        now = self.house.clock.now()
+        with self.house.transaction() as session:
+            parent = calls.open_inbound(session, f"CA{uuid.uuid4().hex}", "", "hotline", now)
+            attempt = Attempt(
+                kind=kind, lane="routine", via="api", subject_id=subject_id, patient_id=patient_id, to=CALLER,
+                to_index=b"", flow=kind, language="en", brief=brief, status="answered", ring_s=30, created_at=now,
+                deadline_at=now, parent_call_id=parent.id,
+            )  # fmt: skip
+            session.add(attempt)
+            session.flush()
+            call = calls.open_for(session, attempt, f"CA{uuid.uuid4().hex}", now)
+            return facts(session, call, now)
+
+    def escalation(self, patient_id: uuid.UUID | None, hours: int | None = 6) -> uuid.UUID:
+        now = self.house.clock.now()
+        with self.house.transaction() as session:
+            call = calls.open_inbound(session, f"CA{uuid.uuid4().hex}", "", "hotline", now)
+            row = Escalation(
+                id=new_id(), call_id=call.id, patient_id=patient_id, to=CALLER, to_index=b"", language="en",
+                department="surgery" if patient_id else "*", score=7, hours=hours, record_on=True, status="ringing",
+                chain=[], keyed_at=now, stored_at=now, promise_at=now,
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            return row.id
+
+    def complete(self, flow: str, told: dict[str, Fact]) -> None:
+        assert self.house.service(Book).flows[flow].fact_problems(told) == []
+
+
+@pytest.fixture
+def told(house: House) -> Told:
+    return Told(house)
+
+
+def test_every_flow_is_told_every_fact_it_declares(told: Told) -> None:
+    patient = told.switch.patient("followup")
+    raised, stranger = told.escalation(patient), told.escalation(None, hours=None)
+    told.complete("hotline", told.hotline())
+    told.complete("hotline", told.hotline(""))
+    told.complete("followup", told.of("followup", new_id(), patient, threshold=4, department="surgery"))
+    for escalation in (raised, stranger):
+        told.complete("doctor", told.of("doctor", escalation))
+        told.complete("patient_join", told.of("patient", escalation))
+    told.complete("operator_join", told.of("operator", new_id()))
+
+
+def test_a_doctor_hears_no_name_before_the_flow_says_so_but_is_told_all_there_is(told: Told) -> None:
+    heard = told.of("doctor", told.escalation(told.switch.patient("followup")))
+    assert heard == {
+        "known": True, "score": 7, "hours": 6, "dept": "surgery", "surname": "Example", "sex": "female",
+        "allergy": "penicillin", "age": 69, "recording_on": True,
+    }  # fmt: skip
+
+
+def test_a_doctor_is_told_nothing_of_a_stranger(told: Told) -> None:
+    assert told.of("doctor", told.escalation(None, hours=None)) == {
+        "known": False, "score": 7, "dept": "", "recording_on": True,
+    }  # fmt: skip
+
+
+def test_an_operation_still_to_come_has_no_hours_since(told: Told) -> None:
+    assert "hours" not in told.of("doctor", told.escalation(None, hours=-3))
+
+
+@pytest.mark.parametrize(
+    ("consents", "blocked", "known"),
+    [((), False, False), (("followup",), False, True), (("followup",), True, False), (("recording",), False, False)],
+)
+def test_the_hotline_promises_tips_only_where_the_message_may_go(
+    told: Told, consents: tuple[str, ...], blocked: bool, known: bool
+) -> None:
+    told.switch.patient(*consents)
+    if blocked:
+        with told.house.transaction() as session:
+            people.add_do_not_call(session, CALLER, "test", told.house.clock.now())
+    assert told.hotline()["known"] is known
+    assert told.hotline("")["known"] is False
+
+
+@pytest.mark.parametrize(("promise_s", "minutes"), [(30, 1), (150, 3), (300, 5)])
+def test_the_spoken_promise_is_never_shorter_than_the_real_one(told: Told, promise_s: int, minutes: int) -> None:
+    hospital(told.house, escalation={"promise_s": promise_s, "talk_s": 15})
+    assert told.hotline()["minutes"] == minutes
+
+
+def test_a_follow_up_may_be_recorded_only_with_consent(told: Told) -> None:
+    patient = told.switch.patient("followup")
+    assert told.of("followup", new_id(), patient, threshold=4)["recording_on"] is False
+    with told.house.transaction() as session:
+        people.set_consent(session, patient, "recording", True, "import", told.house.clock.now())
+    assert told.of("followup", new_id(), patient, threshold=4)["recording_on"] is True
+
+
+def test_a_patient_without_a_birth_date_cannot_prove_who_he_is(told: Told) -> None:
+    patient = told.switch.patient("followup", birth=None, sex="")
+    heard = told.of("followup", new_id(), patient, threshold=4)
+    assert (heard["birth_mmdd"], heard["sex"], heard["surname"]) == ("", "", "Example")
+
+
+@pytest.mark.parametrize(
+    ("sex", "spoken"), [("M", "male"), ("男", "male"), ("女", "female"), ("F", "female"), ("x", "")]
+)
+def test_the_title_follows_the_file(told: Told, sex: str, spoken: str) -> None:
+    patient = told.switch.patient("followup", sex=sex)
+    assert told.of("followup", new_id(), patient, threshold=4)["sex"] == spoken
+
+
+def test_a_hidden_number_and_a_house_without_doctors_are_told(told: Told) -> None:
+    assert (told.hotline("")["withheld"], told.hotline()["withheld"]) == (True, False)
+    assert told.hotline()["roster_on"] is False
+    told.switch.doctor_on_duty()
+    assert told.hotline()["roster_on"] is True
+    told.house.clock.at += timedelta(days=400)  # type: ignore[attr-defined]
+    assert told.hotline()["roster_on"] is False
+
+
+def test_a_follow_up_says_our_number_as_it_is_dialled_here(told: Told) -> None:
+    patient = told.switch.patient("followup")
+    assert told.of("followup", new_id(), patient, threshold=4)["hotline"] == "01055550100"
+    environment = told.house.settings.environment.model_copy(update={"twilio_from": None})
+    told.house.settings = dataclasses.replace(told.house.settings, environment=environment)
+    assert told.of("followup", new_id(), patient, threshold=4)["hotline"] == ""
+
+
+def test_no_fact_is_stored_with_the_call(told: Told) -> None:
+    told.switch.patient("followup")
+    told.switch.line().rings()
+    with told.house.transaction() as session:
+        [call] = session.scalars(sa.select(Call)).all()
+        assert call.patient_id == session.scalars(sa.select(Patient.id)).one()
+        assert "Example" not in str(call.session)
