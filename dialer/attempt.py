@@ -351,6 +351,16 @@ def unwanted(session: Session, attempt_id: uuid.UUID, now: datetime) -> str | No
     return attempt.sid
 
 
+def ask_legs(session: Session, parent: Call) -> None:
+    """A Dial of `parent` is over: any leg of it whose end was not told yet is asked for now, so that its number is
+    not held in use by a lost callback."""
+    legs = sa.select(Attempt.id).where(
+        Attempt.parent_call_id == parent.id, Attempt.status.in_(LIVE_ATTEMPT), Attempt.sid.is_not(None)
+    )
+    for attempt_id in session.scalars(legs):
+        jobs.defer(session, ASK, attempt_id=attempt_id)
+
+
 def live_for(session: Session, subject_id: uuid.UUID, kind: str) -> list[Attempt]:
     return list(
         session.scalars(

@@ -156,6 +156,7 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
 
 def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     form = request.form
+    attempts.ask_legs(session, call)
     seconds = _seconds("DialCallDuration", 0)
     bridged = form.get("DialBridged") == "true"
     if call.kind == "doctor" and call.attempt_id is not None and bridged:
