@@ -33,6 +33,7 @@ from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
 from scheduler import store as followups
+from scheduler import texts
 from scheduler.timetable import Tick
 
 ROOT = Path(__file__).resolve().parent
@@ -80,10 +81,13 @@ def open_house(settings: Settings) -> House:
     bus = events.Bus()
     for event, handler in SUBSCRIBERS:
         bus.subscribe(event, handler)
-    prompts = load_prompts(ROOT / "prompts", settings.hospital.languages)
+    texts.load()
+    flows, prompts = load_flows(ROOT / "flows"), load_prompts(ROOT / "prompts", settings.hospital.languages)
+    if settings.hotline.flow not in flows:
+        raise SettingsError([f"[hotline] flow is {settings.hotline.flow!r}: there is no such file in flows/."])
     house = House(settings, engine, clock, bus)
     house.services = {
-        Book: Book(load_flows(ROOT / "flows"), prompts),
+        Book: Book(flows, prompts),
         dialer.jobs.Interruption: interruption.words(prompts),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
         Speech: Speech(settings.speech, settings.home_dir("models")),

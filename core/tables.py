@@ -15,6 +15,7 @@ import phonenumbers
 
 from core.values import e164
 
+LONGEST_CELL = 500
 MAX_BYTES = 20 * 1024 * 1024
 YES = frozenset({"yes", "y", "true", "1", "是", "有"})
 NO = frozenset({"no", "n", "false", "0", "否", "无", ""})
@@ -92,6 +93,13 @@ def _text(path: Path, data: bytes) -> str:
 def refuse_ragged(values: dict[str, str]) -> None:
     if _EXTRA in values:
         raise RowProblem("the row has more cells than the header has columns (an unquoted comma?)")
+
+
+def refuse_long(values: dict[str, str]) -> None:
+    """Raise RowProblem for a cell nobody typed."""
+    for name, text in values.items():
+        if len(text) > LONGEST_CELL:
+            raise RowProblem(f"{name} has {len(text)} characters; {LONGEST_CELL} are the most")
 
 
 def needed(values: dict[str, str], *names: str) -> None:

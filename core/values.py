@@ -40,7 +40,9 @@ def e164(text: str, region: str | None = None) -> str:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         raise ValueError(f"{text!r} is not a telephone number such as +861055550100") from None
-    if number.extension or not phonenumbers.is_possible_number(number):
+    # "Possible" alone would take a number without its area code, which nobody can dial from outside.
+    whole = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    if number.extension or not whole:
         raise ValueError(f"{text!r} has the wrong length for a telephone number of its country")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 

@@ -119,7 +119,7 @@ def _number(session: Session, ring: Ring, now: datetime) -> Refused | None:
         number = phonenumbers.parse(ring.to)
     except phonenumbers.NumberParseException:
         return Refused("bad_number")
-    if not phonenumbers.is_possible_number(number):
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return Refused("bad_number")
     if phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.PREMIUM_RATE:
         return Refused("premium_number")
@@ -180,6 +180,7 @@ def _rings_today(session: Session, ring: Ring, now: datetime) -> Refused | None:
             Attempt.created_at >= today,
             Attempt.lane == "routine",
             Attempt.posted_at.is_not(None),
+            Attempt.status != "absent",
         )
     )
     if ring.attempt_id is not None:

@@ -37,6 +37,7 @@ def import_roster(house: House, path: Path, now: datetime, *, dry_run: bool = Fa
 
 def _row(session: Session, number: int, position: int, values: dict[str, str], now: datetime) -> RowReport:
     tables.refuse_ragged(values)
+    tables.refuse_long(values)
     tables.needed(values, *REQUIRED)
     settings = settings_of(session)
     starts_at = tables.moment(values, "start", settings.hospital.timezone)
@@ -44,7 +45,7 @@ def _row(session: Session, number: int, position: int, values: dict[str, str], n
     if ends_at <= starts_at:
         raise RowProblem("end must be after start")
     tier = values["tier"]
-    if tier not in ("head", "president") and not tier.isdigit():
+    if tier not in ("head", "president") and not (tier.isascii() and tier.isdigit()):
         raise RowProblem(f"tier must be 1, 2, …, head or president, not {tier!r}")
     fields = {
         "position": position,

@@ -30,7 +30,6 @@ COLUMNS = (
 REQUIRED = ("mrn", "name", "phone", "procedure_id", "surgery_end")
 STATUSES = ("active", "cancelled", "deceased", "readmitted")
 CONSENTS = ("followup", "recording", "night")
-LONGEST_CELL = 500
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 FURTHEST = timedelta(days=366)
 """How far ahead an operation may lie; further is a slip of the keyboard, and its waves would never come."""
@@ -58,7 +57,7 @@ Result = Literal["created", "updated", "unchanged"]
 def _row(session: Session, values: dict[str, str], now: datetime) -> tuple[Result, str]:
     tables.refuse_ragged(values)
     tables.needed(values, *REQUIRED)
-    _refuse_long(values)
+    tables.refuse_long(values)
     patient, patient_new, patient_changed = _patient(session, values, now)
     contacts_changed = _contacts(session, patient, values)
     if contacts_changed and not patient_new:
@@ -68,12 +67,6 @@ def _row(session: Session, values: dict[str, str], now: datetime) -> tuple[Resul
     if patient_new:
         return "created", details
     return ("updated" if changed or details else "unchanged"), details
-
-
-def _refuse_long(values: dict[str, str]) -> None:
-    for name, text in values.items():
-        if len(text) > LONGEST_CELL:
-            raise RowProblem(f"{name} has {len(text)} characters; {LONGEST_CELL} are the most")
 
 
 def _patient(session: Session, values: dict[str, str], now: datetime) -> tuple[Patient, bool, bool]:

@@ -70,11 +70,30 @@ def child(code: str, home: Path, user: str | None = None) -> "subprocess.Popen[s
     program = (
         f"from pathlib import Path\nfrom core import pg\nhome = Path({str(home)!r})\n{textwrap.dedent(code)}"
     )
+    python, path = interpreter_for(user) if user else (sys.executable, str(ROOT))
     return subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        [python, "-c", program], cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONPATH": path},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         user=user, group=user, extra_groups=[] if user else None,
     )  # fmt: skip
+
+
+def interpreter_for(user: str) -> tuple[str, str]:
+    """A Python of our version that `user` may run, and the path it finds us on: root's own may lie in a closed home."""
+    site = str(Path(psycopg.__file__).parent.parent)
+    ours = f"import sys, psycopg, core.pg; sys.exit(sys.version_info[:2] != {sys.version_info[:2]!r})"
+    for python in (sys.executable, "/usr/bin/python3"):
+        path = os.pathsep.join([str(ROOT), site])
+        try:
+            tried = subprocess.run(
+                [python, "-c", ours], cwd=ROOT, env={"PYTHONPATH": path}, stderr=subprocess.DEVNULL,
+                user=user, group=user, extra_groups=[],
+            )  # fmt: skip
+        except PermissionError:
+            continue
+        if tried.returncode == 0:
+            return python, path
+    pytest.skip(f"no Python {sys.version_info[0]}.{sys.version_info[1]} here that the user {user} may run")
 
 
 def said(process: "subprocess.Popen[str]") -> str:
