@@ -299,6 +299,9 @@ def may_speak(session: Session, attempt_id: uuid.UUID, sid: str) -> Attempt | No
     if attempt is None or attempt.status in ATTEMPT_OVER:
         return None
     learn_sid(session, attempt, sid)
+    if attempt.lane == "routine" and gate.person(session, attempt.patient_id) is not None:
+        # A death or a readmission was imported while it rang.
+        return None
     return attempt if attempt.sid == sid and not attempt.unwanted else None
 
 

@@ -140,7 +140,12 @@ def _pause(session: Session, ring: Ring, now: datetime) -> Refused | None:
 
 
 def _patient(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    patient = session.get(Patient, ring.patient_id) if ring.patient_id else None
+    return person(session, ring.patient_id)
+
+
+def person(session: Session, patient_id: uuid.UUID | None) -> Refused | None:
+    """Whether a routine call may speak to this patient at all; asked again when the ring is answered."""
+    patient = session.get(Patient, patient_id) if patient_id else None
     if patient is None:
         return Refused("no_patient")
     return Refused(patient.status) if patient.status in ("deceased", "readmitted") else None

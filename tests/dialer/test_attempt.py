@@ -15,6 +15,7 @@ from twilio.request_validator import RequestValidator
 
 import app
 from core import events, people
+from core.models import Patient
 from dialer import attempt as attempts
 from dialer import call as calls
 from dialer import escalation as escalations
@@ -423,6 +424,16 @@ def test_a_second_call_for_one_ring_never_speaks(ward: Ward) -> None:
         assert attempts.may_speak(session, attempt.id, "CA" + "f" * 32) is None
         assert attempts.may_speak(session, attempt.id, ward.carrier.calls[0].sid) is not None
         assert attempts.may_speak(session, uuid.uuid4(), "CA" + "f" * 32) is None
+
+
+@pytest.mark.parametrize("status", ["deceased", "readmitted"])
+def test_a_ring_answered_after_a_death_or_readmission_was_imported_never_speaks(ward: Ward, status: str) -> None:
+    attempt = ward.placed(followup(ward))
+    ward.work()
+    with ward.house.transaction() as session:
+        session.get_one(Patient, attempt.patient_id).status = status
+    with ward.house.transaction() as session:
+        assert attempts.may_speak(session, attempt.id, ward.carrier.calls[0].sid) is None
 
 
 @pytest.mark.parametrize("over", sorted(ATTEMPT_OVER))
