@@ -79,9 +79,6 @@ class Phone:
     def does_not_answer(self) -> Phone:
         return self._set({"behaviour": "no-answer"})
 
-    def is_busy(self) -> Phone:
-        return self._set({"behaviour": "busy"})
-
     def in_turn(self, *scripts: list[Step]) -> Phone:
         """Pick up each time, one script per ring, the last one for all that follow."""
         return self._set({"behaviour": "answer", "answer_after": 3, "scripts": list(scripts)})

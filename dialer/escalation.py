@@ -34,6 +34,8 @@ LATER_ROUND_PAUSE = timedelta(minutes=3)
 QUICK_ROUNDS = 3
 """After so many rounds without a doctor the next ones come more slowly; they never stop."""
 PATIENT_RING_S = 30
+OWNER_QUIET = timedelta(seconds=60)
+"""How long an accepted escalation may show no progress before its doctor is looked for."""
 
 
 def on_score_stands(session: Session, event: events.ScoreStands, now: datetime) -> None:
@@ -283,18 +285,13 @@ def on_doctor_decided(session: Session, event: events.DoctorDecided, now: dateti
         return
     escalation.owner_attempt_id = attempt.id
     escalation.accepted_at = escalation.accepted_at or now
-    escalation.next_step_at = now + attempts_quiet()
+    escalation.next_step_at = now + OWNER_QUIET
     for other in attempts.live_for(session, escalation.id, "doctor"):
         if other.id != attempt.id:
             attempts.take_back(session, other.id)
     for live in calls.live_with_number(session, escalation.to):
         # The patient still talks with our machine: it says the doctor is coming and hangs up.
         jobs.defer(session, calls.INTERRUPT, call_id=live.id)
-
-
-def attempts_quiet() -> timedelta:
-    """How long an accepted escalation may show no progress before its doctor is looked for."""
-    return timedelta(seconds=60)
 
 
 def connect_patient(session: Session, doctor_call: Call, now: datetime) -> Attempt | gate.Refused:
@@ -304,7 +301,7 @@ def connect_patient(session: Session, doctor_call: Call, now: datetime) -> Attem
     escalation = locked(session, doctor_attempt.subject_id) if doctor_attempt.subject_id else None
     if escalation is None or escalation.owner_attempt_id != doctor_attempt.id:
         return gate.Refused("not_owner")
-    escalation.next_step_at = now + timedelta(seconds=PATIENT_RING_S) + attempts_quiet()
+    escalation.next_step_at = now + timedelta(seconds=PATIENT_RING_S) + OWNER_QUIET
     return attempts.dial(
         session,
         gate.Ring("patient", escalation.to, escalation.id, patient_id=escalation.patient_id),
@@ -352,7 +349,7 @@ def _check_owner(session: Session, escalation: Escalation, now: datetime) -> Non
     """The accepted doctor's call is over, or quiet for long: was there a talk?"""
     owner = session.get(Attempt, escalation.owner_attempt_id) if escalation.owner_attempt_id else None
     if owner is not None and owner.ended_at is None:
-        escalation.next_step_at = now + attempts_quiet()
+        escalation.next_step_at = now + OWNER_QUIET
         return
     if escalation.status == "bridged" and escalation.bridged_at is not None and owner is not None:
         ended = owner.ended_at or now
