@@ -108,6 +108,8 @@ def test_a_patient_with_little_pain_gets_no_doctor_but_an_sms_next_morning(stack
 
 def test_a_doctor_who_accepts_while_the_patient_still_talks_with_the_machine_is_joined(stack: Stage) -> None:
     """The machine says the doctor is coming and hangs up; the doctor waits a moment and is joined."""
+    # The doctor waits some 18 telephone seconds for the line: too few at twenty times life on a busy machine.
+    stack.set_clock(stack.now() + timedelta(seconds=5), speed=6)
     stack.phone(DOCTORS[0].phone).answers({"on": "press 1", "press": "1"}, after=2)
     patient = stack.phone(PATIENT.phone).in_turn(
         interview(
