@@ -17,6 +17,8 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
+from dialer.machine import CALL_OVER, call_word
+
 TIMEOUT_S = 8.0
 EVENTS = ["initiated", "ringing", "answered", "completed"]
 
@@ -110,21 +112,24 @@ class CarrierClient:
         """End the call, whatever it is doing. A call that is already over is no error."""
         self._update(sid, status="completed")
 
-    def say_and_hang_up(self, sid: str, twiml: str) -> None:
-        """Replace what the live call is hearing by a document of our own. Over already: no error."""
-        self._update(sid, twiml=twiml)
+    def say_and_hang_up(self, sid: str, twiml: str) -> bool:
+        """Replace what the live call is hearing by a document of our own. False: it is over already."""
+        return self._update(sid, twiml=twiml)
 
-    def watch(self, sid: str, status_callback: str) -> None:
-        """Ask to be told when a live inbound call ends. Over already: no error, the reaper will see it."""
-        self._update(sid, status_callback=status_callback, status_callback_method="POST")
+    def watch(self, sid: str, status_callback: str) -> bool:
+        """Ask to be told when a live inbound call ends. False: it is over already, and nothing will be told."""
+        return self._update(sid, status_callback=status_callback, status_callback_method="POST")
 
-    def _update(self, sid: str, **change: str) -> None:
+    def _update(self, sid: str, **change: str) -> bool:
+        """Change a call. False if the carrier says that it is not alive, or knows no such call."""
         try:
             with _translated():
-                self._client.calls(sid).update(**change)
+                call = self._client.calls(sid).update(**change)
         except CarrierRefused as refused:
             if refused.code not in (21220, 20404):
                 raise
+            return False
+        return call_word(str(call.status)) not in CALL_OVER
 
     def send_sms(self, *, to: str, body: str, status_callback: str) -> Placed:
         """Raises CarrierRefused, InDoubt."""

@@ -124,7 +124,8 @@ def watch_call(house: House, call_id: uuid.UUID) -> None:
         call = session.get(Call, call_id)
     if call is None or call.sid is None or call.status not in LIVE_CALL:
         return
-    house.service(CarrierClient).watch(call.sid, f"{house.settings.public_url}/dialer/call/{call_id}")
+    if not house.service(CarrierClient).watch(call.sid, f"{house.settings.public_url}/dialer/call/{call_id}"):
+        _settle(house, call)
 
 
 @jobs.handles(calls.INTERRUPT)
@@ -136,7 +137,17 @@ def interrupt_call(house: House, call_id: uuid.UUID) -> None:
         return
     language = str((call.session or {}).get("language") or house.settings.hospital.languages[0])
     twiml = house.service(Interruption).doctor_is_coming(language)
-    house.service(CarrierClient).say_and_hang_up(call.sid, twiml)
+    if not house.service(CarrierClient).say_and_hang_up(call.sid, twiml):
+        _settle(house, call)
+
+
+def _settle(house: House, call: Call) -> None:
+    """The carrier says a call that lives here is over: learn how it ended now. Until we do, its number counts as in
+    use, and a doctor who has accepted would be told that the patient is engaged."""
+    if call.attempt_id is not None:
+        ask_attempt(house, call.attempt_id)
+    else:
+        ask_call(house, call.id)
 
 
 class Interruption:

@@ -45,6 +45,8 @@ class FakeCarrier:
 
     clock: Clock
     calls: list[FakeCall] = field(default_factory=list)
+    inbound: list[FakeCall] = field(default_factory=list)
+    """Calls somebody else made to us: known by their SID, not among those we placed."""
     messages: list[FakeMessage] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
     said: dict[str, str] = field(default_factory=dict)
@@ -88,13 +90,19 @@ class FakeCarrier:
         if call is not None and call.status in LIVE:
             call.status = "completed" if call.status == "in-progress" else "canceled"
 
-    def say_and_hang_up(self, sid: str, twiml: str) -> None:
+    def say_and_hang_up(self, sid: str, twiml: str) -> bool:
         self._admit()
         self.said[sid] = twiml
+        return self._alive(sid)
 
-    def watch(self, sid: str, status_callback: str) -> None:
+    def watch(self, sid: str, status_callback: str) -> bool:
         self._admit()
         self.watched[sid] = status_callback
+        return self._alive(sid)
+
+    def _alive(self, sid: str) -> bool:
+        call = self.call(sid)
+        return call is not None and call.status in LIVE
 
     def send_sms(self, *, to: str, body: str, status_callback: str) -> Placed:
         self._admit()
@@ -121,7 +129,7 @@ class FakeCarrier:
 
     # ---- what a test knows and does ---------------------------------------------------------------
     def call(self, sid: str) -> FakeCall | None:
-        return next((call for call in self.calls if call.sid == sid), None)
+        return next((call for call in [*self.calls, *self.inbound] if call.sid == sid), None)
 
     def rung(self) -> list[str]:
         """The numbers that were rung, in order."""

@@ -408,12 +408,22 @@ def test_an_inbound_call_nothing_is_heard_of_is_asked_about(ward: Ward) -> None:
     call = ward.inbound()
     ward.work()
     assert list(ward.carrier.watched.values()) == [f"http://127.0.0.1:8000/dialer/call/{call.id}"]
+    ward.carrier.inbound.clear()
     ward.forward(seconds=30)
     with ward.house.transaction() as session:
         assert calls.overdue(session, ward.now) == 1
     ward.work()
     with ward.house.transaction() as session:
         assert session.get_one(Call, call.id).status == "failed"
+
+
+def test_an_inbound_call_that_was_over_before_it_could_be_watched_ends_at_once(ward: Ward) -> None:
+    """No worker for a while: nothing will ever tell of this end, and the caller's number must not stay in use."""
+    call = ward.inbound()
+    ward.carrier.inbound[0].status = "completed"
+    ward.work()
+    with ward.house.transaction() as session:
+        assert session.get_one(Call, call.id).status == "completed"
 
 
 # ---- step 5: strays --------------------------------------------------------------------------------

@@ -193,8 +193,12 @@ def test_orders_about_a_call_nobody_knows_or_that_is_over_are_no_error(line: Lin
     line.over(over, "busy")
     for sid in (UNKNOWN, over):
         line.client.hang_up(sid)
-        line.client.watch(sid, NOWHERE)
-        line.client.say_and_hang_up(sid, "<Response><Hangup/></Response>")
+        assert line.client.watch(sid, NOWHERE) is False
+        assert line.client.say_and_hang_up(sid, "<Response><Hangup/></Response>") is False
+
+
+def test_a_call_that_lives_is_watched(line: Line) -> None:
+    assert line.client.watch(place(line, line.phone("ringing")), NOWHERE) is True
 
 
 def test_a_ringing_call_that_is_hung_up_is_over(line: Line) -> None:

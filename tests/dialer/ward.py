@@ -22,8 +22,8 @@ from dialer import gate
 from dialer.carrier import CarrierClient
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Refusal, Shift
 from tests.conftest import StandingClock
-from tests.dialer.fakes import FakeCarrier
-from tests.house import MID_MORNING
+from tests.dialer.fakes import FakeCall, FakeCarrier
+from tests.house import HOTLINE, MID_MORNING
 
 PATIENT_PHONE = "+861055550111"
 TABLES = (
@@ -168,6 +168,7 @@ class Ward:
         """Somebody is on the line with the hotline."""
         with self.house.transaction() as session:
             sid = f"CA{new_id().hex}"
+            self.carrier.inbound.append(FakeCall(sid, HOTLINE, "", "", 0, self.now, status="in-progress"))
             call = calls.open_inbound(session, sid, party, "hotline", self.now)
             if patient is not None:
                 call.patient_id = patient.id
