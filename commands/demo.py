@@ -80,22 +80,9 @@ def _up(joined: Joined, home: Path) -> Iterator[Stage]:
     with pg.Embedded.start(home / "var", durable=False) as server:
         database.upgrade(joined.root, server.url)
         environment = stage.environment(home, server.url, file, people.HOTLINE)
-        carrier, address = stage.start_carrier(
-            joined.root, home, environment["TWILIO_ACCOUNT_SID"], environment["TWILIO_AUTH_TOKEN"]
-        )
-        environment["CARRIER_URL"] = address
-        house = joined.open_house(settings.load(environment))
-        on = Stage(joined.root, home, environment, house, address, {"carrier": carrier})
-        try:
-            on.set_clock(_ten_tomorrow(house.settings.hospital.timezone.key), SPEED)
-            here = environment["PUBLIC_URL"]
-            urls = {"voice_url": f"{here}/ivr/voice", "voice_fallback_url": f"{here}/ivr/fallback"}
-            on.carrier("PUT", f"/control/numbers/{people.HOTLINE}", json=urls)
-            on.start_web()
-            on.start_worker()
+        at = _ten_tomorrow(settings.load(environment).hospital.timezone.key)
+        with stage.standing(joined.root, home, environment, joined.open_house, at=at, speed=SPEED) as on:
             yield on
-        finally:
-            on.stop()
     # The story is told and the copies to listen to are made: nothing of forty megabytes is left behind.
     server.destroy()
 

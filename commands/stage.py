@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from core import crypto
 from core.clock import MovableClock
 from core.house import House
 from core.models import EventRow
+from core.settings import Settings, load
 
 T = TypeVar("T")
 Step = dict[str, Any]
@@ -244,6 +246,34 @@ class Stage:
             text=True,
             timeout=120,
         )
+
+
+@contextmanager
+def standing(
+    root: Path,
+    home: Path,
+    environment: dict[str, str],
+    open_house: Callable[[Settings], House],
+    *,
+    at: datetime,
+    speed: float,
+) -> Iterator[Stage]:
+    """Everything up on a migrated database, both clocks at `at`; everything down again at the end."""
+    carrier, address = start_carrier(
+        root, home, environment["TWILIO_ACCOUNT_SID"], environment["TWILIO_AUTH_TOKEN"]
+    )
+    environment = environment | {"CARRIER_URL": address}
+    made = Stage(root, home, environment, open_house(load(environment)), address, {"carrier": carrier})
+    try:
+        made.set_clock(at, speed)
+        here = environment["PUBLIC_URL"]
+        urls = {"voice_url": f"{here}/ivr/voice", "voice_fallback_url": f"{here}/ivr/fallback"}
+        made.carrier("PUT", f"/control/numbers/{environment['TWILIO_FROM']}", json=urls)
+        made.start_web()
+        made.start_worker()
+        yield made
+    finally:
+        made.stop()
 
 
 def start_carrier(root: Path, home: Path, account: str, token: str) -> tuple[subprocess.Popen[bytes], str]:

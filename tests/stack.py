@@ -10,7 +10,6 @@ from pathlib import Path
 import app
 from commands import stage
 from commands.stage import Conversation, Phone, Stage, Step
-from core.settings import load
 from tests.house import HOSPITAL_UNHEARD, HOTLINE, MID_MORNING, ROOT
 
 __all__ = ["Conversation", "Phone", "Stage", "Step", "hears", "no_errors", "running"]
@@ -26,21 +25,8 @@ def running(
     file = home / "hospital.toml"
     file.write_text(hospital, encoding="utf-8")
     environment = stage.environment(home, database_url, file, HOTLINE)
-    account, token = environment["TWILIO_ACCOUNT_SID"], environment["TWILIO_AUTH_TOKEN"]
-    carrier, carrier_url = stage.start_carrier(ROOT, home, account, token)
-    environment["CARRIER_URL"] = carrier_url
-    made = Stage(ROOT, home, environment, app.open_house(load(environment)), carrier_url)
-    made.processes["carrier"] = carrier
-    try:
-        made.set_clock(at, speed)
-        urls = {"voice_url": "/ivr/voice", "voice_fallback_url": "/ivr/fallback"}
-        number = {name: environment["PUBLIC_URL"] + path for name, path in urls.items()}
-        made.carrier("PUT", f"/control/numbers/{HOTLINE}", json=number)
-        made.start_web()
-        made.start_worker()
+    with stage.standing(ROOT, home, environment, app.open_house, at=at, speed=speed) as made:
         yield made
-    finally:
-        made.stop()
 
 
 def hears(conversation: Conversation, *texts: str) -> None:
