@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
+from carrier.amd import Detection
 from carrier.clock import Clock
 from carrier.twiml import SILENT, RecordingCallback
 
 if TYPE_CHECKING:
+    from carrier.detector import Detector
     from carrier.leg import Leg
-    from carrier.webhooks import Outbox
+    from carrier.outbox import Outbox
 
 API_VERSION = "2010-04-01"
 TERMINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
@@ -73,6 +75,7 @@ class Call:
     send_digits: str = ""
     record_channels: int = 0
     record_callback: RecordingCallback = SILENT
+    detection: Detection | None = None
     sid: str = field(default_factory=lambda: new_sid("CA"))
     status: str = "queued"
     queue_ms: int = 0
@@ -82,6 +85,9 @@ class Call:
     updated: float = 0.0
     sip_code: int = 200
     sequence: int = 0
+    answered_by: str | None = None
+    detection_ms: int = 0
+    detector: "Detector | None" = None
     leg: "Leg | None" = None
     outbox: "Outbox | None" = None
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -144,7 +150,7 @@ class Call:
             "price": None,
             "price_unit": "USD",
             "direction": self.direction,
-            "answered_by": None,
+            "answered_by": self.answered_by,
             "api_version": API_VERSION,
             "forwarded_from": None,
             "group_sid": None,
@@ -154,6 +160,18 @@ class Call:
             "uri": f"{base}.json",
             "subresource_uris": {name: f"{base}/{name.title().replace('_', '')}.json" for name in SUBRESOURCES},
         }
+
+    def detected(self) -> dict[str, str]:
+        """What answering machine detection found, if it has (docs/twilio.md 2.9)."""
+        if self.answered_by is None:
+            return {}
+        return {"AnsweredBy": self.answered_by, "MachineDetectionDuration": str(self.detection_ms)}
+
+    def moments(self) -> dict[str, float | None]:
+        """Its virtual moments to the millisecond, as the control API shows them: of the create request, of
+        the dialling, the answer and the end."""
+        known = {"created": self.created, "started": self.started, "answered": self.answered, "ended": self.ended}
+        return {name: None if moment is None else round(moment, 3) for name, moment in known.items()}
 
     def standard_parameters(self) -> dict[str, str]:
         """The parameters of every request about this call; places are empty, not absent (docs/twilio.md

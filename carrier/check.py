@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 
 from werkzeug.datastructures import MultiDict
 
+from carrier.amd import Detection
 from carrier.calls import Call, Source
 from carrier.errors import ApiError, bad
 from carrier.exchange import Exchange
-from carrier.messages import Message
+from carrier.messages import ERRORS, OPTED_OUT, Message
 from carrier.twiml import RecordingCallback
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -35,6 +36,7 @@ def call_of(exchange: Exchange, form: Form) -> Call:
     _call_from(exchange, from_)
     owned = exchange.numbers.get(from_)
     recorded = form.get("Record", "false").lower() == "true"
+    send_digits = _send_digits(form)
     return Call(
         account=exchange.account,
         to=to,
@@ -49,7 +51,9 @@ def call_of(exchange: Exchange, form: Form) -> Call:
         timeout=seconds_of(form, "Timeout", 60, 21208),
         time_limit=seconds_of(form, "TimeLimit", 14400, 20422),
         number_sid=owned.sid if owned else None,
-        send_digits=_send_digits(form),
+        send_digits=send_digits,
+        # With SendDigits there is no detection (docs/twilio.md 1.2).
+        detection=None if send_digits else detection_of(form),
         record_channels=0 if not recorded else 2 if form.get("RecordingChannels") == "dual" else 1,
         record_callback=recording_callback_of(form),
     )
@@ -67,15 +71,61 @@ def message_of(exchange: Exchange, form: Form) -> Message:
     if len(body) > LONGEST_BODY:
         raise bad(21617, "The concatenated message body exceeds the 1600 character limit.")
     if to.startswith(MAGIC) and to[len(MAGIC) :] in MAGIC_SMS_TO:
-        raise bad(MAGIC_SMS_TO[to[len(MAGIC) :]], f"The 'To' number {to} cannot receive this message.")
+        raise _refused_message(MAGIC_SMS_TO[to[len(MAGIC) :]], to, from_)
     if from_.startswith(MAGIC) and from_[len(MAGIC) :] in MAGIC_SMS_FROM:
-        raise bad(MAGIC_SMS_FROM[from_[len(MAGIC) :]], f"The 'From' number {from_} cannot send this message.")
+        raise _refused_message(MAGIC_SMS_FROM[from_[len(MAGIC) :]], to, from_)
     if not E164.fullmatch(to):
-        raise bad(21211, f"Invalid 'To' Phone Number: {to}")
+        raise _refused_message(21211, to, from_)
     if from_ != MAGIC_FROM_OK and exchange.numbers.get(from_) is None:
-        raise bad(21606, f"The 'From' phone number provided ({from_}) is not a valid message-capable number.")
+        raise _refused_message(21606, to, from_)
+    if exchange.inbox.opt_outs.stopped(from_, to):
+        raise _refused_message(OPTED_OUT, to, from_)
     callback = url_of(form, "StatusCallback", 21609)
     return Message(exchange.account, to, from_, body, exchange.clock.seconds(), callback)
+
+
+def _refused_message(code: int, to: str, from_: str) -> ApiError:
+    texts = {
+        21211: f"Invalid 'To' Phone Number: {to}",
+        21212: f"Invalid 'From' Phone Number: {from_}",
+        21408: f"Permission to send an SMS has not been enabled for the region indicated by the 'To' number: {to}.",
+        21606: f"The 'From' phone number provided ({from_}) is not a valid message-capable Twilio phone number for "
+        "this destination/account",
+        OPTED_OUT: ERRORS[OPTED_OUT],
+        21611: f"This 'From' number {from_} has exceeded the maximum number of queued messages",
+        21612: f"Message cannot be sent with the current combination of 'To' ({to}) and/or 'From' ({from_}) parameters",
+        21614: f"'To' number: {to}, is not a mobile number",
+    }
+    return bad(code, texts[code])
+
+
+def detection_of(form: Form) -> Detection | None:
+    """`MachineDetection` and its fellows; 21234 for a value that is none or out of its range (1.2)."""
+    mode = form.get("MachineDetection", "")
+    if not mode:
+        return None
+    if mode not in ("Enable", "DetectMessageEnd"):
+        raise bad(21234, f"Invalid MachineDetection value: {mode}")
+    asynchronous = form.get("AsyncAmd", "false").lower()
+    if asynchronous not in ("true", "false"):
+        raise bad(21234, f"Invalid AsyncAmd value: {asynchronous}")
+
+    def tuned(name: str, lowest: int, highest: int, default: int) -> float:
+        value = form.get(f"MachineDetection{name}", str(default))
+        if not value.isdigit() or not lowest <= int(value) <= highest:
+            raise bad(21234, f"MachineDetection{name} must be between {lowest} and {highest}: {value}")
+        return float(value)
+
+    return Detection(
+        to_the_end=mode == "DetectMessageEnd",
+        asynchronous=asynchronous == "true",
+        timeout_s=tuned("Timeout", 3, 59, 30),
+        speech_s=tuned("SpeechThreshold", 1000, 6000, 2400) / 1000,
+        speech_end_s=tuned("SpeechEndThreshold", 500, 5000, 1200) / 1000,
+        silence_s=tuned("SilenceTimeout", 2000, 10000, 5000) / 1000,
+        callback=url_of(form, "AsyncAmdStatusCallback", 21609),
+        callback_method=method_of(form, "AsyncAmdStatusCallbackMethod"),
+    )
 
 
 def source_of(form: Form) -> Source:

@@ -92,6 +92,10 @@ class Timetable:
             heapq.heappush(self._due, (moment, next(self._number), action))
             self._condition.notify_all()
 
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Run `action` so many virtual seconds from now."""
+        self.at(self._clock.seconds() + seconds, action)
+
     def _run(self) -> None:
         while True:
             action = self._next()

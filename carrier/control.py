@@ -13,7 +13,8 @@ from carrier.errors import ApiError, bad, not_found
 from carrier.events import iso
 from carrier.exchange import Exchange
 from carrier.numbers import OwnedNumber
-from carrier.phones import KEYS, Phone, PhoneLeg, ScriptError, read_script
+from carrier.phoneleg import PhoneLeg
+from carrier.phones import KEYS, Phone, ScriptError, read_script
 from carrier.rest import authenticate
 from carrier.switch import ring_hospital
 
@@ -75,12 +76,19 @@ def _clock(api: Blueprint, exchange: Exchange) -> None:
         exchange.clock.move(float(data.get("forward_s", 0)), speed, to)
         return shown()
 
+    @api.route("/cps", methods=["GET", "PUT"])
+    def cps() -> dict[str, float]:
+        """How many calls start in a virtual second; 0 is no limit (docs/twilio.md 1.8)."""
+        if request.method == "PUT":
+            exchange.pacer.set(float(_body().get("cps", -1)))
+        return exchange.pacer.show()
+
     @api.get("/idle")
     def idle() -> dict[str, Any]:
         return {"idle": exchange.work.idle(_timeout(30))}
 
     @api.route("/chaos", methods=["GET", "POST", "DELETE"])
-    def chaos() -> dict[str, float]:
+    def chaos() -> dict[str, Any]:
         if request.method == "POST":
             exchange.chaos.set(_body())
         elif request.method == "DELETE":
@@ -92,9 +100,10 @@ def _phones(api: Blueprint, exchange: Exchange) -> None:
     @api.put("/numbers/<number>")
     def own(number: str) -> dict[str, Any]:
         data = _body()
-        fields = ("voice_url", "voice_fallback_url", "status_callback", "sms_url")
+        fields = ("voice_url", "voice_fallback_url", "status_callback", "sms_url", "sms_fallback_url")
         known = OwnedNumber(_e164(number), exchange.clock.seconds())
         given: dict[str, Any] = {name: data.get(name) or "" for name in fields}
+        given["opt_out"] = bool(data.get("opt_out", False))
         return exchange.numbers.put(replace(known, **given)).to_json(exchange.account)
 
     @api.get("/numbers")
@@ -131,6 +140,15 @@ def _phones(api: Blueprint, exchange: Exchange) -> None:
         script = read_script(data.get("script", []))
         call = ring_hospital(exchange, _e164(number), to, script, bool(data.get("withheld", False)))
         return {"call_sid": call.sid}, 201
+
+    @api.post("/phones/<number>/message")
+    def write(number: str) -> tuple[dict[str, Any], int]:
+        """This phone writes to the hospital: `to`, `body`."""
+        data = _body()
+        to = exchange.numbers.get(_e164(str(data.get("to", ""))))
+        if to is None:
+            raise bad(21211, "not a number of the hospital")
+        return {"message_sid": exchange.inbox.receive(_e164(number), to, str(data.get("body", ""))).sid}, 201
 
     @api.post("/phones/<number>/keys")
     def keys(number: str) -> tuple[dict[str, Any], int]:
@@ -185,6 +203,13 @@ def _live_leg(exchange: Exchange, number: str) -> PhoneLeg:
 
 
 def _calls(api: Blueprint, exchange: Exchange) -> None:
+    @api.get("/calls")
+    def calls() -> Response:
+        """All calls, oldest first, with their virtual moments; `direction` filters."""
+        wanted = request.args.get("direction")
+        found = reversed(exchange.calls.select(lambda c: wanted in (None, c.direction)))
+        return jsonify([call_brief(call) for call in found])
+
     @api.get("/calls/<sid>")
     def call(sid: str) -> dict[str, Any]:
         known = exchange.calls.get(sid)
@@ -195,10 +220,8 @@ def _calls(api: Blueprint, exchange: Exchange) -> None:
         return call_json(exchange, known)
 
 
-def call_json(exchange: Exchange, call: Call) -> dict[str, Any]:
-    """A call with all that happened on it and on the calls it dialled."""
-    family = exchange.calls.family(call)
-    legs = {member.sid for member in family}
+def call_brief(call: Call) -> dict[str, Any]:
+    """A call by itself; its moments are virtual seconds since the epoch."""
     return {
         "sid": call.sid,
         "parent_sid": call.parent.sid if call.parent else None,
@@ -206,6 +229,18 @@ def call_json(exchange: Exchange, call: Call) -> dict[str, Any]:
         "to": call.to,
         "direction": call.direction,
         "status": call.status,
+        "answered_by": call.answered_by,
+        "queue_ms": call.queue_ms,
+        "created_at": iso(call.created),
+        **call.moments(),
+    }
+
+
+def call_json(exchange: Exchange, call: Call) -> dict[str, Any]:
+    """A call with all that happened on it and on the calls it dialled."""
+    family = exchange.calls.family(call)
+    legs = {member.sid for member in family}
+    return call_brief(call) | {
         "legs": [member.sid for member in family],
         "events": exchange.events.of(legs, call.created),
         "recordings": [r.sid for r in reversed(exchange.recordings.select(lambda r: r.call.sid in legs))],

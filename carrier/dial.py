@@ -2,14 +2,15 @@
 4.2)."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin
 
+from carrier.amd import Detection
 from carrier.calls import Call, Source
 from carrier.exchange import Exchange
 from carrier.leg import Ended, Interrupted, Leg, PartyLeft, Redirected
-from carrier.phones import PhoneLeg
+from carrier.phoneleg import PhoneLeg
 from carrier.sound import digits_clip
 from carrier.twiml import Dial, Number
 
@@ -137,11 +138,12 @@ class Dialling:
             status_callback=self._absolute(noun.status_callback),
             status_callback_method=noun.status_callback_method,
             status_callback_events=noun.status_callback_events,
+            detection=self._detection(noun),
             timeout=self.verb.timeout,
             time_limit=self.verb.time_limit,
         )
         self.exchange.admit(call)
-        leg = self.exchange.open_leg(call, *self.exchange.phones.take_turn(call.to, call.sid))
+        leg = self.exchange.open_leg(call, self.exchange.phones.take_turn(call.to, call.sid))
         branch = Branch(call, noun)
         self.branches.append(branch)
         assert leg is not None  # nobody knows this call yet, so nobody can have cancelled it
@@ -217,6 +219,12 @@ class Dialling:
         with self.leg.changed:
             branch.over = True
             self.leg.changed.notify_all()
+
+    def _detection(self, noun: Number) -> Detection | None:
+        """What a Number asks for, reporting to an address relative to this document (docs/twilio.md 2.9)."""
+        if noun.detection is None:
+            return None
+        return replace(noun.detection, callback=self._absolute(noun.detection.callback))
 
     def _absolute(self, url: str) -> str:
         return urldefrag(urljoin(self._page_url, url)).url if url else ""

@@ -8,15 +8,20 @@ from pathlib import Path
 from carrier.calls import Call, CallBook, rfc2822
 from carrier.chaos import Chaos
 from carrier.clock import Clock, Timetable
+from carrier.detector import Detector
 from carrier.events import EventLog
+from carrier.inbox import Inbox
 from carrier.leg import Ended, Leg
 from carrier.messages import MessageBook
 from carrier.numbers import Numbers
-from carrier.phones import PhoneBook, PhoneLeg, Step
+from carrier.outbox import Outbox, Post
+from carrier.pace import Pacer
+from carrier.phoneleg import PhoneLeg
+from carrier.phones import PhoneBook, Turn
 from carrier.recording import Recording, RecordingStore
 from carrier.sound import Clip
 from carrier.voice import Voice
-from carrier.webhooks import Outbox, Post, Webhooks
+from carrier.webhooks import Webhooks
 from carrier.work import Work
 
 log = logging.getLogger(__name__)
@@ -26,7 +31,7 @@ class Exchange:
     """The one object the HTTP side and the calls share. `base_url` is known once the server listens."""
 
     def __init__(self, account: str, token: str, data: Path, speed: float = 1.0, cps: float = 0.0) -> None:
-        self.account, self.token, self.cps = account, token, cps
+        self.account, self.token = account, token
         self.base_url = ""
         self.clock = Clock(speed)
         self.timetable = Timetable(self.clock)
@@ -40,9 +45,9 @@ class Exchange:
         self.recordings = RecordingStore(data, self.chaos)
         self.webhooks = Webhooks(token, self.events)
         self.messages = MessageBook(self)
-        self._post = Post(self.webhooks, self.work, self.chaos, self.events)
-        self._pace = threading.Lock()
-        self._next_start = 0.0
+        self.inbox = Inbox(self)
+        self.pacer = Pacer(self.clock, self.timetable, cps)
+        self._post = Post(self.webhooks, self.work, self.chaos, self.events, self.timetable)
 
     def outbox(self, sid: str) -> Outbox:
         """A place for the callbacks of one call or message."""
@@ -56,18 +61,6 @@ class Exchange:
         self.work.begin()
         self.calls.add(call)
         self.events.add("call-created", call.sid, direction=call.direction, **{"to": call.to, "from": call.from_})
-
-    def book_start(self, call: Call) -> float:
-        """The moment a queued call may start: at once, or when its turn comes at `cps` calls a second
-        (1.8)."""
-        now = self.clock.seconds()
-        if self.cps <= 0:
-            return now
-        with self._pace:
-            start = max(now, self._next_start)
-            self._next_start = start + 1 / self.cps
-        call.queue_ms = round((start - now) * 1000)
-        return start
 
     def run(self, call: Call, life: Callable[[], None]) -> None:
         """Run a call's life on a thread of its own, ended whatever happens; `admit` came before."""
@@ -84,14 +77,14 @@ class Exchange:
 
         threading.Thread(target=whole, name=f"call {call.sid}", daemon=True).start()
 
-    def open_leg(self, call: Call, behaviour: str, script: list[Step], answer_after: float) -> PhoneLeg | None:
+    def open_leg(self, call: Call, turn: Turn) -> PhoneLeg | None:
         """The line for a call that starts now; None if it was cancelled while it was queued."""
-        leg = PhoneLeg(call.sid, self.clock, self.events, self.voice, behaviour, script, answer_after)
+        leg = PhoneLeg(call.sid, self.clock, self.events, self.voice, turn)
         with call.lock:
             if call.over:
                 return None
             call.leg = leg
-            call.started = self.clock.seconds()
+            call.started = call.started or self.clock.seconds()
         return leg
 
     def answer(self, call: Call) -> None:
@@ -101,6 +94,8 @@ class Exchange:
             return
         leg.limit(self.clock.seconds() + call.time_limit)
         self.progress(call, "answered")
+        if call.detection is not None:
+            call.detector = Detector(self, call, call.detection, leg.far_end())
         leg.connected()
 
     def progress(self, call: Call, event: str) -> None:
@@ -118,9 +113,11 @@ class Exchange:
         if event == "completed":
             parameters["CallDuration"] = str(call.duration())
             parameters["Duration"] = str(-(-call.duration() // 60))
+            if call.answered_by is not None:
+                parameters["AnsweredBy"] = call.answered_by
             if not call.number_callback:
                 parameters["SipResponseCode"] = str(call.sip_code)
-        call.outbox.send(call.status_callback, call.status_callback_method, parameters)
+        call.outbox.send(call.status_callback, call.status_callback_method, parameters, "status")
 
     def finish(self, call: Call, status: str = "completed", sip_code: int = 200) -> None:
         """End a call once: line down, terminal state, its callback, then its recordings. Later ends change
@@ -136,6 +133,8 @@ class Exchange:
         if call.leg is not None:
             call.leg.unbridge()
             call.leg.hang_up()
+        if call.detector is not None:
+            call.detector.call_over()
         self.progress(call, "completed")
         for recording in self.recordings.select(lambda r: r.call is call and r.status == "in-progress"):
             self.stop_recording(recording)
@@ -146,15 +145,14 @@ class Exchange:
         with call.lock:
             if call.over:
                 return status == "canceled"
-            if call.leg is None:
+            leg = call.leg
+            if leg is None:
                 # Still in the queue: it ends without a single callback (docs/twilio.md 1.3).
                 call.move("canceled", self.clock.seconds())
                 self.events.add("status", call.sid, status="canceled", text="canceled")
-                return True
-            if call.status == "in-progress" and status == "canceled":
-                return True
-            leg = call.leg
-            leg.interrupt(Ended("completed" if call.answered is not None else "canceled"))
+            elif call.status != "in-progress" or status != "canceled":
+                leg.interrupt(Ended("completed" if call.answered is not None else "canceled"))
+        self.pacer.turn()
         return True
 
     # Recordings.
@@ -186,4 +184,4 @@ class Exchange:
     def _report(self, recording: Recording, status: str) -> None:
         callback, outbox = recording.callback, recording.call.outbox
         if callback.url and status in callback.events and outbox is not None:
-            outbox.send(callback.url, callback.method, recording.parameters(self.base_url, status))
+            outbox.send(callback.url, callback.method, recording.parameters(self.base_url, status), "recording")

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import urldefrag, urljoin, urlsplit
 
+import numpy as np
+
 from carrier import twiml
 from carrier.calls import Call, Source
 from carrier.dial import Dialling
 from carrier.exchange import Exchange
 from carrier.leg import Interrupted, Leg, PartyLeft, Redirected
+from carrier.playing import fetch_sound
 from carrier.recording import Recording
-from carrier.sound import SoundError, beep, digits_clip, read_wav
+from carrier.sound import beep, digits_clip
 from carrier.voice import VoiceError
 from carrier.webhooks import FetchError, new_session
 
@@ -108,7 +111,7 @@ class Executor:
         for verb in document.verbs:
             for prompt in verb.prompts if isinstance(verb, twiml.Gather) else (verb,):
                 if isinstance(prompt, twiml.Say) and prompt.text:
-                    self.exchange.voice.speak(prompt.text, prompt.language)
+                    self.exchange.voice.say(prompt.spoken, prompt.language)
 
     # Documents.
 
@@ -180,12 +183,13 @@ class Executor:
         if not verb.text:
             return
         try:
-            clip = self.exchange.voice.speak(verb.text, verb.language).result()
+            clip = np.concatenate([part.result() for part in self.exchange.voice.say(verb.spoken, verb.language)])
         except VoiceError as error:
             self._error(13520, str(error))
             self._apologise()
+        slowest = min(piece.rate for piece in verb.spoken)
         for _ in range(verb.loop):
-            if not self.leg.play(clip, verb.text, verb.language, barge_in):
+            if not self.leg.play(clip, verb.text, verb.language, barge_in, rate=slowest):
                 return
 
     def _play(self, verb: twiml.Play, barge_in: bool = False) -> None:
@@ -196,10 +200,10 @@ class Executor:
             url = urldefrag(urljoin(self._page.url, verb.url)).url
             name = urlsplit(url).path
             try:
-                clip = read_wav(self.exchange.webhooks.fetch(self._session, url, "GET", {}, self.call.sid).body)
-            except (FetchError, SoundError) as error:
+                clip = fetch_sound(self.exchange.webhooks, self._session, url, self.call.sid)
+            except FetchError as error:
                 # A file that cannot be played is skipped: whether Twilio ends the call here is unconfirmed.
-                self._error(getattr(error, "code", 12300), str(error))
+                self._error(error.code, str(error))
                 return
         for _ in range(verb.loop):
             if not self.leg.play(clip, name, "", barge_in):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from carrier.amd import FarEnd
 from carrier.calls import Source
 from carrier.clock import Clock
 from carrier.events import EventLog
@@ -90,6 +91,14 @@ class Leg(ABC):
     def connected(self) -> None:
         """The call has been answered, by whichever side: the far end may speak from now on."""
 
+    @abstractmethod
+    def far_end(self) -> FarEnd:
+        """Who answers here, for the answering machine detection."""
+
+    def after_greeting(self, action: Callable[[], None]) -> None:
+        """Run `action` when a machine's greeting is over: at once where there is none."""
+        action()
+
     # What the executor does with it.
 
     def check(self) -> None:
@@ -122,9 +131,17 @@ class Leg(ABC):
         """Let `length_s` virtual seconds pass, in silence."""
         self.wait(lambda: False, self.clock.seconds() + length_s)
 
-    def play(self, clip: Clip, text: str, language: str = "", barge_in: bool = False, beep: bool = False) -> bool:
+    def play(
+        self,
+        clip: Clip,
+        text: str,
+        language: str = "",
+        barge_in: bool = False,
+        beep: bool = False,
+        rate: int | None = None,
+    ) -> bool:
         """Play a clip to the party and wait for its end; with `barge_in` a key stops it. True if it played
-        out."""
+        out. `rate`: of speech, in percent, for the log."""
         with self.changed:
             self.check()
             if barge_in and self.keys:
@@ -134,7 +151,8 @@ class Leg(ABC):
             self.timeline.played.append(heard.placed)
             self.heard.append(heard)
             self._barge = heard if barge_in else None
-            self.events.add("beep" if beep else "heard", self.sid, text=text, language=language)
+            spoken = {} if rate is None else {"rate": rate}
+            self.events.add("beep" if beep else "heard", self.sid, text=text, language=language, **spoken)
             self.changed.notify_all()
         try:
             return not self.wait(lambda: barge_in and bool(self.keys), heard.placed.end)
@@ -225,8 +243,8 @@ class Leg(ABC):
             self.events.add("hangup", self.sid, by="party")
             self.changed.notify_all()
 
-    def party_says(self, clip: Clip, text: str, language: str) -> Placed:
-        """The far end begins to speak."""
+    def party_says(self, clip: Clip, text: str, language: str, beep: bool = False) -> Placed:
+        """The far end begins to speak, or its machine to beep."""
         with self.changed:
             start = self.clock.seconds()
             placed = Placed(start, clip, start + seconds(clip))
@@ -236,7 +254,7 @@ class Leg(ABC):
         peer = self.peer
         if peer is not None:
             with peer.changed:
-                peer.heard.append(Heard(text, placed))
+                peer.heard.append(Heard(text, placed, beep))
                 peer.changed.notify_all()
         return placed
 

@@ -16,7 +16,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from carrier import control, page, rest
+from carrier import answers, control, page, rest
 from carrier.errors import ApiError
 from carrier.exchange import Exchange
 
@@ -40,8 +40,8 @@ def create_app(exchange: Exchange) -> Flask:
     app.register_blueprint(rest.blueprint(exchange))
     app.register_blueprint(control.blueprint(exchange))
     app.register_blueprint(page.blueprint(exchange))
-    app.register_error_handler(ApiError, rest.answer_error)
-    app.register_error_handler(HTTPException, rest.answer_http_error)
+    app.register_error_handler(ApiError, answers.answer_error)
+    app.register_error_handler(HTTPException, answers.answer_http_error)
     return app
 
 

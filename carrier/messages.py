@@ -12,11 +12,23 @@ from carrier.events import iso
 
 if TYPE_CHECKING:
     from carrier.exchange import Exchange
-    from carrier.webhooks import Outbox
+    from carrier.outbox import Outbox
 
+SENDING_AFTER_S = 0.25
 SENT_AFTER_S = 0.5
 DELIVERED_AFTER_S = 2.0
-UNREACHABLE = 30003
+OPTED_OUT = 21610
+# What goes with an error code (docs/twilio.md 1.7).
+ERRORS = {
+    OPTED_OUT: "Attempt to send to unsubscribed recipient",
+    30001: "Queue overflow",
+    30003: "Unreachable destination handset",
+    30004: "Message blocked",
+    30005: "Unknown destination handset",
+    30006: "Landline or unreachable carrier",
+    30007: "Message filtered",
+    30008: "Unknown error",
+}
 GSM7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
@@ -32,7 +44,7 @@ def segments(body: str) -> int:
 
 @dataclass
 class Message:
-    """One text message out of the hospital. Times are virtual seconds."""
+    """One text message, out of the hospital or into it. Times are virtual seconds."""
 
     account: str
     to: str
@@ -40,6 +52,7 @@ class Message:
     body: str
     created: float
     status_callback: str = ""
+    direction: str = "outbound-api"
     sid: str = field(default_factory=lambda: new_sid("SM"))
     status: str = "queued"
     error_code: int | None = None
@@ -58,9 +71,9 @@ class Message:
             "date_created": rfc2822(self.created),
             "date_sent": rfc2822(self.sent),
             "date_updated": rfc2822(self.updated or self.created),
-            "direction": "outbound-api",
+            "direction": self.direction,
             "error_code": self.error_code,
-            "error_message": None,
+            "error_message": None if self.error_code is None else ERRORS.get(self.error_code, "Unknown error"),
             "from": self.from_,
             "to": self.to,
             "messaging_service_sid": None,
@@ -81,8 +94,14 @@ class Message:
             "from": self.from_,
             "body": self.body,
             "status": self.status,
+            "direction": self.direction,
+            "error_code": self.error_code,
         }
-        return fields | {"at": iso(self.created)}
+        return fields | {"at": iso(self.created), "created": round(self.created, 3)}
+
+
+# Seconds after the create, the status, and its error code.
+Step = tuple[float, str, int | None]
 
 
 class MessageBook:
@@ -103,6 +122,12 @@ class MessageBook:
             messages = list(self._messages.values())
         return [message for message in reversed(messages) if wanted(message)]
 
+    def keep(self, message: Message) -> None:
+        """Take a message in that goes nowhere any more: received, or failed at once."""
+        with self._lock:
+            self._messages[message.sid] = message
+        self._exchange.events.add("sms", message.sid, status=message.status, text=message.body)
+
     def add(self, message: Message) -> None:
         """Take a message in, still unsent."""
         message.outbox = self._exchange.outbox(message.sid)
@@ -111,25 +136,35 @@ class MessageBook:
             self._messages[message.sid] = message
 
     def send(self, message: Message) -> None:
-        """Begin its way: queued, sent, then delivered, or undelivered to a phone that cannot be reached."""
+        """Begin its way: queued, sending, sent, then delivered, or what its phone is set to (1.5)."""
         self._report(message)
-        phone = self._exchange.phones.get(message.to)
-        lost = phone is not None and phone.behaviours[0] == "unreachable"
-        start = self._exchange.clock.seconds()
-        self._exchange.timetable.at(start + SENT_AFTER_S, lambda: self._move(message, "sent"))
-        last = "undelivered" if lost else "delivered"
-        self._exchange.timetable.at(start + DELIVERED_AFTER_S, lambda: self._move(message, last, last=True))
+        fate = self._exchange.phones.take_sms(message.to)
+        way: list[Step] = [(SENDING_AFTER_S, "sending", None), (SENT_AFTER_S, "sent", None)]
+        if fate.status == "failed":
+            way[1:] = [(SENT_AFTER_S, "failed", fate.error_code)]
+        elif fate.status != "sent":
+            way.append((DELIVERED_AFTER_S, fate.status, fate.error_code))
+        self._go(message, self._exchange.clock.seconds(), way)
 
-    def _move(self, message: Message, status: str, last: bool = False) -> None:
+    def _go(self, message: Message, start: float, way: list[Step]) -> None:
+        """Take the next step of a way at its moment, and the others after it."""
+        (after, status, error_code), *rest = way
+
+        def step() -> None:
+            self._move(message, status, error_code)
+            if rest:
+                self._go(message, start, rest)
+            else:
+                self._exchange.work.done()
+
+        self._exchange.timetable.at(start + after, step)
+
+    def _move(self, message: Message, status: str, error_code: int | None) -> None:
         message.updated = self._exchange.clock.seconds()
-        message.status = status
+        message.status, message.error_code = status, error_code
         if status == "sent":
             message.sent = message.updated
-        elif status == "undelivered":
-            message.error_code = UNREACHABLE
         self._report(message)
-        if last:
-            self._exchange.work.done()
 
     def _report(self, message: Message) -> None:
         """Its status callback (docs/twilio.md 1.5)."""
@@ -150,4 +185,4 @@ class MessageBook:
             parameters["ErrorCode"] = str(message.error_code)
         if message.status == "delivered":
             parameters["RawDlrDoneDate"] = datetime.fromtimestamp(message.updated, UTC).strftime("%y%m%d%H%M")
-        message.outbox.send(message.status_callback, "POST", parameters)
+        message.outbox.send(message.status_callback, "POST", parameters, "message")

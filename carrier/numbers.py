@@ -17,9 +17,14 @@ class OwnedNumber:
     voice_fallback_url: str = ""
     status_callback: str = ""
     sms_url: str = ""
+    sms_fallback_url: str = ""
+    # Twilio's own answer to STOP and START, off unless it is switched on (docs/twilio.md 2.13).
+    opt_out: bool = False
     voice_method: str = "POST"
     voice_fallback_method: str = "POST"
     status_callback_method: str = "POST"
+    sms_method: str = "POST"
+    sms_fallback_method: str = "POST"
     sid: str = field(default_factory=lambda: new_sid("PN"))
 
     def to_json(self, account: str) -> dict[str, Any]:
@@ -38,9 +43,9 @@ class OwnedNumber:
             "status_callback": self.status_callback,
             "status_callback_method": self.status_callback_method,
             "sms_url": self.sms_url,
-            "sms_method": "POST",
-            "sms_fallback_url": "",
-            "sms_fallback_method": "POST",
+            "sms_method": self.sms_method,
+            "sms_fallback_url": self.sms_fallback_url,
+            "sms_fallback_method": self.sms_fallback_method,
             "sms_application_sid": "",
             "trunk_sid": None,
             "capabilities": {"voice": True, "sms": True, "mms": False, "fax": False},

@@ -5,6 +5,7 @@ const KIND = {
   ringing: "响铃 ringing", answered: "接通 answered", heard: "听到 heard", said: "说 said", pressed: "按键 pressed",
   beep: "提示音 beep", bridged: "已连通 joined", unbridged: "已断开 parted", hangup: "挂断 hung up",
   "recording-started": "开始录音 recording", "recording-stopped": "录音结束 recorded", error: "错误 error",
+  amd: "应答识别 answered by", chaos: "故障 fault",
 };
 const STATUS = {
   queued: "排队 queued", initiated: "拨号 dialling", ringing: "响铃 ringing", "in-progress": "通话中 in progress",

@@ -1,21 +1,23 @@
-"""The phones at the far end: what they do when they ring, their scripts, and people who press keys by
-hand."""
+"""The phones at the far end: what they do when they ring or get a message, and their scripts."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from carrier.clock import Clock
-from carrier.events import EventLog
-from carrier.leg import Heard, Leg, Ring
-from carrier.sound import Clip, seconds
-from carrier.voice import Voice
+from carrier.amd import Belief
+from carrier.leg import Heard
 
-BEHAVIOURS = ("answer", "busy", "no-answer", "reject", "unreachable", "person")
+BEHAVIOURS = ("answer", "busy", "no-answer", "reject", "unreachable", "person", "machine")
 KEYS = frozenset("0123456789*#ABCD")
-BETWEEN_KEYS_S = 0.2
-ENDINGS = {"busy": Ring("busy", 486), "reject": Ring("no-answer", 603)}
+# How a message to a phone may end, and the ErrorCode that goes with it unless another is given (1.7).
+SMS_ENDS = {"delivered": None, "sent": None, "undelivered": 30003, "failed": 30008}
+FIELDS = frozenset(
+    {"name", "behaviour", "behaviours", "script", "scripts", "answer_after", "amd", "sms"}
+    | {"greeting", "greeting_language", "greeting_s", "beep"}
+)
+OWN_OPINION = Belief()
+Entry = TypeVar("Entry")
 
 
 class ScriptError(ValueError):
@@ -78,33 +80,117 @@ def read_script(data: Any) -> list[Step]:
     return [Step.read(step) for step in data]
 
 
+@dataclass(frozen=True)
+class Greeting:
+    """What a machine plays when it answers, for exactly so many seconds, and whether it beeps after it."""
+
+    text: str = "You have reached the voice mailbox of this number. Please leave a message after the tone."
+    language: str = "en"
+    seconds: float = 6.0
+    beeps: bool = True
+
+
+@dataclass(frozen=True)
+class SmsFate:
+    """Where a message to a phone ends (`sent`: nothing more is ever heard of it), and why (docs/twilio.md
+    1.5)."""
+
+    status: str = "delivered"
+    error_code: int | None = None
+
+    @classmethod
+    def read(cls, data: Any) -> "SmsFate":
+        """A status, or `{"status", "error_code"}`; raises ScriptError."""
+        fields = data if isinstance(data, dict) else {"status": data}
+        status = fields.get("status")
+        if status not in SMS_ENDS or fields.keys() - {"status", "error_code"}:
+            raise ScriptError(f"sms is one of {', '.join(SMS_ENDS)}, or has status and error_code")
+        code = fields.get("error_code", SMS_ENDS[status])
+        return cls(status, None if code is None else int(code))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a phone does on one call."""
+
+    behaviour: str = "no-answer"
+    script: tuple[Step, ...] = ()
+    answer_after: float = 0.0
+    greeting: Greeting = Greeting()
+    belief: Belief = OWN_OPINION
+
+
 @dataclass
 class Phone:
-    """A telephone. `behaviours` and `scripts` hold one entry per successive call, the last one repeating."""
+    """A telephone. `behaviours`, `scripts`, `beliefs` and `sms` hold one entry per successive call (or
+    message), the last one repeating."""
 
     number: str
     name: str = ""
     behaviours: list[str] = field(default_factory=lambda: ["no-answer"])
     scripts: list[list[Step]] = field(default_factory=lambda: [[]])
     answer_after: float = 4.0
+    greeting: Greeting = Greeting()
+    beliefs: list[Belief] = field(default_factory=lambda: [Belief()])
+    sms: list[SmsFate] = field(default_factory=lambda: [SmsFate()])
     rung: int = 0
+    texted: int = 0
     calls: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, number: str, data: dict[str, Any]) -> "Phone":
         """A phone from the control API's JSON; raises ScriptError."""
+        if data.keys() - FIELDS:
+            raise ScriptError(f"a phone has no {', '.join(sorted(data.keys() - FIELDS))}")
         behaviours = data.get("behaviours") or [data.get("behaviour", "answer")]
         if set(behaviours) - set(BEHAVIOURS):
             raise ScriptError(f"behaviour is one of {', '.join(BEHAVIOURS)}")
-        scripts = [read_script(script) for script in data.get("scripts") or [data.get("script", [])]]
-        after = float(data.get("answer_after", 4.0))
-        return cls(number, str(data.get("name", "")), list(behaviours), scripts, after)
+        lost = SmsFate.read("undelivered") if behaviours[0] == "unreachable" else SmsFate()
+        return cls(
+            number,
+            name=str(data.get("name", "")),
+            behaviours=list(behaviours),
+            scripts=[read_script(script) for script in data.get("scripts") or [data.get("script", [])]],
+            answer_after=float(data.get("answer_after", 4.0)),
+            greeting=_greeting(data),
+            beliefs=[Belief.read(belief) for belief in _listed(data.get("amd"))],
+            sms=[SmsFate.read(fate) for fate in _listed(data["sms"])] if "sms" in data else [lost],
+        )
 
-    def next_turn(self) -> tuple[str, list[Step]]:
-        """The behaviour and the script for the next call to this phone."""
+    def next_turn(self) -> Turn:
+        """What it does on the next call."""
         turn = self.rung
         self.rung += 1
-        return self.behaviours[min(turn, len(self.behaviours) - 1)], self.scripts[min(turn, len(self.scripts) - 1)]
+        return Turn(
+            _nth(self.behaviours, turn),
+            tuple(_nth(self.scripts, turn)),
+            self.answer_after,
+            self.greeting,
+            _nth(self.beliefs, turn),
+        )
+
+    def next_sms(self) -> SmsFate:
+        """What becomes of the next message to it."""
+        turn = self.texted
+        self.texted += 1
+        return _nth(self.sms, turn)
+
+
+def _nth(entries: Sequence[Entry], turn: int) -> Entry:
+    return entries[min(turn, len(entries) - 1)]
+
+
+def _listed(data: Any) -> list[Any]:
+    return data if isinstance(data, list) and data else [data]
+
+
+def _greeting(data: dict[str, Any]) -> Greeting:
+    known = Greeting()
+    length = float(data.get("greeting_s", known.seconds))
+    if length < 0:
+        raise ScriptError("greeting_s is a number of seconds")
+    text, language = data.get("greeting", known.text), data.get("greeting_language", known.language)
+    return Greeting(str(text), str(language), length, bool(data.get("beep", True)))
 
 
 class PhoneBook:
@@ -133,15 +219,20 @@ class PhoneBook:
         with self._lock:
             return list(self._phones.values())
 
-    def take_turn(self, number: str, sid: str) -> tuple[str, list[Step], float]:
-        """Behaviour, script and seconds to the answer for call `sid` to this number."""
+    def take_turn(self, number: str, sid: str) -> Turn:
+        """What the phone with this number does on call `sid`."""
         with self._lock:
             phone = self._phones.get(number)
             if phone is None:
-                return "no-answer", [], 0.0
+                return Turn()
             phone.calls.append(sid)
-            behaviour, script = phone.next_turn()
-            return behaviour, script, phone.answer_after
+            return phone.next_turn()
+
+    def take_sms(self, number: str) -> SmsFate:
+        """What becomes of a message to this number. One that is not declared takes every message."""
+        with self._lock:
+            phone = self._phones.get(number)
+            return SmsFate() if phone is None else phone.next_sms()
 
     def note_call(self, number: str, sid: str) -> None:
         """A call this phone makes belongs to its list too."""
@@ -149,117 +240,3 @@ class PhoneBook:
             phone = self._phones.get(number)
             if phone is not None:
                 phone.calls.append(sid)
-
-
-class PhoneLeg(Leg):
-    """A line to a scripted phone or a person. The script runs on a thread of its own from the answer on."""
-
-    def __init__(
-        self,
-        sid: str,
-        clock: Clock,
-        events: EventLog,
-        voice: Voice,
-        behaviour: str,
-        script: list[Step],
-        after: float,
-    ) -> None:
-        super().__init__(sid, clock, events)
-        self.behaviour = behaviour
-        self._voice = voice
-        self._script = script
-        self._answer_after = after
-        self._picked_up = False
-
-    def ring(self, timeout_s: float, on_ringing: Callable[[], None]) -> Ring:
-        if self.behaviour == "unreachable":
-            return Ring("failed", 404)
-        start = self.clock.seconds()
-        on_ringing()
-        self.events.add("ringing", self.sid)
-        if self.behaviour in ("no-answer", "person") or self._answer_after > timeout_s:
-            picked_up = self.wait(lambda: self._picked_up, start + timeout_s)
-            return Ring("answered") if picked_up else Ring("no-answer", 487)
-        self.wait(lambda: self._picked_up, start + self._answer_after)
-        return ENDINGS.get(self.behaviour, Ring("answered"))
-
-    def connected(self) -> None:
-        self.events.add("answered", self.sid)
-        if self._script:
-            threading.Thread(target=self._follow_script, name=f"phone {self.sid}", daemon=True).start()
-
-    # By hand: the control API and the page.
-
-    def pick_up(self) -> None:
-        """A person answers."""
-        with self.changed:
-            self._picked_up = True
-            self.changed.notify_all()
-
-    def press(self, keys: str) -> float:
-        """Press keys, 0.2 s apart, on the caller's thread. Returns the moment of the last one."""
-        moment = self.clock.seconds()
-        for number, key in enumerate(keys):
-            if number:
-                self._stay_until(moment + BETWEEN_KEYS_S)
-            if self.gone:
-                break
-            moment = self.party_presses(key)
-        return moment
-
-    def say(self, text: str, language: str) -> float:
-        """Speak, and wait until it is said. Returns the moment it ended."""
-        clip: Clip = self._voice.speak(text, language, party=True).result()
-        end = self.party_says(clip, text, language).start + seconds(clip)
-        self._stay_until(end)
-        return end
-
-    # The script.
-
-    def _follow_script(self) -> None:
-        done = float("-inf")
-        for step in self._script:
-            if not self._ready(step, done) or self.gone:
-                return
-            done = self._act(step)
-
-    def _ready(self, step: Step, done: float) -> bool:
-        """Wait until a step's time has come; False when the line went down first."""
-        if not step.on:
-            return self._stay_until(self.clock.seconds() + step.after)
-        found: list[Heard] = []
-
-        def moment() -> float | None:
-            if not found:
-                found.extend([heard for heard in self.heard if heard.placed.end > done and step.matches(heard)][:1])
-            if not found:
-                return None
-            placed = found[0].placed
-            return (placed.start if step.at == "start" else placed.end) + step.after
-
-        return self._stay(moment)
-
-    def _act(self, step: Step) -> float:
-        done = self.clock.seconds()
-        if step.press:
-            done = self.press(step.press)
-        if step.say:
-            done = self.say(step.say, step.language)
-        if step.hangup:
-            self.party_left()
-        return done
-
-    def _stay_until(self, moment: float) -> bool:
-        """Stay on the line until a virtual moment; False when it is down."""
-        return self._stay(lambda: moment)
-
-    def _stay(self, moment: Callable[[], float | None]) -> bool:
-        """Stay on the line until `moment()` (None: not known yet; it may come nearer); False when the line is
-        down."""
-        with self.changed:
-            while not self.gone:
-                until = moment()
-                if until is not None and self.clock.seconds() >= until:
-                    return True
-                self.clock.wait(self.changed, until)
-            return False

@@ -1,16 +1,14 @@
 """Twilio's REST API, as far as Carecall and its SDK use it (docs/twilio.md 1)."""
 
 import hmac
-import socket
-from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, request
 
-from carrier import check
+from carrier import check, rest_messages
+from carrier.answers import answer_created, drop_connection
 from carrier.calls import API_VERSION, Call, new_sid, rfc2822
-from carrier.errors import ApiError, bad, not_found, not_in_progress, too_many, unauthorized
+from carrier.errors import bad, not_found, not_in_progress, too_many, unauthorized
 from carrier.exchange import Exchange
 from carrier.leg import Redirected
 from carrier.paging import page_of, within
@@ -29,15 +27,6 @@ def authenticate(exchange: Exchange) -> None:
     right = hmac.compare_digest(user.encode(), exchange.account.encode())
     if not (hmac.compare_digest(password.encode(), exchange.token.encode()) and right):
         raise unauthorized()
-
-
-def answer_error(error: ApiError) -> Response:
-    """An ApiError as its JSON."""
-    answer = jsonify(error.body())
-    answer.status_code = error.status
-    if error.status == 401:
-        answer.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
-    return answer
 
 
 def blueprint(exchange: Exchange) -> Blueprint:
@@ -60,8 +49,7 @@ def blueprint(exchange: Exchange) -> Blueprint:
     api.get("/<account>.json")(lambda account: account_json(exchange))
     _calls(api, exchange)
     _recordings(api, exchange)
-    _messages(api, exchange)
-    _numbers(api, exchange)
+    rest_messages.routes(api, exchange)
     return api
 
 
@@ -89,18 +77,18 @@ def _calls(api: Blueprint, exchange: Exchange) -> None:
     @api.post("/<account>/Calls.json")
     def create_call(account: str) -> Response:
         call = check.call_of(exchange, request.form)
-        start = exchange.book_start(call)
+        ticket = exchange.pacer.join(call)
         exchange.admit(call)
-        answer = _created(call.to_json())
+        answer = answer_created(call.to_json())
         if exchange.chaos.take("lose_create"):
-            place(exchange, call, start)
-            _drop_connection()
+            place(exchange, call, ticket)
+            drop_connection()
         elif exchange.chaos.seconds("hold_create_s"):
-            place(exchange, call, start)
-            exchange.chaos.hold_create()
+            place(exchange, call, ticket)
+            exchange.chaos.hold("hold_create_s")
         else:
             # Dialling starts when the answer is on its way, never before (docs/twilio.md 5, checklist 1).
-            answer.call_on_close(lambda: place(exchange, call, start))
+            answer.call_on_close(lambda: place(exchange, call, ticket))
         return answer
 
     @api.get("/<account>/Calls.json")
@@ -173,18 +161,6 @@ def _call(exchange: Exchange, sid: str) -> Call:
     return call
 
 
-def _created(body: dict[str, Any]) -> Response:
-    answer = jsonify(body)
-    answer.status_code = 201
-    return answer
-
-
-def _drop_connection() -> None:
-    """Close the connection under the answer that is about to be written: the client never gets it."""
-    connection: socket.socket = request.environ["werkzeug.socket"]
-    connection.shutdown(socket.SHUT_RDWR)
-
-
 # Recordings.
 
 
@@ -221,7 +197,7 @@ def _recordings(api: Blueprint, exchange: Exchange) -> None:
             callback=check.recording_callback_of(request.form),
         )
         exchange.start_recording(recording)
-        return _created(shown(recording))
+        return answer_created(shown(recording))
 
     @api.post("/<account>/Calls/<sid>/Recordings/<name>.json")
     def update_recording(account: str, sid: str, name: str) -> dict[str, Any]:
@@ -266,64 +242,3 @@ def _recording(exchange: Exchange, sid: str) -> Recording:
     if recording is None or recording.status == "deleted":
         raise not_found(request.path)
     return recording
-
-
-# Messages and numbers.
-
-
-def _messages(api: Blueprint, exchange: Exchange) -> None:
-    @api.post("/<account>/Messages.json")
-    def create_message(account: str) -> Response:
-        message = check.message_of(exchange, request.form)
-        exchange.messages.add(message)
-        answer = _created(message.to_json())
-        answer.call_on_close(lambda: exchange.messages.send(message))
-        return answer
-
-    @api.get("/<account>/Messages.json")
-    def list_messages(account: str) -> dict[str, Any]:
-        to, from_, sent = request.args.get("To"), request.args.get("From"), within("DateSent")
-        found = exchange.messages.select(
-            lambda m: to in (None, m.to) and from_ in (None, m.from_) and sent(m.sent or m.created)
-        )
-        return page_of("messages", found, lambda message: message.to_json())
-
-    @api.get("/<account>/Messages/<sid>.json")
-    def fetch_message(account: str, sid: str) -> dict[str, Any]:
-        message = exchange.messages.get(sid)
-        if message is None:
-            raise not_found(request.path)
-        return message.to_json()
-
-
-def _numbers(api: Blueprint, exchange: Exchange) -> None:
-    @api.get("/<account>/IncomingPhoneNumbers.json")
-    def list_numbers(account: str) -> dict[str, Any]:
-        wanted = request.args.get("PhoneNumber")
-        found = [number for number in exchange.numbers.all() if wanted in (None, number.number)]
-        return page_of("incoming_phone_numbers", found, lambda number: number.to_json(exchange.account))
-
-    @api.route("/<account>/IncomingPhoneNumbers/<sid>.json", methods=["GET", "POST"])
-    def number(account: str, sid: str) -> dict[str, Any]:
-        """Fetch, or give it other addresses (docs/twilio.md 1.9)."""
-        known = exchange.numbers.by_sid(sid)
-        if known is None:
-            raise not_found(request.path)
-        names = {"VoiceUrl": "voice_url", "VoiceFallbackUrl": "voice_fallback_url", "SmsUrl": "sms_url"}
-        names |= {"StatusCallback": "status_callback"}
-        given: dict[str, Any] = {
-            field: check.url_of(request.form, name, 21402) for name, field in names.items() if name in request.form
-        }
-        methods = {"VoiceMethod": "voice_method", "VoiceFallbackMethod": "voice_fallback_method"}
-        methods |= {"StatusCallbackMethod": "status_callback_method"}
-        given |= {field: check.method_of(request.form, name) for name, field in methods.items() if name in request.form}
-        return exchange.numbers.put(replace(known, **given)).to_json(exchange.account)
-
-
-def answer_http_error(error: HTTPException) -> Response:
-    """Unknown paths and methods, in the API's own form."""
-    if error.code == 405:
-        return answer_error(ApiError(405, 20004, "Method not allowed"))
-    if error.code == 404:
-        return answer_error(not_found(request.path))
-    return answer_error(ApiError(error.code or 500, 20500, error.name))

@@ -58,6 +58,13 @@ def silence(length_s: float) -> Clip:
     return np.zeros(round(length_s * RATE), dtype=np.int16)
 
 
+def fit(clip: Clip, length_s: float) -> Clip:
+    """The clip cut off, or said again and again, until it is `length_s` seconds long."""
+    if len(clip) == 0:
+        return silence(length_s)
+    return np.resize(clip, round(length_s * RATE))
+
+
 def resample(clip: Clip, rate: int) -> Clip:
     """The clip at 8 kHz. Cutting the spectrum is an exact low-pass, so nothing folds back as hiss."""
     if rate == RATE or len(clip) == 0:

@@ -1,22 +1,26 @@
 """The life of a call from the first ring to the end: placed by REST, or coming in from a phone
 (docs/twilio.md 2.11)."""
 
+from dataclasses import replace
+
 from carrier.calls import Call, Source
 from carrier.dial import ringing
 from carrier.exchange import Exchange
 from carrier.executor import Executor
-from carrier.leg import Ended, Interrupted, Leg, PartyLeft
+from carrier.leg import Ended, Interrupted, Leg, PartyLeft, Redirected
 from carrier.numbers import OwnedNumber
-from carrier.phones import PhoneLeg, Step
+from carrier.pace import Ticket
+from carrier.phoneleg import PhoneLeg
+from carrier.phones import Step, Turn
 from carrier.recording import Recording
 from carrier.sound import digits_clip
 
 WITHHELD = "anonymous"
 
 
-def place(exchange: Exchange, call: Call, start: float) -> None:
-    """Let an admitted call by REST start at the virtual moment `start` (its turn in the queue)."""
-    exchange.timetable.at(start, lambda: exchange.run(call, lambda: outbound(exchange, call)))
+def place(exchange: Exchange, call: Call, ticket: Ticket) -> None:
+    """Let an admitted call by REST start when its turn in the queue comes."""
+    exchange.pacer.place(ticket, lambda: exchange.run(call, lambda: outbound(exchange, call)))
 
 
 def outbound(exchange: Exchange, call: Call) -> None:
@@ -24,7 +28,7 @@ def outbound(exchange: Exchange, call: Call) -> None:
     with call.lock:
         if call.over:
             return
-        leg = exchange.open_leg(call, *exchange.phones.take_turn(call.to, call.sid))
+        leg = exchange.open_leg(call, exchange.phones.take_turn(call.to, call.sid))
     if leg is None:
         return
     try:
@@ -50,7 +54,15 @@ def converse(exchange: Exchange, call: Call, leg: Leg) -> None:
         )
     if call.send_digits:
         leg.play(digits_clip(call.send_digits), "")
-    Executor(exchange, call, leg).run(call.source)
+    source = call.source
+    if call.detection is not None and not call.detection.asynchronous:
+        # Silence for the callee until the verdict, which comes with the first request (docs/twilio.md 2.9).
+        try:
+            leg.wait(lambda: call.answered_by is not None)
+            source = replace(source, params=source.params | call.detected())
+        except Redirected as order:
+            source = order.source
+    Executor(exchange, call, leg).run(source)
 
 
 def close(exchange: Exchange, call: Call, reason: Interrupted) -> None:
@@ -80,7 +92,7 @@ def ring_hospital(exchange: Exchange, caller: str, number: OwnedNumber, script: 
     )
     exchange.admit(call)
     exchange.phones.note_call(caller, call.sid)
-    leg = exchange.open_leg(call, "person", script, 0.0)
+    leg = exchange.open_leg(call, Turn("person", tuple(script)))
     assert leg is not None  # nobody knows this call yet, so nobody can have cancelled it
     exchange.run(call, lambda: inbound(exchange, call, leg))
     return call

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
+from carrier.amd import Detection
+from carrier.ssml import Piece, pieces_of
+
 LONGEST_DOCUMENT = 64 * 1024
 ALL_KEYS = "1234567890*#"
 MOST_LOOPS = 1000
@@ -22,6 +25,12 @@ class Say:
     text: str
     language: str = "en-US"
     loop: int = 1
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def spoken(self) -> tuple[Piece, ...]:
+        """The text with its speeds; plain words are one piece."""
+        return self.pieces or (Piece(self.text),)
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ class Number:
     status_callback: str = ""
     status_callback_method: str = "POST"
     status_callback_events: frozenset[str] = frozenset({"completed"})
+    detection: Detection | None = None
 
 
 @dataclass(frozen=True)
@@ -138,8 +148,8 @@ class Document:
     verbs: tuple[Verb, ...] = field(default=())
 
 
-def parse(text: bytes | str) -> Document:
-    """Read one TwiML document; raises TwimlError with the debugger code of what is wrong."""
+def root_of(text: bytes | str) -> ElementTree.Element:
+    """The Response element of a document; raises TwimlError with the debugger code of what is wrong."""
     if not text or not text.strip():
         raise TwimlError(11770, "empty document")
     if len(text) > LONGEST_DOCUMENT:
@@ -150,6 +160,12 @@ def parse(text: bytes | str) -> Document:
         raise TwimlError(12100, f"not XML: {error}") from error
     if root.tag != "Response":
         raise TwimlError(12102, "the root element is not Response")
+    return root
+
+
+def parse(text: bytes | str) -> Document:
+    """Read one TwiML document of a call; raises TwimlError."""
+    root = root_of(text)
     verbs: list[Verb] = []
     for element in root:
         if element.tag == "Start":
@@ -194,7 +210,8 @@ def _method(element: ElementTree.Element, name: str = "method") -> str:
 def _say(element: ElementTree.Element) -> Say:
     voice = element.get("voice", "")
     chinese = "cmn" in voice.lower() or "zhiyu" in voice.lower()
-    return Say(_text(element), element.get("language") or ("cmn-CN" if chinese else "en-US"), _loop(element, 13510))
+    language = element.get("language") or ("cmn-CN" if chinese else "en-US")
+    return Say(_text(element), language, _loop(element, 13510), pieces_of(element))
 
 
 def _play(element: ElementTree.Element) -> Play:
@@ -270,6 +287,24 @@ def _number(element: ElementTree.Element) -> Number:
         status_callback_method=_method(element, "statusCallbackMethod"),
         # Separated by spaces here, repeated keys in the REST API (docs/twilio.md 4.2).
         status_callback_events=frozenset(element.get("statusCallbackEvent", "completed").split()),
+        detection=_detection(element),
+    )
+
+
+def _detection(element: ElementTree.Element) -> Detection | None:
+    """Detection on a dialled number, always asynchronous (docs/twilio.md 2.9)."""
+    mode = element.get("machineDetection", "")
+    if mode not in ("Enable", "DetectMessageEnd"):
+        return None
+    return Detection(
+        to_the_end=mode == "DetectMessageEnd",
+        asynchronous=True,
+        timeout_s=_amount(element, "machineDetectionTimeout", 30, 21234),
+        speech_s=_amount(element, "machineDetectionSpeechThreshold", 2400, 21234) / 1000,
+        speech_end_s=_amount(element, "machineDetectionSpeechEndThreshold", 1200, 21234) / 1000,
+        silence_s=_amount(element, "machineDetectionSilenceTimeout", 5000, 21234) / 1000,
+        callback=element.get("amdStatusCallback", ""),
+        callback_method=_method(element, "amdStatusCallbackMethod"),
     )
 
 

@@ -16,6 +16,7 @@ from typing import IO
 import numpy as np
 
 from carrier.sound import Clip, resample
+from carrier.ssml import NORMAL, Piece
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ WORDS_PER_MINUTE = 150
 CARRIER_PITCH = 50
 PARTY_PITCH = 70  # the people on the phones sound different from the prompts, so a recording can be told apart
 REMEMBERED = 2000
-Key = tuple[str, str, int]
+SLOWEST_WPM, FASTEST_WPM = 80, 450  # what espeak-ng can do
+Key = tuple[str, str, int, int]
 
 
 class VoiceError(RuntimeError):
@@ -52,10 +54,15 @@ class Voice:
         self._child: subprocess.Popen[bytes] | None = None
         threading.Thread(target=self._work, name="voice", daemon=True).start()
 
-    def speak(self, text: str, language: str, party: bool = False) -> "Future[Clip]":
+    def say(self, pieces: tuple[Piece, ...], language: str) -> "list[Future[Clip]]":
+        """The sounds of a prompt's pieces, each at its speed."""
+        return [self.speak(piece.text, language, rate=piece.rate) for piece in pieces]
+
+    def speak(self, text: str, language: str, party: bool = False, rate: int = NORMAL) -> "Future[Clip]":
         """The sound of `text`, at once if it was said before. `party`: in the voice of a person on a
-        phone."""
-        key = (text, voice_name(language), PARTY_PITCH if party else CARRIER_PITCH)
+        phone. `rate`: percent of the normal speed."""
+        words = min(max(round(WORDS_PER_MINUTE * rate / NORMAL), SLOWEST_WPM), FASTEST_WPM)
+        key = (text, voice_name(language), PARTY_PITCH if party else CARRIER_PITCH, words)
         with self._lock:
             known = self._said.get(key)
             if known is not None:
@@ -103,13 +110,13 @@ class Voice:
                 raise VoiceError("the speaking child died twice over one text") from error
 
     def _ask(self, key: Key) -> Clip:
-        text, voice, pitch = key
+        text, voice, pitch, words = key
         if self._child is None:
             self._child = self._start()
         stdin, stdout = self._child.stdin, self._child.stdout
         assert stdin is not None
         assert stdout is not None
-        request = {"text": text, "voice": voice, "rate": WORDS_PER_MINUTE, "pitch": pitch}
+        request = {"text": text, "voice": voice, "rate": words, "pitch": pitch}
         stdin.write(json.dumps(request).encode() + b"\n")
         stdin.flush()
         answer = json.loads(_line(stdout))

@@ -1,13 +1,8 @@
 """Requests to the application: signed, with Twilio's headers, times and single retry (docs/twilio.md 2.1,
 2.12, 3.1)."""
 
-import logging
-import threading
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
@@ -15,18 +10,16 @@ import requests
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped, unused-ignore]
 from urllib3.exceptions import NewConnectionError
 
-from carrier.chaos import Chaos
 from carrier.events import EventLog
-from carrier.work import Work
-
-log = logging.getLogger(__name__)
 
 # Real seconds, at any speed of the clock: the network and the application are not virtual (docs/twilio.md
 # 2.12).
 CONNECT_S = 5.0
 READ_S = 15.0
 MOST_REDIRECTS = 10
-DELIVERERS = 64
+# One byte more than a document may have, so that a longer one is seen to be longer (docs/twilio.md 2.12).
+ENOUGH_OF_A_DOCUMENT = 64 * 1024 + 1
+PIECE = 64 * 1024
 
 
 class FetchError(Exception):
@@ -62,12 +55,13 @@ class Webhooks:
         params: dict[str, str],
         leg: str,
         token: str = "",
+        most: int = ENOUGH_OF_A_DOCUMENT,
     ) -> Reply:
-        """Request `url` and return its 2xx answer; raises FetchError. Redirections lose the POST's
-        parameters."""
+        """Request `url` and return its 2xx answer, of which no more than `most` bytes are read; raises
+        FetchError. Redirections lose the POST's parameters."""
         token = token or str(uuid.uuid4())
         for _ in range(MOST_REDIRECTS + 1):
-            answer = self._once(session, url, method, params, leg, token)
+            answer, body = self._once(session, self._prepare(session, url, method, params, token), leg, most)
             if not answer.is_redirect:
                 break
             url, method, params = urljoin(url, answer.headers["Location"]), "GET", {}
@@ -75,27 +69,28 @@ class Webhooks:
             raise FetchError(11215, "too many HTTP redirects")
         if not 200 <= answer.status_code < 300:
             raise FetchError(11200, f"HTTP status {answer.status_code}")
-        return Reply(url, answer.headers.get("Content-Type", ""), answer.content)
+        return Reply(url, answer.headers.get("Content-Type", ""), body)
 
     def _once(
-        self, session: requests.Session, url: str, method: str, params: dict[str, str], leg: str, token: str
-    ) -> requests.Response:
-        """One HTTP exchange, repeated once if the connection could not be made."""
-        prepared = self._prepare(session, url, method, params, token)
-        start = time.monotonic()
+        self, session: requests.Session, prepared: requests.PreparedRequest, leg: str, most: int
+    ) -> tuple[requests.Response, bytes]:
+        """One HTTP exchange, repeated once if the connection could not be made; the answer and its body."""
+        url, start = prepared.url or "", time.monotonic()
         try:
             try:
-                answer = session.send(prepared, timeout=(CONNECT_S, READ_S), allow_redirects=False)
+                answer = session.send(prepared, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True)
             except requests.ConnectionError as error:
                 if not _connect_failed(error):
                     raise
-                answer = session.send(prepared, timeout=(CONNECT_S, READ_S), allow_redirects=False)
+                answer = session.send(prepared, timeout=(CONNECT_S, READ_S), allow_redirects=False, stream=True)
+            with answer:
+                body = _read(answer, most)
         except requests.RequestException as error:
             code = 11205 if isinstance(error, requests.ConnectionError) else 11200
             self._note(leg, url, None, start)
             raise FetchError(code, type(error).__name__) from error
         self._note(leg, url, answer.status_code, start)
-        return answer
+        return answer, body
 
     def _prepare(
         self, session: requests.Session, url: str, method: str, params: dict[str, str], token: str
@@ -135,72 +130,16 @@ def new_session() -> requests.Session:
     return session
 
 
+def _read(answer: requests.Response, most: int) -> bytes:
+    """The first `most` bytes of a body."""
+    body = bytearray()
+    for piece in answer.iter_content(PIECE):
+        body += piece
+        if len(body) >= most:
+            break
+    return bytes(body[:most])
+
+
 def _connect_failed(error: requests.ConnectionError) -> bool:
     cause = error.args[0] if error.args else None
     return isinstance(error, requests.ConnectTimeout) or isinstance(getattr(cause, "reason", None), NewConnectionError)
-
-
-class Post:
-    """The post room: delivers callbacks without keeping anybody waiting."""
-
-    def __init__(self, webhooks: Webhooks, work: Work, chaos: Chaos, events: EventLog) -> None:
-        self._webhooks = webhooks
-        self._chaos = chaos
-        self._events = events
-        self.work = work
-        self.pool = ThreadPoolExecutor(DELIVERERS, thread_name_prefix="callback")
-
-    def deliver(self, session: requests.Session, url: str, method: str, params: dict[str, str], leg: str) -> None:
-        """One callback, as often as chaos says. Its failure is a line in the log, not a reason to try again
-        (2.6)."""
-        token = str(uuid.uuid4())
-        for _ in range(self._chaos.copies()):
-            try:
-                self._webhooks.fetch(session, url, method, params, leg, token)
-            except FetchError as error:
-                log.warning("callback for %s failed: %s %s", leg, error.code, error)
-                self._events.add("error", leg, code=15003, text=f"status callback: {error}")
-
-
-class Outbox:
-    """The callbacks of one call, or one message, delivered one after the other in the order they arose.
-
-    Twilio sends them independently and they may arrive in any order; in order is the calm case, and the one
-    that a test can repeat.
-    """
-
-    def __init__(self, post: Post, sid: str) -> None:
-        self._post = post
-        self._sid = sid
-        self._session = new_session()
-        self._waiting: deque[Callable[[], None]] = deque()
-        self._lock = threading.Lock()
-        self._running = False
-
-    def send(self, url: str, method: str, params: dict[str, str]) -> None:
-        """Queue one callback."""
-        self.after(lambda: self._post.deliver(self._session, url, method, params, self._sid))
-
-    def after(self, action: Callable[[], None]) -> None:
-        """Run `action` when everything queued before it is done."""
-        self._post.work.begin()
-        with self._lock:
-            self._waiting.append(action)
-            if self._running:
-                return
-            self._running = True
-        self._post.pool.submit(self._drain)
-
-    def _drain(self) -> None:
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    self._running = False
-                    return
-                action = self._waiting.popleft()
-            try:
-                action()
-            except Exception:  # the callbacks behind it must still go out
-                log.exception("a callback of %s failed", self._sid)
-            finally:
-                self._post.work.done()

@@ -210,6 +210,7 @@ def carrier(running_carrier: Carrier, hospital: Hospital) -> Iterator[Carrier]:
             "voice_url": f"{hospital.url}/voice",
             "voice_fallback_url": f"{hospital.url}/fallback",
             "status_callback": f"{hospital.url}/number-status",
+            "sms_url": f"{hospital.url}/sms-in",
         },
     )
     yield running_carrier

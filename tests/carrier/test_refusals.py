@@ -33,6 +33,23 @@ CALLS: list[tuple[dict[str, str], int]] = [
     ({"to": "+15005550003", "from_": MAGIC, "url": URL}, 21215),
     ({"to": "+15005550004", "from_": MAGIC, "url": URL}, 21216),
     ({"to": TO, "from_": "+15005550001", "url": URL}, 21212),
+    ({"to": TO, "from_": "+15005550005", "url": URL}, 21210),
+    ({"to": TO, "from_": HOSPITAL, "url": URL, "machine_detection": "enable"}, 21234),
+    ({"to": TO, "from_": HOSPITAL, "url": URL, "machine_detection": "Enable", "async_amd": "perhaps"}, 21234),
+    *(
+        ({"to": TO, "from_": HOSPITAL, "url": URL, "machine_detection": "Enable", name: value}, 21234)
+        for name, value in (
+            ("machine_detection_timeout", 2),
+            ("machine_detection_timeout", 60),
+            ("machine_detection_speech_threshold", 999),
+            ("machine_detection_speech_end_threshold", 5001),
+            ("machine_detection_silence_timeout", 10001),
+        )
+    ),
+    (
+        {"to": TO, "from_": HOSPITAL, "url": URL, "machine_detection": "Enable", "async_amd_status_callback": "here"},
+        21609,
+    ),
 ]
 MESSAGES: list[tuple[dict[str, str], int]] = [
     ({"to": "", "from_": HOSPITAL, "body": "x"}, 21604),
@@ -41,8 +58,15 @@ MESSAGES: list[tuple[dict[str, str], int]] = [
     ({"to": TO, "from_": HOSPITAL, "body": "x" * 1601}, 21617),
     ({"to": TO, "from_": "+15559998888", "body": "x"}, 21606),
     ({"to": "12", "from_": HOSPITAL, "body": "x"}, 21211),
+    ({"to": "+15005550001", "from_": MAGIC, "body": "x"}, 21211),
+    ({"to": "+15005550002", "from_": MAGIC, "body": "x"}, 21612),
+    ({"to": "+15005550003", "from_": MAGIC, "body": "x"}, 21408),
+    ({"to": "+15005550004", "from_": MAGIC, "body": "x"}, 21610),
     ({"to": "+15005550009", "from_": MAGIC, "body": "x"}, 21614),
+    ({"to": TO, "from_": "+15005550001", "body": "x"}, 21212),
+    ({"to": TO, "from_": "+15005550007", "body": "x"}, 21606),
     ({"to": TO, "from_": "+15005550008", "body": "x"}, 21611),
+    ({"to": TO, "from_": "+15005550002", "body": "x"}, 21606),
 ]
 
 
@@ -62,6 +86,13 @@ def test_refused_messages(carrier: Carrier, fields: dict[str, Any], code: int) -
     with pytest.raises(TwilioRestException) as refused:
         carrier.client.messages.create(**fields)
     assert code_of(refused) == (400, code)
+
+
+def test_the_magic_sender_is_taken_for_calls_and_messages(carrier: Carrier) -> None:
+    to = carrier.phone(behaviour="busy")
+    call = carrier.client.calls.create(to=to, from_=MAGIC, url=URL)
+    assert carrier.ended(str(call.sid))["status"] == "busy"
+    assert carrier.client.messages.create(to=to, from_=MAGIC, body="x").status == "queued"
 
 
 def test_wrong_credentials(carrier: Carrier) -> None:
@@ -91,30 +122,6 @@ def test_bad_updates_and_pages(carrier: Carrier, hospital: Hospital) -> None:
     assert code_of(missing) == (404, 20404)
 
 
-def test_a_message_goes_from_queued_to_delivered(carrier: Carrier, hospital: Hospital) -> None:
-    to = carrier.phone()
-    message = carrier.client.messages.create(
-        to=to, from_=HOSPITAL, body="您好,请回电" * 20, status_callback=f"{hospital.url}/sms"
-    )
-    assert (message.status, message.num_segments, message.sid[:2]) == ("queued", "2", "SM")
-    assert carrier.control("GET", "/idle?timeout=20")["idle"]
-    asked = hospital.at("/sms")
-    assert [form["MessageStatus"] for form in asked] == ["queued", "sent", "delivered"]
-    assert all(form["SmsStatus"] == form["MessageStatus"] for form in asked)
-    assert len(asked[-1]["RawDlrDoneDate"]) == 10
-    assert carrier.client.messages(message.sid).fetch().status == "delivered"
-    assert [m.sid for m in carrier.client.messages.list(to=to)] == [message.sid]
-    assert [m["status"] for m in carrier.control("GET", "/messages") if m["to"] == to] == ["delivered"]
-
-
-def test_a_message_to_an_unreachable_phone(carrier: Carrier, hospital: Hospital) -> None:
-    to = carrier.phone(behaviour="unreachable")
-    carrier.client.messages.create(to=to, from_=HOSPITAL, body="x", status_callback=f"{hospital.url}/sms")
-    assert carrier.control("GET", "/idle?timeout=20")["idle"]
-    last = hospital.at("/sms")[-1]
-    assert (last["MessageStatus"], last["ErrorCode"]) == ("undelivered", "30003")
-
-
 def test_a_numbers_addresses_are_listed_and_updated(carrier: Carrier) -> None:
     (number,) = carrier.client.incoming_phone_numbers.list(phone_number=HOSPITAL)
     changed = carrier.client.incoming_phone_numbers(number.sid).update(voice_url="http://hospital.test/ivr/voice")
@@ -127,7 +134,14 @@ def test_control_refuses_what_is_not_a_script(carrier: Carrier) -> None:
     carrier.control("PUT", f"/phones/{TO}", {"behaviour": "sings"}, expect=400)
     carrier.control("PUT", f"/phones/{TO}", {"script": [{"press": "x"}]}, expect=400)
     carrier.control("PUT", f"/phones/{TO}", {"script": [{"shout": "x"}]}, expect=400)
+    carrier.control("PUT", f"/phones/{TO}", {"amd": "robot"}, expect=400)
+    carrier.control("PUT", f"/phones/{TO}", {"sms": "eaten"}, expect=400)
+    carrier.control("PUT", f"/phones/{TO}", {"colour": "red"}, expect=400)
     carrier.control("POST", "/chaos", {"no_such_fault": 1}, expect=400)
+    carrier.control("POST", "/chaos", {"drop_callbacks": {"parcel": 1}}, expect=400)
+    carrier.control("POST", "/chaos", {"drop_callbacks": -2}, expect=400)
+    carrier.control("PUT", "/cps", {"cps": -1}, expect=400)
+    carrier.control("PUT", "/cps", {}, expect=400)
     carrier.control("GET", f"/phones/{TO}", expect=404)
     carrier.control("PUT", f"/phones/{TO}", {"behaviour": "busy"})
     carrier.control("DELETE", f"/phones/{TO}")
