@@ -1,6 +1,6 @@
 # Carecall: everything a developer or an operator runs from a checkout. `make` alone lists it.
 
-.PHONY: help install demo test proofs lint types imports lock
+.PHONY: help install demo simulate test proofs zones lint types imports lock
 .DEFAULT_GOAL := help
 
 VENV  := .venv
@@ -10,8 +10,10 @@ STAMP := $(VENV)/.installed
 help:
 	@echo 'make install   make .venv with everything the lock file names, and the carecall command'
 	@echo 'make demo      the whole story on this machine, no account and no network'
+	@echo 'make simulate  90 days of 20 operations a day in an invented world; every ring watched'
 	@echo 'make test      lint, types, import direction and all quick tests'
-	@echo 'make proofs    the long tests'
+	@echo 'make proofs    the long tests, those of all time zones among them'
+	@echo 'make zones     every time zone over every change of clocks from 2024 to 2030'
 	@echo 'make lint      ruff only (types: mypy only, imports: import direction only)'
 	@echo 'make lock      write requirements.lock anew from pyproject.toml (needs uv)'
 
@@ -42,6 +44,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install
 	$(BIN)/carecall demo
 
+# The long form: 1,800 patients. It prints its figures and how long it took.
+simulate: install
+	@mkdir -p var
+	$(BIN)/carecall simulate --patients 1800 --days 90 --lines 4 --seed 1 --csv var/simulation.csv --picture var/simulation.svg
+
 lint: install
 	$(BIN)/ruff check .
 
@@ -56,6 +63,9 @@ test: lint types imports
 
 proofs: install
 	$(BIN)/python -m pytest -m slow
+
+zones: install
+	$(BIN)/python -m pytest -m slow tests/scheduler/test_zones.py
 
 lock:
 	@command -v uv >/dev/null || { echo 'uv is needed for this: https://docs.astral.sh/uv' >&2; exit 1; }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flask import Flask
 
+import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
 import ivr.webhooks
@@ -19,21 +20,21 @@ import recordings.store
 import recordings.webhooks
 from commands import cli, doors
 from commands.joined import Joined
-from core import db, events, jobs, logs, pg
+from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from dialer import attempt, call, escalation, sms
+from dialer import alarm, attempt, call, escalation, sms
 from dialer.carrier import CarrierClient
-from ivr import interruption, store
-from ivr.flow import load_flows
+from ivr import corrections, interruption, questions, store
+from ivr.book import Book
+from ivr.flow import load_flows, load_questions
 from ivr.prompts import load_prompts
-from ivr.webhooks import Book
+from ivr.ringback import RingBack
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
-from scheduler import store as followups
-from scheduler import texts
+from scheduler import notices, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
 from scheduler.timetable import Tick
 
 ROOT = Path(__file__).resolve().parent
@@ -43,18 +44,26 @@ MAX_BODY = 256 * 1024
 SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     # who is told, in this order, inside the transaction in which it happened
     (events.CallEnded, store.on_call_ended),
-    (events.InterviewEnded, followups.on_interview_ended),
-    (events.ScoreStands, escalation.on_score_stands),
-    (events.ScoreStands, followups.on_score_stands),
+    (events.InterviewEnded, ring.on_interview_ended),
+    (events.ScoreStands, alarm.on_score_stands),
+    (events.ScoreStands, notices.on_score_stands),
+    (events.RedFlag, alarm.on_red_flag),
     (events.AttemptRinging, escalation.on_attempt_ringing),
     (events.AttemptInDoubt, escalation.on_attempt_in_doubt),
     (events.AttemptEnded, escalation.on_attempt_ended),
-    (events.AttemptEnded, followups.on_attempt_ended),
+    (events.AttemptEnded, ring.on_attempt_ended),
     (events.DoctorDecided, escalation.on_doctor_decided),
+    (events.AttemptEnded, reminders.on_attempt_ended),
+    (events.ReminderAnswered, reminders.on_reminder_answered),
+    (events.MessageFailed, reminders.on_message_failed),
     (events.PatientJoined, escalation.on_patient_joined),
     (events.RecordingAnnounced, recordings.store.on_announced),
     (events.CallEnded, recordings.store.on_call_ended),
     (events.EscalationOpened, recordings.store.on_escalation_opened),
+    (events.WorkWanted, worklist.on_work_wanted),
+    (events.FollowUpUnreached, worklist.on_followup_unreached),
+    (events.AnswersReassigned, worklist.on_answers_reassigned),
+    (events.PatientsMerged, corrections.on_patients_merged),
 ]
 
 TICKS: list[Tick] = [
@@ -62,15 +71,26 @@ TICKS: list[Tick] = [
     ("stalled jobs", 1.0, lambda session, now: jobs.sweep_stalled(session)),
     ("escalation steps", 1.0, escalation.overdue_steps),
     ("broken promises", 1.0, escalation.breaches),
-    ("attempts", 1.0, attempt.overdue),
+    # five times a second: it also lets rings go whose turn in the pace has come
+    ("attempts", 0.2, attempt.overdue),
     ("calls", 2.0, call.overdue),
-    ("follow-ups", 1.0, followups.ring_due),
+    ("follow-ups", 0.5, ring.ring_due),
+    ("follow-ups out of time", 5.0, ring.run_out),
     ("messages", 1.0, sms.due),
+    ("reminders", 1.0, reminders.due),
+    ("reminders of medicine", 60.0, reminder_plan.plan_medicine),
     ("recordings", 1.0, recordings.store.due),
     ("recordings to purge", 60.0, recordings.store.purge_due),
+    ("what nobody would ring", 60.0, reconcile.nightly),
 ]
 
-BLUEPRINTS = (ivr.webhooks.blueprint, dialer.webhooks.blueprint, recordings.webhooks.blueprint, doors.blueprint)
+BLUEPRINTS = (
+    ivr.webhooks.blueprint,
+    dialer.webhooks.blueprint,
+    dialer.inbound.blueprint,
+    recordings.webhooks.blueprint,
+    doors.blueprint,
+)
 
 
 def open_house(settings: Settings) -> House:
@@ -82,13 +102,20 @@ def open_house(settings: Settings) -> House:
     for event, handler in SUBSCRIBERS:
         bus.subscribe(event, handler)
     texts.load()
+    texts.check(settings)
     flows, prompts = load_flows(ROOT / "flows"), load_prompts(ROOT / "prompts", settings.hospital.languages)
     if settings.hotline.flow not in flows:
         raise SettingsError([f"[hotline] flow is {settings.hotline.flow!r}: there is no such file in flows/."])
+    if not holidays.is_known(settings.calling.holidays):
+        raise SettingsError([f"[calling] holidays is {settings.calling.holidays!r}, no country with a known calendar."])
+    if unknown := questions.unknown(settings, load_questions(ROOT / "flows")):
+        raise SettingsError(unknown)
     house = House(settings, engine, clock, bus)
     house.services = {
         Book: Book(flows, prompts),
         dialer.jobs.Interruption: interruption.words(prompts),
+        dialer.inbound.Replies: dialer.inbound.Replies(texts.written),
+        RingBack: ringback.RingBack(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
         Speech: Speech(settings.speech, settings.home_dir("models")),
     }  # fmt: skip
@@ -118,10 +145,14 @@ def database_url(settings: Settings) -> str:
 def create_app(settings: Settings | None = None) -> Flask:
     """The web application. The server calls it in each of its processes, after the fork."""
     logs.configure()
-    settings = settings or load()
+    return web(open_house(settings or load()))
+
+
+def web(house: House) -> Flask:
+    """The web application of a house that is open already."""
     app = Flask("carecall")
-    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, SECRET_KEY=settings.secret_key)
-    app.extensions["carecall"] = open_house(settings)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, SECRET_KEY=house.settings.secret_key)
+    app.extensions["carecall"] = house
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
@@ -129,7 +160,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def main(argv: list[str] | None = None) -> int:
     """`carecall …`; 0 done, 1 the answer is no, 2 wrong settings or words."""
-    return cli.run(sys.argv[1:] if argv is None else argv, Joined(ROOT, open_house, TICKS))
+    return cli.run(sys.argv[1:] if argv is None else argv, Joined(ROOT, open_house, TICKS, web))
 
 
 if __name__ == "__main__":

@@ -14,18 +14,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from commands import database as schema
 from commands.joined import Joined
 from commands.show import rows_out
-from core import crypto, pg, settings
+from core import crypto, holidays, pg, settings
+from core.holiday_import import import_holidays
 from core.house import House
 from core.models import Pause, record
 from core.settings import SettingsError
+from core.tables import RowReport
 from dialer import roster
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
 from ivr import fallback as static
+from ivr import questions
 from ivr.check import check_flows
-from ivr.flow import FlowError, load_flows
+from ivr.flow import FlowError, load_flows, load_questions
 from ivr.prompts import load_prompts
 from recordings.stt import Speech
+from scheduler import reconcile
+from scheduler.appointments import import_appointments
 from scheduler.imports import import_patients
 
 
@@ -33,29 +38,24 @@ def house_of(joined: Joined) -> House:
     return joined.open_house(settings.load())
 
 
+IMPORTERS: dict[str, Callable[..., list[RowReport]]] = {
+    "patients": import_patients,
+    "roster": import_roster,
+    "holidays": import_holidays,
+    "appointments": import_appointments,
+}
+
+
 def import_file(args: argparse.Namespace, joined: Joined) -> int:
     """A report line per row; exit 1 if any row was refused."""
     house = house_of(joined)
-    importer = import_patients if args.what == "patients" else import_roster
-    reports = importer(house, args.file, house.clock.now(), dry_run=args.dry_run)
+    reports = IMPORTERS[args.what](house, args.file, house.clock.now(), dry_run=args.dry_run)
     rows_out([{"row": r.row, "result": r.result, "detail": r.detail} for r in reports], as_json=args.json)
     refused = sum(r.result == "refused" for r in reports)
     if not args.json:
         kept = "nothing kept (dry run)" if args.dry_run else f"{len(reports) - refused} rows taken"
         print(f"{kept}, {refused} refused")
     return 1 if refused else 0
-
-
-def flows(args: argparse.Namespace, joined: Joined) -> int:
-    try:
-        problems = check_flows(load_flows(joined.root / "flows"), load_prompts(joined.root / "prompts"))
-    except FlowError as error:
-        problems = [str(error)]
-    for problem in problems:
-        print(problem)
-    if not problems:
-        print("flows and prompts are in order")
-    return 1 if problems else 0
 
 
 def models(args: argparse.Namespace, joined: Joined) -> int:
@@ -166,6 +166,7 @@ def _flows_line(here: settings.Settings, joined: Joined) -> Line:
         problems = check_flows(flows, load_prompts(joined.root / "prompts"))
         if here.hotline.flow not in flows:
             problems = [f"there is no flow {here.hotline.flow!r}, named by [hotline] flow: no call could be answered"]
+        problems += questions.unknown(here, load_questions(joined.root / "flows"))
     except FlowError as error:
         problems = [str(error)]
     return _line("flows", not problems, "in order", "; ".join(problems[:3]))
@@ -185,6 +186,8 @@ def _house_lines(house: House, joined: Joined) -> list[Line]:
         _tried("database", lambda: _database(house, joined)),
         _tried("carrier", lambda: house.service(CarrierClient).check()),
         _tried("roster", lambda: _roster(house)),
+        _tried("holidays", lambda: _holidays(house)),
+        _tried("nightly look", lambda: _nightly(house)),
     ]
 
 
@@ -213,6 +216,14 @@ def _database(house: House, joined: Joined) -> str:
     return "answers, schema up to date"
 
 
+def _nightly(house: House) -> str:
+    with house.transaction() as session:
+        wrong = reconcile.problem(session, house.clock.now())
+    if wrong:
+        raise _Wrong(wrong)
+    return "in order"
+
+
 def _roster(house: House) -> str:
     """Somebody must be on duty everywhere at each of the next 24 hours."""
     now = house.clock.now()
@@ -226,3 +237,15 @@ def _roster(house: House) -> str:
     if gaps:
         raise _Wrong(f"nobody is on duty for all departments (*) in {len(gaps)} of the next 24 hours")
     return "somebody is on duty in each of the next 24 hours"
+
+
+def _holidays(house: House) -> str:
+    """The days worked and off in exchange must be known before the year begins (docs/clinical.md section 6)."""
+    country = house.settings.calling.holidays
+    if not holidays.is_known(country):
+        raise _Wrong(f"[calling] holidays is {country!r}, a country without a calendar: only the table counts")
+    with house.transaction() as session:
+        today = house.clock.now().astimezone(house.settings.hospital.timezone).date()
+        if sentence := holidays.stale(session, today):
+            raise _Wrong(sentence)
+    return "this year's and, from November on, next year's are known"

@@ -11,8 +11,10 @@ from pathlib import Path
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from commands import admin, demo, qa, reports, service
+from commands import admin, campaign, demo, flows, qa, reports, rights, service, ward
 from commands.joined import Joined
+from commands.simulate import command as simulate_command
+from commands.simulate import options as simulate_options
 from core import logs
 from core.crypto import DecryptError
 from core.house import House
@@ -75,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
     tell = add("demo", demo.run, "The whole story on this machine, checked step by step.")
     tell.add_argument("--keep", action="store_true", help="leave everything running at the end")
     tell.add_argument("--home", type=Path, help="keep the demo's files here (default: a temporary folder)")
+    play = add("simulate", simulate_command.run, "Months of follow-ups in minutes: our service, an invented world.")
+    simulate_options.add_arguments(play)
     add("up", service.up, "Single-box service: database, schema, web and worker.", quiet=False)
     serve = add("serve", service.serve, "The web process.", quiet=False)
     serve.add_argument("--host")
@@ -85,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
 
     for name, command, text in (
         ("followups", reports.followups, "Follow-ups with states, reasons and times."),
+        ("reminders", reports.reminders, "Reminders of visits and before holidays, with states, reasons and times."),
         ("escalations", reports.escalations, "Escalations with their clocks."),
         ("recordings", reports.recordings, "Recordings with states and reasons."),
     ):
@@ -97,13 +102,12 @@ def parser() -> argparse.ArgumentParser:
 
     check = add("check", admin.check, "Configuration, database, carrier, models, roster: one line each.")
     check.add_argument("--json", action="store_true")
-    imports = add("import", admin.import_file, "Bring in patients or a roster from a CSV file.")
-    imports.add_argument("what", choices=["patients", "roster"])
+    imports = add("import", admin.import_file, "Bring in patients, a roster, appointments or holidays from a table.")
+    imports.add_argument("what", choices=list(admin.IMPORTERS))
     imports.add_argument("file", type=Path)
     imports.add_argument("--dry-run", action="store_true", help="try everything, keep nothing")
     imports.add_argument("--json", action="store_true")
-    flows = add("flows", admin.flows, "Validate the flows and prompts.")
-    flows.add_argument("what", choices=["check"])
+    flows.add_arguments(add("flows", flows.run, "Validate, draw, or walk what callers hear."))
     models = add("models", admin.models, "Speech models on this machine.")
     models.add_argument("what", choices=["list"])
     models.add_argument("--json", action="store_true")
@@ -118,6 +122,9 @@ def parser() -> argparse.ArgumentParser:
     add("resume", admin.resume, "Start outbound calls again.")
     add("fallback", admin.fallback, "The static TwiML to paste at the carrier for when this server is down.")
     add("key", admin.key, "Make a DATA_KEY or SECRET_KEY.")
+    ward.add_commands(add)
+    campaign.add_commands(add)
+    rights.add_commands(add)
     database = add("db", admin.database, "The database schema.")
     database.add_argument("what", choices=["upgrade"])
     return top

@@ -89,6 +89,11 @@ BEN_STEPS: list[Step] = [
     {"on": "birth month and day", "press": "1130"},
     {"on": "Rate your pain", "press": "2#"},
     {"on": "You entered 2", "press": "1"},
+    {"on": "Is blood coming through the dressing", "press": "2"},
+    {"on": "unable to drink", "press": "2"},
+    {"on": "passed urine", "press": "1"},
+    {"on": "newly numb", "press": "2"},
+    {"on": "want a doctor", "press": "2"},
     {"on": "beep", "hangup": True},
 ]
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flask import Flask
+
 from core.house import House
 from core.settings import Settings
 from scheduler.timetable import Tick
@@ -13,8 +15,9 @@ from scheduler.timetable import Tick
 
 @dataclass(frozen=True)
 class Joined:
-    """Where the data files are, how a house is opened, what the timetable looks at."""
+    """Where the data files are, how a house is opened, what the timetable looks at, the web application of a house."""
 
     root: Path
     open_house: Callable[[Settings], House]
     ticks: Sequence[Tick]
+    web: Callable[[House], Flask]

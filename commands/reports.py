@@ -27,7 +27,15 @@ def followups(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     with house.transaction() as session:
         rows = followup_reports.followups(session, _patient(session, args), _since(house, args))
-    rows_out(rows, as_json=args.json)
+    rows_out(rows, as_json=args.json, zone=house.settings.hospital.timezone)
+    return 0
+
+
+def reminders(args: argparse.Namespace, joined: Joined) -> int:
+    house = house_of(joined)
+    with house.transaction() as session:
+        rows = followup_reports.reminders(session, _patient(session, args), _since(house, args))
+    rows_out(rows, as_json=args.json, zone=house.settings.hospital.timezone)
     return 0
 
 
@@ -35,7 +43,8 @@ def escalations(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     with house.transaction() as session:
         rows = dialer_reports.escalations(session, _patient(session, args), _since(house, args))
-    rows_out(dialer_reports.clocks(rows) if args.which == "report" else rows, as_json=args.json)
+    shown = dialer_reports.clocks(rows) if args.which == "report" else rows
+    rows_out(shown, as_json=args.json, zone=house.settings.hospital.timezone)
     return 0
 
 
@@ -43,7 +52,7 @@ def recordings(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     with house.transaction() as session:
         lines = recording_reports.recordings(session, mrn=args.patient, since=_since(house, args))
-    rows_out([asdict(line) for line in lines], as_json=args.json)
+    rows_out([asdict(line) for line in lines], as_json=args.json, zone=house.settings.hospital.timezone)
     return 0
 
 

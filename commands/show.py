@@ -7,10 +7,13 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 
-def rows_out(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print rows as a table, or as a JSON list (times in ISO 8601)."""
+def rows_out(rows: Sequence[dict[str, Any]], *, as_json: bool, zone: ZoneInfo | None = None) -> None:
+    """Print rows as a table, or as a JSON list (times in ISO 8601); times as clocks in `zone` show them."""
+    if zone is not None:
+        rows = [{key: _in_zone(value, zone) for key, value in row.items()} for row in rows]
     if as_json:
         print(json.dumps(list(rows), ensure_ascii=False, default=_plain, indent=1))
         return
@@ -29,6 +32,10 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [
         "  ".join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in ruled
     ]
+
+
+def _in_zone(value: Any, zone: ZoneInfo) -> Any:
+    return value.astimezone(zone) if isinstance(value, datetime) else value
 
 
 def _text(value: Any) -> str:

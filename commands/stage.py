@@ -267,7 +267,11 @@ def standing(
     try:
         made.set_clock(at, speed)
         here = environment["PUBLIC_URL"]
-        urls = {"voice_url": f"{here}/ivr/voice", "voice_fallback_url": f"{here}/ivr/fallback"}
+        urls = {
+            "voice_url": f"{here}/ivr/voice",
+            "voice_fallback_url": f"{here}/ivr/fallback",
+            "sms_url": f"{here}/dialer/sms",
+        }
         made.carrier("PUT", f"/control/numbers/{environment['TWILIO_FROM']}", json=urls)
         made.start_web()
         made.start_worker()

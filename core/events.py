@@ -63,12 +63,72 @@ class ScoreStands:
 
 @dataclass(frozen=True)
 class InterviewEnded:
-    """The flow of a follow-up call said how it went: completed | partial | not_patient | bad_time | declined
-    | identity_failed."""
+    """The flow of a follow-up call said how it went: completed | handed_over (a doctor or nurse goes on from here)
+    | partial | not_patient | wrong_number | bad_time | declined | identity_failed."""
 
     call_id: uuid.UUID
     attempt_id: uuid.UUID
     outcome: str
+
+
+@dataclass(frozen=True)
+class RedFlag:
+    """An answer that is a warning sign. `level` = A (emergency, then doctor) | B (doctor) | C (nurse today), by
+    docs/clinical.md section 2; `question` is its key in flows/questions.yaml."""
+
+    call_id: uuid.UUID
+    question: str
+    level: str
+    keyed_at: datetime
+
+
+@dataclass(frozen=True)
+class ReminderAnswered:
+    """The flow of a reminder call: `choice` = confirmed | move | cancel | heard | not_patient | stop."""
+
+    call_id: uuid.UUID
+    attempt_id: uuid.UUID
+    choice: str
+
+
+@dataclass(frozen=True)
+class WorkWanted:
+    """Somebody on the ward has to do something. `kind` is one of scheduler.worklist.KINDS; `subject_id` is the
+    follow-up, call, message or procedure it is about; one open item per kind and subject."""
+
+    kind: str
+    patient_id: uuid.UUID | None
+    subject_id: uuid.UUID | None
+    why: str
+
+
+@dataclass(frozen=True)
+class MessageFailed:
+    """An SMS could not be delivered, for good."""
+
+    message_id: uuid.UUID
+    kind: str
+    subject_id: uuid.UUID | None
+    patient_id: uuid.UUID | None
+    clinical: bool
+
+
+@dataclass(frozen=True)
+class AnswersReassigned:
+    """The answers of a call were another person's and have been moved there; `followup_id` is the wave they were
+    taken for, None for a hotline call."""
+
+    call_id: uuid.UUID
+    followup_id: uuid.UUID | None
+    to_patient_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class PatientsMerged:
+    """Two records were one person: what hangs on the old one moves to the other."""
+
+    old_id: uuid.UUID
+    new_id: uuid.UUID
 
 
 @dataclass(frozen=True)

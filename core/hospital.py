@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from datetime import date, time, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -25,10 +25,13 @@ from pydantic import (
 from core.values import (
     EVERY_LANGUAGE,
     KNOWN_LANGUAGES,
+    ClockTime,
     DayWindow,
     Language,
+    MaybeWords,
     NightWindow,
     Number,
+    QuestionName,
     Seconds,
     Wave,
     Waves,
@@ -115,6 +118,11 @@ class Calling(Section):
     ring_s: StrictInt = Field(30, ge=5, le=120, description="a whole number of seconds from 5 to 120")
     rings_per_day: StrictInt = Field(2, ge=1, le=10, description="a whole number from 1 to 10")
     list_lag_s: StrictInt = Field(60, ge=0, le=3600, description="a whole number of seconds from 0 to 3600")
+    holidays: StrictStr = Field("CN", pattern=r"^([A-Z]{2}(-[A-Z0-9]{1,3})?)?$", description='a country such as "CN"')
+    holiday_window: Annotated[tuple[DayWindow, ...], BeforeValidator(as_tuple)] = Field(
+        ((time(9, 30), time(12, 0)), (time(14, 30), time(18, 0))),
+        description='a list of spans of the day such as ["09:30-12:00"], or [] for no calls on holidays',
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -123,21 +131,50 @@ class Calling(Section):
                 f"lines_reserved is {self.lines_reserved} and lines is {self.lines}: "
                 "lines must be greater, or no follow-up call could ever be placed"
             )
-        spans = sorted(self.window)
-        if any(first[1] > second[0] for first, second in itertools.pairwise(spans)):
-            raise ValueError("two spans of window overlap")
+        for key, windows in (("window", self.window), ("holiday_window", self.holiday_window)):
+            if any(first[1] > second[0] for first, second in itertools.pairwise(sorted(windows))):
+                raise ValueError(f"two spans of {key} overlap")
         return self
 
 
-class ProcedureFollowup(Section):
+class WavePolicy(Section):
+    """What is asked at one wave and who answers for the score; None means as one level up."""
+
+    threshold: StrictInt | None = Field(None, ge=1, le=10, description="a whole number from 1 to 10")
+    responder: Literal["doctor", "nurse"] | None = Field(None, description='"doctor" or "nurse"')
+    questions: Annotated[tuple[QuestionName, ...], BeforeValidator(as_tuple)] | None = Field(
+        None, description='a list of questions of flows/questions.yaml such as ["fever", "wound"]'
+    )
+
+
+class ProcedureFollowup(WavePolicy):
     """What is different after one procedure; None means as in [followup]."""
 
     waves: Waves | None = Field(None, description='a list such as ["6h", "48h", "7d"]')
-    threshold: StrictInt | None = Field(None, ge=1, le=10, description="a whole number from 1 to 10")
+    wave: Mapping[str, WavePolicy] = Field(
+        default_factory=dict, description='tables such as [followup.procedure."hernia repair".wave."7d"]'
+    )
+    recovery: StrictStr | None = Field(
+        None, pattern=r"^[a-z][a-z0-9_]*$", description="the name of a recovery text in texts/, such as recovery_knee"
+    )
+    batch: ClockTime | None = Field(None, description='a time of the day such as "17:00"')
+
+
+class Policy(NamedTuple):
+    """The rules of one wave after one procedure, resolved."""
+
+    threshold: int
+    """From which pain score somebody answers for it."""
+    responder: str
+    """doctor | nurse: who answers for a score from `threshold` up to `doctor_from`."""
+    doctor_from: int
+    """From which pain score it is the doctor in any case; equal to `threshold` when the responder is the doctor."""
+    questions: tuple[str, ...] | None
+    """Keys of flows/questions.yaml besides pain, in order; None: what that file says for the wave."""
 
 
 class Followup(Section):
-    """When patients are rung after an operation, and from which pain score a doctor rings back."""
+    """When patients are rung after an operation, what they are asked, and from which score a doctor rings back."""
 
     waves: Waves = Field(
         tuple(Wave(name, timedelta(hours=hours)) for name, hours in
@@ -145,19 +182,76 @@ class Followup(Section):
         description='a list such as ["6h", "48h", "7d", "30d", "90d"]',
     )  # fmt: skip
     threshold: StrictInt = Field(4, ge=1, le=10, description="a whole number from 1 to 10")
+    responder: Literal["doctor", "nurse"] = Field("doctor", description='"doctor" or "nurse"')
+    doctor_from: StrictInt = Field(7, ge=1, le=10, description="a whole number from 1 to 10")
+    rise: StrictInt = Field(3, ge=0, le=10, description="a whole number from 0 (off) to 10")
+    tries: StrictInt = Field(3, ge=1, le=10, description="a whole number from 1 to 10")
+    machine_detection: StrictBool = Field(False, description="true or false")
+    slow_age: StrictInt = Field(65, ge=0, le=130, description="a whole number of years from 0 to 130")
+    guardian_age: StrictInt = Field(14, ge=0, le=21, description="a whole number of years from 0 to 21")
+    wave: Mapping[str, WavePolicy] = Field(default_factory=dict, description='tables such as [followup.wave."30d"]')
     procedure: Mapping[str, ProcedureFollowup] = Field(
         default_factory=dict, description='tables such as [followup.procedure."hernia repair"]'
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        every = {wave.name for name in ("", *self.procedure) for wave in self.waves_for(name)}
+        unknown = [f"wave.{name}" for name in self.wave if name not in every]
+        for name, override in self.procedure.items():
+            its = {wave.name for wave in self.waves_for(name)}
+            unknown += [f"procedure.{name}.wave.{wave}" for wave in override.wave if wave not in its]
+        if unknown:
+            raise ValueError(f"{unknown[0]} is about a wave that no patient has")
+        return self
 
     def waves_for(self, procedure: str) -> tuple[Wave, ...]:
         """The waves of one procedure, by its name as imported."""
         override = self.procedure.get(procedure)
         return self.waves if override is None or override.waves is None else override.waves
 
-    def threshold_for(self, procedure: str) -> int:
-        """The pain score (1-10) from which a patient after this procedure needs a doctor."""
+    def policy(self, procedure: str, wave: str) -> Policy:
+        """The rules for `wave` after `procedure`: the most particular table that says something wins, in the order
+        procedure and wave, procedure, wave, [followup]."""
         override = self.procedure.get(procedure)
-        return self.threshold if override is None or override.threshold is None else override.threshold
+        levels: list[WavePolicy] = []
+        if override is not None:
+            levels += [override.wave[wave]] if wave in override.wave else []
+            levels.append(override)
+        levels += [self.wave[wave]] if wave in self.wave else []
+        threshold = next((level.threshold for level in levels if level.threshold is not None), self.threshold)
+        responder = next((level.responder for level in levels if level.responder is not None), self.responder)
+        questions = next((level.questions for level in levels if level.questions is not None), None)
+        doctor_from = threshold if responder == "doctor" else max(threshold, self.doctor_from)
+        return Policy(threshold, responder, doctor_from, questions)
+
+    def batch_for(self, procedure: str) -> time | None:
+        """From which time of the day the waves of this procedure are rung, all in one go (docs/clinical.md FUP10)."""
+        override = self.procedure.get(procedure)
+        return None if override is None else override.batch
+
+    def recovery_for(self, procedure: str) -> str:
+        """The text of the next day's recovery message after this procedure."""
+        override = self.procedure.get(procedure)
+        return "recovery" if override is None or override.recovery is None else override.recovery
+
+
+class Sms(Section):
+    """What we send by SMS, and when not."""
+
+    quiet: NightWindow = Field((time(21, 0), time(8, 0)), description='a span such as "21:00-08:00"')
+    signature: MaybeWords = Field({}, description='one text per language: { "zh-CN" = "…", en = "…" }')
+    """How a message begins; a language without a text begins with the alias in brackets."""
+
+
+class Reminders(Section):
+    """Reminders of visits, and of medicine before holidays."""
+
+    channel: Literal["call", "sms", "both"] = Field("sms", description='"call", "sms" or "both"')
+    at: ClockTime = Field(time(16, 0), description='a time of the day such as "16:00"')
+    medicine_days: StrictInt = Field(0, ge=0, le=14, description="a whole number of days from 0 (off) to 14")
+    way: MaybeWords = Field({}, description='one text per language: { "zh-CN" = "…", en = "…" }')
+    """How to come by and find the place: a sentence in every reminder of a visit; empty for none."""
 
 
 class Escalation(Section):
@@ -281,6 +375,8 @@ class HospitalFile(Section):
     hospital: Hospital = Hospital()
     calling: Calling = Calling()
     followup: Followup = Followup()
+    sms: Sms = Sms()
+    reminders: Reminders = Reminders()
     escalation: Escalation = Escalation()
     hotline: Hotline = Hotline()
     tickets: Tickets = Tickets()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -29,6 +30,8 @@ class House:
 
     def __post_init__(self) -> None:
         self._sessions: sessionmaker[Session] = session_maker(self.engine, house=self)
+        for change in ("loaded_as_persistent", "pending_to_persistent"):
+            event.listen(self._sessions, change, _keep)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -41,6 +44,12 @@ class House:
         if kind not in self.services:
             raise SettingsError([f"{kind.__name__}: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are not set."])
         return self.services[kind]  # type: ignore[no-any-return]
+
+
+def _keep(session: Session, row: object) -> None:
+    """A session forgets a row nobody holds and reads it again; one that is held for the length of the transaction is
+    read once, however many rules look at it."""
+    session.info.setdefault("rows", []).append(row)
 
 
 def of(session: Session) -> House:

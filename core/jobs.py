@@ -12,8 +12,10 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import procrastinate
+import psycopg
 import sqlalchemy as sa
 from procrastinate import psycopg_connector, sync_psycopg_connector
 from sqlalchemy.orm import Session
@@ -87,6 +89,27 @@ def defer(session: Session, job: Job, **ids: uuid.UUID) -> None:
     _deferrer.configure_task(job.name, queue=job.queue, priority=job.priority, connection=connection).defer(
         **{key: str(value) for key, value in ids.items()}
     )
+
+
+def run_waiting(house: House, connection: psycopg.Connection[Any]) -> int:
+    """Run everything that waits, and what that defers, in this thread: for a process that is web and worker at once
+    (the simulation). The most urgent queue first, in it as a worker would. `connection` commits by itself. Returns
+    how many ran; raises what a handler raises, its job gone."""
+    ran = 0
+    while (job := connection.execute(_TAKE_NEXT, [list(QUEUES)], prepare=True).fetchone()) is not None:
+        name, ids = job
+        _handlers[name](house, **{key: uuid.UUID(value) for key, value in ids.items()})
+        ran += 1
+    return ran
+
+
+_TAKE_NEXT = """
+    DELETE FROM procrastinate_jobs WHERE id = (
+        SELECT id FROM procrastinate_jobs WHERE status = 'todo'
+         ORDER BY array_position(%s::text[], queue_name::text), priority DESC, id
+         LIMIT 1)
+    RETURNING task_name, args
+"""
 
 
 def sweep_stalled(session: Session) -> int:

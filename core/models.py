@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +33,8 @@ class Patient(Base):
     allergies: Mapped[str] = mapped_column(Encrypted("patients.allergies"), default="")
     status: Mapped[str] = mapped_column(default="active")
     """active | deceased | readmitted"""
+    merged_into: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
+    """The record this one was found to be a double of; its own operations and numbers have moved there."""
     created_at: Mapped[datetime] = mapped_column(AwareDateTime)
 
 
@@ -48,6 +50,8 @@ class Contact(Base):
     phone_index: Mapped[bytes] = mapped_column(index=True)
     relation: Mapped[str] = mapped_column(default="self")
     position: Mapped[int] = mapped_column(default=0)
+    wrong_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """Somebody else answered there and said so: it is not this patient's number any more."""
 
 
 class Consent(Base):
@@ -60,10 +64,14 @@ class Consent(Base):
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     patient_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("patients.id"))
     purpose: Mapped[str]
-    """followup | recording | night"""
+    """followup | recording | night | family | reminder | survey (docs/clinical.md section 3, PIPL)"""
     given: Mapped[bool]
     source: Mapped[str]
-    """import | keypad | staff"""
+    """import | keypad | sms | staff: who wrote the line"""
+    version: Mapped[str] = mapped_column(default="", server_default="")
+    """Which wording was agreed to, as the hospital names its forms."""
+    channel: Mapped[str] = mapped_column(default="", server_default="")
+    """How it was said: paper | keypad | sms | desk | fhir; empty when not known."""
     at: Mapped[datetime] = mapped_column(AwareDateTime)
 
 
@@ -75,13 +83,43 @@ class DoNotCall(Base):
     phone_index: Mapped[bytes] = mapped_column(primary_key=True)
     source: Mapped[str]
     at: Mapped[datetime] = mapped_column(AwareDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """Taken back by the person (an SMS, the desk); null while it holds."""
+
+
+class SpecialDay(Base):
+    """A day the hospital's calendar knows better than the statute: the table that wins over the holiday library
+    (docs/clinical.md section 6: make-up working days, a clinic closed, a notice not yet in the library)."""
+
+    __tablename__ = "special_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    """holiday | workday"""
+    note: Mapped[str] = mapped_column(default="")
+    source: Mapped[str] = mapped_column(default="")
+    at: Mapped[datetime] = mapped_column(AwareDateTime)
+
+
+class DailyRun(Base):
+    """Work that is done once a day: the row is the proof that the day's is done."""
+
+    __tablename__ = "daily_runs"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(AwareDateTime)
 
 
 class Procedure(Base):
     """An operation with its end time; `mrn + external_id` is the identity an import goes by."""
 
     __tablename__ = "procedures"
-    __table_args__ = (sa.UniqueConstraint("patient_id", "external_id"),)
+    __table_args__ = (
+        sa.UniqueConstraint("patient_id", "external_id"),
+        sa.Index("ix_procedures_ended_at", "ended_at"),
+        sa.Index("ix_procedures_discharged_at", "discharged_at"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     patient_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("patients.id"))
@@ -107,7 +145,7 @@ class EventRow(Base):
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
     kind: Mapped[str]
-    """attempt | call | escalation | followup | message | recording | patient | lane | draw"""
+    """attempt | call | escalation | followup | reminder | message | recording | patient | work | lane | draw"""
     subject_id: Mapped[uuid.UUID | None]
     what: Mapped[str]
     from_state: Mapped[str | None]

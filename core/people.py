@@ -9,10 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.db import blind
-from core.models import Consent, Contact, DoNotCall, Patient
+from core.house import settings_of
+from core.models import Consent, Contact, DoNotCall, Patient, record
 
 PHONE = "phone"
 MRN = "mrn"
+SELF = "self"
+GUARDIAN = "guardian"
 
 
 def phone_index(e164: str) -> bytes:
@@ -25,15 +28,74 @@ def patients_with_number(session: Session, e164: str) -> list[Patient]:
         session.scalars(
             sa.select(Patient)
             .join(Contact, Contact.patient_id == Patient.id)
-            .where(Contact.phone_index == phone_index(e164))
+            .where(Contact.phone_index == phone_index(e164), Contact.wrong_at.is_(None))
             .distinct()
             .order_by(Patient.created_at, Patient.id)
         )
     )
 
 
-def contacts_of(session: Session, patient_id: uuid.UUID) -> list[Contact]:
-    return list(session.scalars(sa.select(Contact).where(Contact.patient_id == patient_id).order_by(Contact.position)))
+def contacts_of(session: Session, patient_id: uuid.UUID, *, wrong_too: bool = False) -> list[Contact]:
+    """The patient's numbers in their order; those that proved to be somebody else's only with `wrong_too`."""
+    rows = sa.select(Contact).where(Contact.patient_id == patient_id).order_by(Contact.position)
+    return list(session.scalars(rows if wrong_too else rows.where(Contact.wrong_at.is_(None))))
+
+
+def respondents(session: Session, patient: Patient, today: date) -> list[Contact]:
+    """Whom to ring for this patient on `today` (the patient's local date), in order.
+
+    An adult: the own number first, then the relatives, unless the patient said that the family is not to be rung.
+    A child under [followup] guardian_age: guardians and nobody else (docs/clinical.md FUP11, section 3: PIPL 31).
+    """
+    contacts = contacts_of(session, patient.id)
+    if is_minor(session, patient, today):
+        return [contact for contact in contacts if contact.relation == GUARDIAN]
+    own = [contact for contact in contacts if contact.relation == SELF]
+    family = [contact for contact in contacts if contact.relation != SELF]
+    if family and own and (word := last_word(session, patient.id, "family")) is not None and not word[0]:
+        return own
+    return own + family
+
+
+def is_minor(session: Session, patient: Patient, today: date) -> bool:
+    """Whether a guardian answers for the patient; a patient without a birth date answers alone."""
+    completed = age(patient, today)
+    return completed is not None and completed < settings_of(session).followup.guardian_age
+
+
+def retire_number(session: Session, patient_id: uuid.UUID, e164: str, now: datetime) -> bool:
+    """Somebody else answered there and said so: never rung for this patient again, whatever an old file says. The
+    row stays as history. True if the number was one of the patient's until now."""
+    contacts = [contact for contact in _with_number(session, patient_id, e164) if contact.wrong_at is None]
+    for contact in contacts:
+        contact.wrong_at = now
+        # Places below nought are those of history: the numbers that are rung count from nought.
+        contact.position = min(0, _first_position(session, patient_id)) - 1
+        session.flush()
+        record(session, "patient", patient_id, "number retired", now, why="wrong number", contact=str(contact.id))
+    return bool(contacts)
+
+
+def number_is_right(session: Session, patient_id: uuid.UUID, e164: str, who: str, now: datetime) -> bool:
+    """A member of staff asked: the retired number is the patient's after all. True if it was retired."""
+    contacts = _with_number(session, patient_id, e164)
+    if not contacts or contacts[0].wrong_at is None:
+        return False
+    contacts[0].wrong_at = None
+    contacts[0].position = max((c.position for c in contacts_of(session, patient_id)), default=-1) + 1
+    session.flush()
+    record(session, "patient", patient_id, "number restored", now, who=who, contact=str(contacts[0].id))
+    return True
+
+
+def _with_number(session: Session, patient_id: uuid.UUID, e164: str) -> list[Contact]:
+    """Those that are rung first."""
+    rows = sa.select(Contact).where(Contact.patient_id == patient_id, Contact.phone_index == phone_index(e164))
+    return list(session.scalars(rows.order_by(Contact.wrong_at.is_not(None), Contact.id).with_for_update()))
+
+
+def _first_position(session: Session, patient_id: uuid.UUID) -> int:
+    return session.scalar(sa.select(sa.func.min(Contact.position)).where(Contact.patient_id == patient_id)) or 0
 
 
 def last_word(session: Session, patient_id: uuid.UUID, purpose: str) -> tuple[bool, str] | None:
@@ -53,23 +115,65 @@ def has_consent(session: Session, patient_id: uuid.UUID, purpose: str) -> bool:
     return word is not None and word[0]
 
 
-def set_consent(session: Session, patient_id: uuid.UUID, purpose: str, given: bool, source: str, now: datetime) -> bool:
-    """Add a line if it says something new; True if it did."""
+def set_consent(
+    session: Session,
+    patient_id: uuid.UUID,
+    purpose: str,
+    given: bool,
+    source: str,
+    now: datetime,
+    *,
+    version: str = "",
+    channel: str = "",
+) -> bool:
+    """Add a line if it says something new; True if it did. `purpose`, `source`, `channel`: core.models.Consent;
+    `version` names the wording that was agreed to."""
     word = last_word(session, patient_id, purpose)
     if word is not None and word[0] is given:
         return False
-    session.add(Consent(patient_id=patient_id, purpose=purpose, given=given, source=source, at=now))
+    session.add(
+        Consent(
+            patient_id=patient_id,
+            purpose=purpose,
+            given=given,
+            source=source,
+            version=version,
+            channel=channel,
+            at=now,
+        )
+    )
     session.flush()
     return True
 
 
 def on_do_not_call(session: Session, e164: str) -> bool:
-    return session.get(DoNotCall, phone_index(e164)) is not None
+    row = session.get(DoNotCall, phone_index(e164))
+    return row is not None and row.ended_at is None
 
 
-def add_do_not_call(session: Session, e164: str, source: str, now: datetime) -> None:
-    if not on_do_not_call(session, e164):
+def add_do_not_call(session: Session, e164: str, source: str, now: datetime) -> bool:
+    """The number asks to be left alone. True if that is new."""
+    row = session.get(DoNotCall, phone_index(e164), with_for_update=True)
+    if row is None:
         session.add(DoNotCall(phone_index=phone_index(e164), source=source, at=now))
+    elif row.ended_at is not None:
+        row.source, row.at, row.ended_at = source, now, None
+    else:
+        return False
+    session.flush()
+    record(session, "number", None, "do not call", now, who=source)
+    return True
+
+
+def lift_do_not_call(session: Session, e164: str, source: str, now: datetime) -> bool:
+    """The person took it back (an SMS, the desk: `source`). True if the number was on the list."""
+    row = session.get(DoNotCall, phone_index(e164), with_for_update=True)
+    if row is None or row.ended_at is not None:
+        return False
+    row.ended_at = now
+    session.flush()
+    record(session, "number", None, "may be called again", now, who=source)
+    return True
 
 
 def surname(name: str) -> str:
@@ -100,7 +204,9 @@ def birth_mmdd(patient: Patient) -> str | None:
 
 def age(patient: Patient, today: date) -> int | None:
     """Completed years on `today` (the patient's local date)."""
-    if not patient.birth_date:
-        return None
-    born = date.fromisoformat(patient.birth_date)
+    return years(date.fromisoformat(patient.birth_date), today) if patient.birth_date else None
+
+
+def years(born: date, today: date) -> int:
+    """Completed years on `today` of somebody born on `born`."""
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

@@ -35,6 +35,8 @@ from core.hospital import (
     Hotline,
     Qa,
     Recordings,
+    Reminders,
+    Sms,
     Speech,
     Tickets,
 )
@@ -204,6 +206,14 @@ class Settings:
     @property
     def qa(self) -> Qa:
         return self.file.qa
+
+    @property
+    def sms(self) -> Sms:
+        return self.file.sms
+
+    @property
+    def reminders(self) -> Reminders:
+        return self.file.reminders
 
     @property
     def recordings(self) -> Recordings:

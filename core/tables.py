@@ -1,4 +1,5 @@
-"""Files people hand us: CSV in, rows of text out, problems in the words of the person who made the file."""
+"""Tables people hand us: rows of text out, problems in the words of the person who made the file. Here: CSV and how
+cells are read; core/sheets.py: Excel workbooks, and `read_table`, which takes either."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from core.values import e164
 
 LONGEST_CELL = 500
 MAX_BYTES = 20 * 1024 * 1024
+MAX_ROWS = 100_000
 YES = frozenset({"yes", "y", "true", "1", "是", "有"})
 NO = frozenset({"no", "n", "false", "0", "否", "无", ""})
 
@@ -31,51 +33,86 @@ class RowProblem(Exception):
 
 @dataclass(frozen=True)
 class RowReport:
-    row: int
-    """Line number as a spreadsheet shows it: the header is 1."""
+    row: int | str
+    """Line number as a spreadsheet shows it: the header is 1. In a FHIR bundle the entry: "Procedure/xyz"."""
     result: Literal["created", "updated", "unchanged", "refused"]
     detail: str = ""
 
 
-def read_csv(path: Path, known: Sequence[str], required: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Rows as (spreadsheet row, {column: stripped text}); every known column present. Raises FileProblem.
+Row = tuple[int, dict[str, str]]
+"""The row as a spreadsheet numbers it, and {column: stripped text} with every known column."""
+
+
+def read_csv(path: Path, known: Sequence[str], required: Sequence[str]) -> list[Row]:
+    """The rows that are not empty. Raises FileProblem.
 
     UTF-8 with or without a byte-order mark, or GB 18030 as Chinese spreadsheets save it.
     """
+    return parse_csv(path, content(path), known, required)
+
+
+def content(path: Path) -> bytes:
+    """The whole file. Raises FileProblem when it cannot be read or is too large."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise FileProblem(f"{path}: the file cannot be read: {error.strerror}.") from error
     if len(data) > MAX_BYTES:
         raise FileProblem(f"{path}: the file is larger than {MAX_BYTES // 1024 // 1024} MB; split it.")
+    return data
+
+
+def parse_csv(path: Path, data: bytes, known: Sequence[str], required: Sequence[str]) -> list[Row]:
+    """The same from the file's bytes; `path` is for the sentences only."""
     try:
         table = list(enumerate(csv.reader(io.StringIO(_text(path, data), newline="")), start=1))
     except csv.Error as error:
         raise FileProblem(f"{path}: this is not a CSV table: {error}.") from None
-    if not table or not any(table[0][1]):
+    return rows_of(path, table, known, required)
+
+
+def rows_of(
+    path: Path, table: Sequence[tuple[int, Sequence[str]]], known: Sequence[str], required: Sequence[str]
+) -> list[Row]:
+    """The rows of a table whose first row names the columns. Raises FileProblem."""
+    header = [name.strip().lower() for name in table[0][1]] if table else []
+    while header and not header[-1]:
+        header.pop()
+    if not header:
         raise FileProblem(f"{path}: the file is empty, or its first row is.")
-    columns = [name.strip().lower() for name in table[0][1]]
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if twice:
-        raise FileProblem(f"{path}: the first row names columns twice: {', '.join(twice)}.")
-    missing = [name for name in required if name not in columns]
-    if missing:
-        raise FileProblem(f"{path}: the first row must name the columns; missing: {', '.join(missing)}.")
-    unknown = [name for name in columns if name not in known]
-    if unknown:
-        raise FileProblem(f"{path}: unknown columns: {', '.join(unknown)}; known are {', '.join(known)}.")
+    _check_header(path, header, known, required)
     rows = []
     for number, cells in table[1:]:
-        given = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+        given = dict(zip(header, (cell.strip() for cell in cells), strict=False))
         values = {name: given.get(name, "") for name in known}
-        if any(cell.strip() for cell in cells[len(columns) :]):
-            values[_EXTRA] = "too many"
+        if any(cell.strip() for cell in cells[len(header) :]):
+            values[_WRONG] = "the row has more cells than the header has columns (an unquoted comma?)"
+        broken = next((name for name in header if given.get(name, "").startswith(BROKEN)), None)
+        if broken is not None:
+            values[_WRONG] = f"{broken} {given[broken][len(BROKEN) :]}"
         if any(values.values()):
             rows.append((number, values))
+    if len(rows) > MAX_ROWS:
+        raise FileProblem(f"{path}: the table has more than {MAX_ROWS} rows; split it.")
     return rows
 
 
-_EXTRA = "\x00more"
+def _check_header(path: Path, header: list[str], known: Sequence[str], required: Sequence[str]) -> None:
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise FileProblem(f"{path}: the first row names columns twice: {', '.join(twice)}.")
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise FileProblem(f"{path}: the first row must name the columns; missing: {', '.join(missing)}.")
+    unknown = [name for name in header if name not in known]
+    if unknown:
+        raise FileProblem(f"{path}: unknown columns: {', '.join(unknown)}; known are {', '.join(known)}.")
+
+
+_WRONG = "\x00wrong"
+BROKEN = "\x00"
+"""How a cell begins that holds no text but a sentence about itself, said after the column's name."""
 
 
 def _text(path: Path, data: bytes) -> str:
@@ -91,8 +128,9 @@ def _text(path: Path, data: bytes) -> str:
 
 
 def refuse_ragged(values: dict[str, str]) -> None:
-    if _EXTRA in values:
-        raise RowProblem("the row has more cells than the header has columns (an unquoted comma?)")
+    """Raise RowProblem for a row whose cells do not fit the header, or hold what is no text."""
+    if _WRONG in values:
+        raise RowProblem(values[_WRONG])
 
 
 def refuse_long(values: dict[str, str]) -> None:

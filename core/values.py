@@ -19,6 +19,7 @@ Window = tuple[time, time]
 """From and until on the hospital's or the patient's clock, until not included."""
 
 _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+_CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _WAVE = re.compile(r"([1-9]\d{0,2})([hd])")
 EVERY_LANGUAGE = "*"
 
@@ -80,6 +81,15 @@ def _night_window(value: object) -> object:
     return _window(value, over_midnight=True)
 
 
+def _clock_time(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _CLOCK_TIME.fullmatch(value)
+    if match is None:
+        raise ValueError(f'{value!r} is not a time of the day such as "17:00"')
+    return time(int(match[1]), int(match[2]))
+
+
 def _wave(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -119,10 +129,13 @@ def _words(value: object) -> object:
 
 
 Language = Literal["zh-CN", "en"]
+ClockTime = Annotated[time, BeforeValidator(_clock_time)]
+QuestionName = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Seconds = Annotated[StrictInt, Field(ge=1, le=600)]
 Number = Annotated[StrictStr, BeforeValidator(_number_or_empty)]
 Waves = Annotated[tuple[Wave, ...], BeforeValidator(_waves), Field(min_length=1)]
 Words = Annotated[Mapping[str, Annotated[StrictStr, Field(min_length=1)]], BeforeValidator(_words)]
+MaybeWords = Annotated[Mapping[str, StrictStr], BeforeValidator(_words)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 DayWindow = Annotated[Window, BeforeValidator(_day_window)]
 NightWindow = Annotated[Window, BeforeValidator(_night_window)]

@@ -39,6 +39,7 @@ LOOK_ROUTINE = jobs.declare("look_routine", "calls")
 LOOK_ESCALATION = jobs.declare("look_escalation", "escalation")
 ASK = jobs.declare("ask_attempt", "calls")
 HANG_UP = jobs.declare("hang_up", "escalation", priority=5)
+LEAVE_WORD = jobs.declare("leave_word", "calls")
 
 POST_GRACE = timedelta(seconds=12)
 """A POST times out after 8 s; four more and it is in doubt."""
@@ -65,14 +66,15 @@ def place(
     refused = gate.may_dial(session, ring, now)
     if refused is not None:
         return refused
-    if ring.routine:
-        if not lines.routine_turn(session, now):
-            return gate.Refused("pace", now + timedelta(seconds=1))
-    else:
-        lines.escalation_turn(session, now)
+    turn = lines.routine_turn(session, now) if ring.routine else lines.escalation_turn(session, now)
+    if turn is None:
+        return gate.Refused("pace", now + lines.HORIZON)
     attempt = _new(session, ring, "api", flow, language, brief, ring_s, now)
-    attempt.deadline_at = now + CLAIM_GRACE
-    _defer_place(session, attempt)
+    if turn > now:
+        attempt.deadline_at = turn  # `overdue` sees to it then
+    else:
+        attempt.deadline_at = now + CLAIM_GRACE
+        _defer_place(session, attempt)
     return attempt
 
 
@@ -96,6 +98,29 @@ def dial(
     attempt.parent_call_id = parent.id
     attempt.posted_at = now
     attempt.deadline_at = now + timedelta(seconds=ring_s) + QUIET
+    return attempt
+
+
+def rang_back(
+    session: Session,
+    inbound: Call,
+    ring: gate.Ring,
+    *,
+    flow: str,
+    language: str,
+    brief: Mapping[str, Any],
+    now: datetime,
+) -> Attempt:
+    """A patient rang us instead: their call `inbound` (locked, alive) stands for the ring from here on, and ends as
+    its call ends. No gate: nobody is rung."""
+    attempt = _new(session, ring, "inbound", flow, language, brief, 0, now)
+    learn_sid(session, attempt, inbound.sid or "")
+    _move(session, attempt, "answered", now)
+    attempt.answered_at = now
+    attempt.deadline_at = now + QUIET
+    inbound.attempt_id = attempt.id
+    inbound.kind = ring.kind
+    inbound.patient_id = ring.patient_id
     return attempt
 
 
@@ -139,7 +164,8 @@ def locked(session: Session, attempt_id: uuid.UUID) -> Attempt | None:
 
 
 def claim_post(session: Session, attempt_id: uuid.UUID, now: datetime) -> Attempt | None:
-    """Step 2. The row if this job may POST now: still placing, never posted, and the gate still agrees."""
+    """Step 2. The row if this job may POST now: still placing, never posted, its turn in the pace, and the gate
+    still agrees."""
     attempt = locked(session, attempt_id)
     if attempt is None or attempt.status != "placing" or attempt.posted_at is not None:
         return None
@@ -159,6 +185,10 @@ def claim_post(session: Session, attempt_id: uuid.UUID, now: datetime) -> Attemp
     refused = gate.may_dial(session, ring, now)
     if refused is not None:
         _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
+        return None
+    leaves_at = lines.may_leave(session, attempt.lane, now)
+    if leaves_at > now:
+        attempt.deadline_at = leaves_at  # not its turn in the pace: `overdue` asks again then
         return None
     attempt.claim = new_id()
     attempt.posted_at = now
@@ -329,6 +359,16 @@ def carrier_says(
         outcome = final_outcome(word, answered=attempt.answered_at is not None, sip_code=sip_code)
         _end_conversation(session, attempt, word, now)
         _move(session, attempt, "ended", now, outcome=outcome)
+
+
+def answered_by(session: Session, attempt: Attempt, word: str, now: datetime) -> None:
+    """The machine detection's verdict, kept once. Nobody pressed a key on a machine: it is left a word and let go."""
+    if attempt.answered_by is not None:
+        return
+    attempt.answered_by = word
+    record(session, "attempt", attempt.id, "machine detection", now, who="carrier", word=word)
+    if word == "machine" and attempt.status == "answered":
+        jobs.defer(session, LEAVE_WORD, attempt_id=attempt.id)
 
 
 def _end_conversation(session: Session, attempt: Attempt, word: str, now: datetime) -> None:

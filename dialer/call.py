@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import events, jobs, people
-from core.models import new_id, record
+from core.models import EventRow, new_id, record
 from dialer.machine import ASK_AGAIN, CALL_MOVES, CALL_OVER, QUIET, move
 from dialer.models import LIVE_CALL, Attempt, Call
 
@@ -63,9 +63,10 @@ def _new(
 
 def locked(session: Session, call_id: uuid.UUID) -> Call | None:
     """The call, locked after its attempt: every transaction that needs both takes them in this order."""
-    attempt_id = session.scalar(sa.select(Call.attempt_id).where(Call.id == call_id))
-    if attempt_id is not None:
-        session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
+    of_this_call = sa.select(Call.attempt_id).where(Call.id == call_id).scalar_subquery()
+    session.scalar(
+        sa.select(Attempt).where(Attempt.id == of_this_call).with_for_update().execution_options(populate_existing=True)
+    )
     return session.get(Call, call_id, with_for_update=True, populate_existing=True)
 
 
@@ -76,6 +77,12 @@ def by_sid(session: Session, sid: str) -> Call | None:
 
 def for_attempt(session: Session, attempt_id: uuid.UUID) -> Call | None:
     return session.scalar(sa.select(Call).where(Call.attempt_id == attempt_id))
+
+
+def somebody_is_there(session: Session, call: Call) -> bool:
+    """Whether a key was pressed that answers who is on the line."""
+    said = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == "who"
+    return bool(session.scalar(sa.select(sa.exists().where(*said))))
 
 
 def alive(session: Session, call: Call, now: datetime) -> None:

@@ -3,24 +3,22 @@
     open -> ringing -> accepted -> bridged -> closed          (dialer.machine.ESCALATION_MOVES)
                |  exhausted -> overdue -> ringing (next round) ...
 
-It opens in the transaction in which the score stands (docs/clinical.md FUP6-7). Each step rings one doctor; the
-step's timer is the row's `next_step_at`, found by a tick, so nothing depends on a job that may be lost. The first
-doctor to press accept owns it; closed means talked for at least `talk_s`.
+It opens in dialer.alarm, in the transaction in which the score stands (docs/clinical.md FUP6-7). Each step rings one
+doctor; the step's timer is the row's `next_step_at`, found by a tick, so nothing depends on a job that may be lost. The
+first doctor to press accept owns it; closed means talked for at least `talk_s`.
 """
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import events, jobs, people
-from core.db import lock
+from core import events, jobs
 from core.house import settings_of
-from core.models import Procedure, new_id, record
+from core.models import record
 from dialer import attempt as attempts
 from dialer import call as calls
 from dialer import gate, roster
@@ -36,99 +34,6 @@ QUICK_ROUNDS = 3
 PATIENT_RING_S = 30
 OWNER_QUIET = timedelta(seconds=60)
 """How long an accepted escalation may show no progress before its doctor is looked for."""
-
-
-def on_score_stands(session: Session, event: events.ScoreStands, now: datetime) -> None:
-    """Open an escalation, or join the score to the one this patient already has."""
-    call = session.get_one(Call, event.call_id)
-    brief = _brief(session, call)
-    threshold = int(brief.get("threshold") or settings_of(session).followup.threshold)
-    if event.score < threshold:
-        return
-    to = str(brief.get("callback") or call.party)
-    if not to:
-        record(session, "call", call.id, "score without a number to ring back", now, score=event.score)
-        return
-    lock(session, "opening escalations")  # two calls of one patient at once open one
-    already = _open_for(session, call.patient_id, to)
-    if already is not None:
-        _join(session, already, event, now)
-        return
-    _open(session, call, event, to, now)
-
-
-def _brief(session: Session, call: Call) -> dict[str, Any]:
-    """What this call knows of its follow-up (outbound), or of the number the caller keyed (inbound)."""
-    if call.attempt_id is not None:
-        return dict(session.get_one(Attempt, call.attempt_id).brief)
-    return {"callback": call.callback} if call.callback else {}
-
-
-def _open_for(session: Session, patient_id: uuid.UUID | None, to: str) -> Escalation | None:
-    same = Escalation.to_index == people.phone_index(to)
-    if patient_id is not None:
-        same = same | (Escalation.patient_id == patient_id)
-    return session.scalar(
-        sa.select(Escalation).where(Escalation.status != "closed", same).order_by(Escalation.keyed_at).with_for_update()
-    )
-
-
-def _join(session: Session, escalation: Escalation, event: events.ScoreStands, now: datetime) -> None:
-    escalation.score = max(escalation.score, event.score)
-    record(session, "escalation", escalation.id, "another score joined", now, score=event.score, why=event.why)
-
-
-def _open(session: Session, call: Call, event: events.ScoreStands, to: str, now: datetime) -> None:
-    settings = settings_of(session)
-    procedure = _latest_procedure(session, call)
-    department = (procedure.department if procedure else "") or roster.EVERYWHERE
-    hours = int((now - procedure.ended_at) / timedelta(hours=1)) if procedure else None
-    escalation = Escalation(
-        id=new_id(),
-        call_id=call.id,
-        patient_id=call.patient_id,
-        procedure_id=procedure.id if procedure else None,
-        to=to,
-        to_index=people.phone_index(to),
-        language=_language(call, settings.hospital.languages[0]),
-        department=department,
-        score=event.score,
-        hours=hours,
-        record_on=call.recording_on,
-        status="open",
-        chain=roster.chain(session, department, settings.escalation.chain, now),
-        keyed_at=event.keyed_at,
-        stored_at=now,
-        promise_at=event.keyed_at + timedelta(seconds=settings.escalation.promise_s),
-        next_step_at=now,
-    )
-    session.add(escalation)
-    session.flush()
-    record(
-        session, "escalation", escalation.id, "opened", now, to_state="open", why=event.why,
-        score=event.score, doctors=len(escalation.chain),
-    )  # fmt: skip
-    events.publish(session, events.EscalationOpened(escalation.id, call.id), now)
-    drive(session, escalation, now)
-
-
-def _language(call: Call, default: str) -> str:
-    return str((call.session or {}).get("language") or default)
-
-
-def _latest_procedure(session: Session, call: Call) -> Procedure | None:
-    """The operation this is about: the follow-up's own, else the caller's latest one."""
-    brief = _brief(session, call)
-    if brief.get("procedure_id"):
-        return session.get(Procedure, uuid.UUID(str(brief["procedure_id"])))
-    if call.patient_id is None:
-        return None
-    return session.scalar(
-        sa.select(Procedure)
-        .where(Procedure.patient_id == call.patient_id, Procedure.status == "active")
-        .order_by(Procedure.ended_at.desc())
-        .limit(1)
-    )
 
 
 # ---- the chain ----------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 retries alike, whoever asked, also before a webhook hands out a Dial.
 
 Rules by kind of ring (docs/design.md section 1):
-- routine (follow-up, SMS): patient alive and at home, consent, do-not-call, window, deadline, caps, pause, lines
+- routine (follow-up, reminder, SMS): patient alive and at home, consent to this kind, do-not-call, a number of
+  theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
 - to a doctor or the operator: on duty, number, lines
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
@@ -15,14 +16,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import phonenumbers
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import calendar, people
+from core import calendar, holidays, people
 from core.house import settings_of
 from core.models import Patient, Pause
 from dialer import lines
@@ -39,7 +40,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | sms | doctor | patient | operator"""
+    """followup | reminder | sms | doctor | patient | operator"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None
@@ -47,10 +48,14 @@ class Ring:
     deadline_at: datetime | None = None
     shift_id: uuid.UUID | None = None
     attempt_id: uuid.UUID | None = None
+    any_hour: bool = False
+    """An SMS that must not wait for the morning."""
+    purposes: tuple[str, ...] = ()
+    """The consents that allow it, if not those of its kind (CONSENT)."""
 
     @property
     def routine(self) -> bool:
-        return self.kind in ("followup", "sms")
+        return self.kind in CONSENT
 
     @property
     def lane(self) -> str:
@@ -63,6 +68,15 @@ class Refused:
     again_at: datetime | None = None
 
 
+CONSENT: dict[str, tuple[str, ...]] = {
+    # kind of routine ring: the purposes that allow it; the first the ledger has a word on decides
+    "followup": ("followup",),
+    "reminder": ("reminder", "followup"),
+    "sms": ("followup", "reminder"),
+}
+PERSON_GONE = frozenset({"deceased", "readmitted", "no_patient", "merged"})
+"""Refusals that say this record is not to be rung at all."""
+
 REASONS: dict[str, str] = {
     "not_live": "the service is not live and the number is not in allow_numbers",
     "bad_number": "the number cannot be a telephone number",
@@ -72,13 +86,16 @@ REASONS: dict[str, str] = {
     "number_in_use": "this number is being rung or is on the line with us",
     "deceased": "the patient has died",
     "readmitted": "the patient is in the hospital again",
-    "no_consent": "the patient has not agreed to follow-up calls",
+    "merged": "the record was merged into another one",
+    "no_patient": "the patient is not on file any more",
+    "no_consent": "the patient has not agreed to calls of this kind",
     "do_not_call": "the number asked not to be called",
+    "not_their_number": "the number is not, or not any more, one this patient is rung at",
     "deadline_passed": "too late for this one",
     "outside_window": "outside calling hours where the patient is",
-    "rings_per_day": "the number was rung often enough today",
+    "quiet_hours": "quiet hours where the patient is",
+    "rings_per_day": "the patient or the number was rung often enough today",
     "off_duty": "the shift is over or has not begun",
-    "no_patient": "the patient is not on file any more",
 }
 
 
@@ -104,13 +121,13 @@ Rule = Callable[[Session, Ring, datetime], Refused | None]
 def _rules(ring: Ring) -> list[Rule]:
     rules: list[Rule] = [_number, _live, _pause]
     if ring.routine:
-        rules += [_patient, _consent, _do_not_call, _deadline, _window]
+        rules += [_patient, _consent, _do_not_call, _their_number, _deadline]
+    if ring.kind == "sms":
+        return rules if ring.any_hour else [*rules, _quiet]
+    if ring.routine:
+        rules += [_window, _rings_today]
     if ring.kind == "doctor":
         rules.append(_on_duty)
-    if ring.kind == "sms":
-        return rules
-    if ring.routine:
-        rules.append(_rings_today)
     return [*rules, _number_free, _line]
 
 
@@ -148,12 +165,18 @@ def person(session: Session, patient_id: uuid.UUID | None) -> Refused | None:
     patient = session.get(Patient, patient_id) if patient_id else None
     if patient is None:
         return Refused("no_patient")
+    if patient.merged_into is not None:
+        return Refused("merged")
     return Refused(patient.status) if patient.status in ("deceased", "readmitted") else None
 
 
 def _consent(session: Session, ring: Ring, now: datetime) -> Refused | None:
     assert ring.patient_id is not None
-    return None if people.has_consent(session, ring.patient_id, "followup") else Refused("no_consent")
+    for purpose in ring.purposes or CONSENT[ring.kind]:
+        word = people.last_word(session, ring.patient_id, purpose)
+        if word is not None:
+            return None if word[0] else Refused("no_consent")
+    return Refused("no_consent")
 
 
 def _do_not_call(session: Session, ring: Ring, now: datetime) -> Refused | None:
@@ -164,35 +187,54 @@ def _deadline(session: Session, ring: Ring, now: datetime) -> Refused | None:
     return Refused("deadline_passed") if ring.deadline_at is not None and now >= ring.deadline_at else None
 
 
+def _their_number(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    """A number the patient is rung at today: not one that has changed hands, and for a child a guardian's."""
+    patient = session.get_one(Patient, ring.patient_id)
+    theirs = people.respondents(session, patient, now.astimezone(ZoneInfo(patient.timezone)).date())
+    index = people.phone_index(ring.to)
+    return None if any(contact.phone_index == index for contact in theirs) else Refused("not_their_number")
+
+
 def _window(session: Session, ring: Ring, now: datetime) -> Refused | None:
     patient = session.get_one(Patient, ring.patient_id)
     if ring.kind == "followup" and people.has_consent(session, patient.id, "night"):
         return None
-    windows = settings_of(session).calling.window
-    if calendar.in_window(now, patient.timezone, windows):
+    hours = holidays.hours(session)
+    if calendar.in_window(now, patient.timezone, hours):
         return None
-    return Refused("outside_window", calendar.next_open(now, patient.timezone, windows))
+    return Refused("outside_window", calendar.next_open(now, patient.timezone, hours))
+
+
+def _quiet(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    zone = session.get_one(Patient, ring.patient_id).timezone
+    start, end = settings_of(session).sms.quiet
+    wall = now.astimezone(ZoneInfo(zone)).time()
+    quiet = start <= wall < end if start < end else wall >= start or wall < end
+    if not quiet:
+        return None
+    return Refused("quiet_hours", calendar.next_at(now, end, zone))
 
 
 def _rings_today(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    zone = ZoneInfo(session.get_one(Patient, ring.patient_id).timezone)
-    today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    rung = (
-        sa.select(sa.func.count())
-        .select_from(Attempt)
-        .where(
-            Attempt.to_index == people.phone_index(ring.to),
-            Attempt.created_at >= today,
-            Attempt.lane == "routine",
-            Attempt.posted_at.is_not(None),
-            Attempt.status != "absent",
-        )
+    """So many rings a day for one patient, whatever the plan, and for one number, whoever shares it
+    (docs/clinical.md section 2, Retries). A ring the carrier never had is none."""
+    zone = session.get_one(Patient, ring.patient_id).timezone
+    day = now.astimezone(ZoneInfo(zone)).date()
+    mine = Attempt.patient_id == ring.patient_id
+    this_number = Attempt.to_index == people.phone_index(ring.to)
+    rung = sa.select(sa.func.count().filter(mine), sa.func.count().filter(this_number)).where(
+        mine | this_number,
+        Attempt.created_at >= calendar.at_wall(day, time.min, zone),
+        Attempt.lane == "routine",
+        Attempt.posted_at.is_not(None),
+        Attempt.status != "absent",
     )
     if ring.attempt_id is not None:
         rung = rung.where(Attempt.id != ring.attempt_id)
-    if (session.scalar(rung) or 0) < settings_of(session).calling.rings_per_day:
+    if max(session.execute(rung).one()) < settings_of(session).calling.rings_per_day:
         return None
-    return Refused("rings_per_day", today + timedelta(days=1))
+    tomorrow = calendar.at_wall(day + timedelta(days=1), time.min, zone)
+    return Refused("rings_per_day", calendar.next_open(tomorrow, zone, holidays.hours(session)))
 
 
 def _on_duty(session: Session, ring: Ring, now: datetime) -> Refused | None:

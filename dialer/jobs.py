@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from core import jobs
 from core.house import House
@@ -35,6 +39,7 @@ def place(house: House, attempt_id: uuid.UUID) -> None:
             url=f"{base}/ivr/call/{attempt.id}",
             status_callback=f"{base}/dialer/attempt/{attempt.id}",
             ring_s=attempt.ring_s,
+            machine_callback=_machine_callback(house, attempt),
         )
     except CarrierRefused as refused:
         with house.transaction() as session:
@@ -45,6 +50,26 @@ def place(house: House, attempt_id: uuid.UUID) -> None:
     else:
         with house.transaction() as session:
             attempts.posted(session, attempt_id, placed.sid, house.clock.now())
+
+
+def _machine_callback(house: House, attempt: Attempt) -> str | None:
+    """Routine rings listen for machines if the hospital wants it; a doctor's phone is asked for a key anyway."""
+    wanted = attempt.lane == "routine" and house.settings.followup.machine_detection
+    return f"{house.settings.public_url}/dialer/amd/{attempt.id}" if wanted else None
+
+
+@jobs.handles(attempts.LEAVE_WORD)
+def leave_word(house: House, attempt_id: uuid.UUID) -> None:
+    """A machine answered a routine ring: say who rang and where to ring back, nothing else, and hang up. Not if
+    somebody has pressed a key after all."""
+    with house.transaction() as session:
+        attempt = session.get(Attempt, attempt_id)
+        call = calls.for_attempt(session, attempt_id)
+        if attempt is None or call is None or call.status not in LIVE_CALL or calls.somebody_is_there(session, call):
+            return
+        twiml = house.service(Interruption).voicemail(session, call, house.clock.now())
+    if call.sid is not None and not house.service(CarrierClient).say_and_hang_up(call.sid, twiml):
+        _settle(house, call)
 
 
 @jobs.handles(attempts.LOOK_ROUTINE)
@@ -153,8 +178,10 @@ def _settle(house: House, call: Call) -> None:
 class Interruption:
     """Words for a caller who is cut short; the prompts belong to ivr, so app.py hands them in."""
 
-    def __init__(self, twiml_by_language: dict[str, str]) -> None:
+    def __init__(self, twiml_by_language: dict[str, str], voicemail: Callable[[Session, Call, datetime], str]) -> None:
         self._twiml = twiml_by_language
+        self.voicemail = voicemail
+        """The document for the machine that answered this call."""
 
     def doctor_is_coming(self, language: str) -> str:
         return self._twiml[language]

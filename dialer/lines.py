@@ -3,6 +3,10 @@
 A placed call is one line from its POST to its end, a Dial leg one more, and inbound calls count. The
 escalation lane may use every line; the routine lane only what leaves `lines_reserved` free, so that a doctor
 and a patient can always be joined (docs/design.md section 4).
+
+The pace has two halves. A routine ring gets a place in the pace when it is placed: one every 1/calls_per_second,
+at most HORIZON ahead, so that rings leave evenly. Just before each POST, of either lane and on any worker, the
+POSTs of the last second are counted once more: above the limit nothing leaves, whatever delayed the ones before.
 """
 
 from __future__ import annotations
@@ -16,6 +20,13 @@ from sqlalchemy.orm import Session
 from core.db import lock
 from core.house import settings_of
 from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Pace
+
+HORIZON = timedelta(seconds=1)
+"""How far ahead a place in the pace is given away: until the timetable looks again, with room."""
+JITTER = timedelta(milliseconds=50)
+"""What may pass between the count and the moment the request reaches the carrier."""
+YIELD = timedelta(milliseconds=250)
+"""How long a routine POST stands back while an escalation waits for its own."""
 
 
 def hold_the_count(session: Session) -> None:
@@ -38,23 +49,64 @@ def has_free(session: Session, lane: str, *, besides: uuid.UUID | None = None) -
     return in_use(session, besides=besides) < limit
 
 
-def routine_turn(session: Session, now: datetime) -> bool:
-    """Take the next place in the pace for a routine POST, if its moment has come. Never reserves ahead."""
+# ---- pace ---------------------------------------------------------------------------------------
+def routine_may(session: Session, now: datetime) -> bool:
+    """Whether it is worth while to look for routine rings at all: a line is free, and a place within the horizon."""
+    next_at = session.scalar(sa.select(Pace.next_at).where(Pace.id == 1))
+    return (next_at is None or next_at <= now + HORIZON) and has_free(session, "routine")
+
+
+def routine_turn(session: Session, now: datetime) -> datetime | None:
+    """Take the next place in the pace for a routine POST: its moment, now or up to HORIZON ahead; None if the
+    places within the horizon are all taken."""
     row = _pace(session, now)
-    if row.next_at > now:
-        return False
-    row.next_at = now + _gap(session)
-    return True
+    turn = max(row.next_at, now)
+    if turn > now + HORIZON:
+        return None
+    row.next_at = turn + _gap(session)
+    return turn
 
 
-def escalation_turn(session: Session, now: datetime) -> None:
-    """An escalation does not wait for the pace; the routine lane waits for it instead."""
+def escalation_turn(session: Session, now: datetime) -> datetime:
+    """An escalation does not wait for a place; the routine rings after it do."""
     row = _pace(session, now)
     row.next_at = max(row.next_at, now) + _gap(session)
+    return now
+
+
+def may_leave(session: Session, lane: str, now: datetime) -> datetime:
+    """When a POST of `lane` may leave: `now`, or later if the last second is full, or if the escalation lane has
+    one waiting. Call it while holding the count."""
+    most, span = _limit(session)
+    recent = session.scalars(
+        sa.select(Attempt.posted_at)
+        .where(Attempt.via == "api", Attempt.posted_at > now - span)
+        .order_by(Attempt.posted_at.desc())
+        .limit(most)
+    ).all()
+    if len(recent) >= most and recent[-1] is not None:
+        return recent[-1] + span
+    if lane == "routine" and _escalation_waits(session):
+        return now + YIELD
+    return now
+
+
+def _escalation_waits(session: Session) -> bool:
+    waiting = sa.exists().where(
+        Attempt.status == "placing", Attempt.lane == "escalation", Attempt.via == "api", Attempt.posted_at.is_(None)
+    )
+    return bool(session.scalar(sa.select(waiting)))
+
+
+def _limit(session: Session) -> tuple[int, timedelta]:
+    """So many POSTs, and no more, in any span of this length."""
+    pace = settings_of(session).calling.calls_per_second
+    return max(1, int(pace)), timedelta(seconds=max(1.0, 1 / pace)) + JITTER
 
 
 def _gap(session: Session) -> timedelta:
-    return timedelta(seconds=1 / settings_of(session).calling.calls_per_second)
+    most, span = _limit(session)
+    return span / most
 
 
 def _pace(session: Session, now: datetime) -> Pace:

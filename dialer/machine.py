@@ -131,6 +131,17 @@ DIAL_WORDS: dict[str, Literal["busy", "no_answer", "failed", "declined"]] = {
 }
 """What a Dial's end means when nobody was bridged: `completed` without a bridge is a callee who turned it down."""
 
+ANSWERED_BY_WORDS: dict[str, str] = {
+    "human": "human",
+    "machine_start": "machine",
+    "machine_end_beep": "machine",
+    "machine_end_silence": "machine",
+    "machine_end_other": "machine",
+    "fax": "fax",
+    "unknown": "unknown",
+}
+"""Who the carrier believes answered (docs/twilio.md 2.9, 5); `unknown` is treated as a person."""
+
 OUTCOMES: dict[str, str] = {
     "answered": "somebody or something picked up",
     "no_answer": "it rang out",
@@ -175,6 +186,14 @@ def message_word(carrier_status: str) -> str:
         return MESSAGE_WORDS[carrier_status]
     except KeyError:
         raise UnknownWord(carrier_status) from None
+
+
+def answered_by_word(carrier_word: str) -> str:
+    """Our word for what the carrier's machine detection says. Raises UnknownWord."""
+    try:
+        return ANSWERED_BY_WORDS[carrier_word]
+    except KeyError:
+        raise UnknownWord(carrier_word) from None
 
 
 def final_outcome(call_status: str, *, answered: bool, sip_code: str = "") -> str:

@@ -75,15 +75,17 @@ class Attempt(Base):
             postgresql_where=sa.text("status IN ('placing','in_doubt','placed','ringing','answered')"),
         ),
         sa.Index("ix_attempts_number_day", "to_index", "created_at"),
+        sa.Index("ix_attempts_patient_day", "patient_id", "created_at"),
+        sa.Index("ix_attempts_posted", "posted_at", postgresql_where=sa.text("via = 'api'")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    """followup | doctor | patient | operator"""
+    """followup | reminder | doctor | patient | operator"""
     lane: Mapped[str]
     """routine | escalation"""
     via: Mapped[str]
-    """api | dial"""
+    """api | dial | inbound (a patient who rang back after a missed ring and gave the interview)"""
     subject_id: Mapped[uuid.UUID | None]
     """The follow-up or escalation this ring is for."""
     parent_call_id: Mapped[uuid.UUID | None]
@@ -116,6 +118,8 @@ class Attempt(Base):
     answered_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     last_seq: Mapped[int] = mapped_column(default=-1)
+    answered_by: Mapped[str | None]
+    """What the carrier's machine detection believes: human | machine | fax | unknown. A hint, never trusted."""
 
 
 class Refusal(Base):
@@ -153,7 +157,7 @@ class Message(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    """recovery"""
+    """recovery | night_notice | missed | reminder | reminder_child | medicine"""
     subject_id: Mapped[uuid.UUID | None]
     patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
     to: Mapped[str] = mapped_column(Encrypted("messages.to"))
@@ -167,6 +171,27 @@ class Message(Base):
     posted_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     sid: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    clinical: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Part of somebody's treatment: when it cannot be delivered a nurse is told."""
+    give_up_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """Not sent any more after this, such as a reminder of a visit that has begun; null: dialer.sms.GATE_GIVES_UP."""
+
+
+class InboundMessage(Base):
+    """An SMS somebody sent us."""
+
+    __tablename__ = "inbound_messages"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    sid: Mapped[str] = mapped_column(unique=True)
+    sender: Mapped[str] = mapped_column(Encrypted("inbound_messages.sender"))
+    sender_index: Mapped[bytes] = mapped_column(index=True)
+    body: Mapped[str] = mapped_column(Encrypted("inbound_messages.body"))
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
+    """Null when nobody on file, or more than one person, has this number."""
+    meaning: Mapped[str]
+    """stop | start | text"""
+    at: Mapped[datetime] = mapped_column(AwareDateTime)
 
 
 class Shift(Base):
@@ -211,7 +236,10 @@ class Escalation(Base):
     """The number at which the patient waits for the doctor."""
     language: Mapped[str]
     department: Mapped[str]
-    score: Mapped[int]
+    score: Mapped[int | None]
+    """Null when a red flag was raised and no pain score stands."""
+    flags: Mapped[list[str]] = mapped_column(JSONB, default=list, server_default=sa.text("'[]'::jsonb"))
+    """Keys of the questions whose answers were red flags (flows/questions.yaml)."""
     hours: Mapped[int | None]
     """Whole hours since the operation ended; null for a caller who is not on file."""
     record_on: Mapped[bool]

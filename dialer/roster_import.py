@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import tables
+from core import sheets, tables
 from core.db import blind
 from core.house import House, settings_of
 from core.models import new_id, record
@@ -23,7 +23,7 @@ REQUIRED = ("department", "tier", "doctor", "phone", "start", "end")
 def import_roster(house: House, path: Path, now: datetime, *, dry_run: bool = False) -> list[RowReport]:
     """Import the file; the same shift imported again is updated or left. Raises FileProblem."""
     reports = []
-    for position, (number, values) in enumerate(tables.read_csv(path, COLUMNS, REQUIRED)):
+    for position, (number, values) in enumerate(sheets.read_table(path, COLUMNS, REQUIRED, "roster")):
         try:
             with house.transaction() as session:
                 report = _row(session, number, position, values, now)

@@ -1,4 +1,7 @@
-"""SMS: planned rows with an hour, sent once. Only writer of a message's status."""
+"""SMS: planned rows with an hour, sent once. Only writer of a message's status.
+
+A message of a treatment that cannot be delivered becomes work for a nurse, once; whoever planned it is told too.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import jobs, people
+from core import events, jobs, people
 from core.house import settings_of
 from core.models import new_id, record
 from dialer import gate
@@ -20,6 +23,19 @@ LOOK = jobs.declare("look_message", "sms")
 
 POST_GRACE = timedelta(seconds=20)
 TOO_MANY_REQUESTS = 20429
+OPTED_OUT = 21610
+"""The carrier's code for a number that answered STOP (docs/twilio.md 1.7)."""
+ANY_HOUR = frozenset({"night_notice"})
+"""Kinds that must not wait for the end of the quiet hours."""
+PURPOSES: dict[str, tuple[str, ...]] = {
+    # kind of message: the consents that allow it (gate.Ring.purposes); the rest belong to the follow-up
+    "reminder": ("reminder", "followup"),
+    "medicine": ("reminder",),
+    "reminder_child": ("family",),
+}
+FAILED = frozenset({"failed", "undelivered"})
+CANNOT_ARRIVE = frozenset({"bad_number", "premium_number", "not_their_number", "deadline_passed"})
+"""The gate's refusals that mean a message did not arrive, and not that the patient wants none."""
 GATE_GIVES_UP = timedelta(days=2)
 """A message whose hour passed this long ago is not sent any more: it would only confuse."""
 
@@ -34,8 +50,11 @@ def plan(
     body: str,
     due_at: datetime,
     now: datetime,
+    clinical: bool = False,
+    give_up_at: datetime | None = None,
 ) -> Message:
-    """One message of this kind per subject: planning it again changes nothing."""
+    """One message of this kind per subject: planning it again changes nothing. `clinical`: part of a treatment, so
+    that a nurse is told when it cannot be delivered. Not sent after `give_up_at` (default: GATE_GIVES_UP)."""
     existing = session.scalar(sa.select(Message).where(Message.subject_id == subject_id, Message.kind == kind))
     if existing is not None:
         return existing
@@ -50,11 +69,31 @@ def plan(
         status="planned",
         due_at=due_at,
         created_at=now,
+        clinical=clinical,
+        give_up_at=give_up_at,
     )
     session.add(message)
     session.flush()
     record(session, "message", message.id, "planned", now, to_state="planned", message=kind)
     return message
+
+
+def cancel(session: Session, subject_id: uuid.UUID, kind: str, why: str, now: datetime) -> bool:
+    """Take back a message that has not left; False if there is none, or it is too late."""
+    wanted = Message.subject_id == subject_id, Message.kind == kind
+    return _cancel(session, wanted, why, now) > 0
+
+
+def cancel_to(session: Session, number: str, why: str, now: datetime) -> int:
+    """Take back everything that has not left for this number. Returns how many."""
+    return _cancel(session, (Message.to_index == people.phone_index(number),), why, now)
+
+
+def _cancel(session: Session, wanted: tuple[sa.ColumnElement[bool], ...], why: str, now: datetime) -> int:
+    rows = session.scalars(
+        sa.select(Message).where(*wanted, Message.status == "planned").order_by(Message.id).with_for_update()
+    ).all()
+    return sum(_move(session, message, "cancelled", now, why=why) for message in rows)
 
 
 def due(session: Session, now: datetime, limit: int = 100) -> int:
@@ -77,12 +116,20 @@ def claim(session: Session, message_id: uuid.UUID, now: datetime) -> Message | N
     message = _locked(session, message_id)
     if message is None or message.status != "planned":
         return None
+    give_up_at = message.give_up_at or message.created_at + GATE_GIVES_UP
+    if now >= give_up_at:
+        # Asked before the gate, whose `not_live` and `paused` would hold it for ever.
+        _move(session, message, "cancelled", now, why="deadline_passed")
+        _did_not_arrive(session, message, now, work=True)
+        return None
     ring = gate.Ring(
         "sms",
         message.to,
         message.id,
         patient_id=message.patient_id,
-        deadline_at=message.created_at + GATE_GIVES_UP,
+        deadline_at=give_up_at,
+        any_hour=message.kind in ANY_HOUR,
+        purposes=PURPOSES.get(message.kind, ("followup",)),
     )
     refused = gate.may_dial(session, ring, now)
     if refused is None:
@@ -92,6 +139,7 @@ def claim(session: Session, message_id: uuid.UUID, now: datetime) -> Message | N
         return message
     if refused.again_at is None:
         _move(session, message, "cancelled", now, why=refused.reason)
+        _did_not_arrive(session, message, now, work=refused.reason in CANNOT_ARRIVE)
     else:
         message.due_at = refused.again_at
     return None
@@ -113,7 +161,7 @@ def refused(session: Session, message_id: uuid.UUID, code: int, now: datetime) -
         _move(session, message, "not_found", now, why=f"carrier code {code}")
         message.due_at = now + POST_GRACE
     else:
-        _move(session, message, "failed", now, why=f"carrier code {code}")
+        _carrier_moves(session, message, "failed", now, code)
 
 
 def looked(session: Session, message_id: uuid.UUID, sid: str | None, word: str | None, now: datetime) -> None:
@@ -132,7 +180,8 @@ def looked(session: Session, message_id: uuid.UUID, sid: str | None, word: str |
         message.due_at = now
     else:
         message.sid = sid
-        _move(session, message, "sent" if word == "sending" else str(word), now, why="found in the carrier's list")
+        event = "sent" if word == "sending" else str(word)
+        _carrier_moves(session, message, event, now, why="found in the carrier's list")
 
 
 def sids_to(session: Session, to_index: bytes) -> set[str]:
@@ -141,11 +190,37 @@ def sids_to(session: Session, to_index: bytes) -> set[str]:
     return {sid for sid in session.scalars(known) if sid}
 
 
-def carrier_says(session: Session, message_id: uuid.UUID, sid: str, word: str, now: datetime) -> None:
+def carrier_says(
+    session: Session, message_id: uuid.UUID, sid: str, word: str, now: datetime, code: int | None = None
+) -> None:
+    """A status callback, in our words; `code` is its ErrorCode, the reason of a failure (docs/twilio.md 1.5)."""
     message = _locked(session, message_id)
     if message is not None:
         message.sid = message.sid or sid
-        _move(session, message, word, now)
+        _carrier_moves(session, message, word, now, code)
+
+
+def _carrier_moves(
+    session: Session, message: Message, event: str, now: datetime, code: int | None = None, why: str = ""
+) -> None:
+    """A move the carrier caused. A failure is told once, because no move leads out of one."""
+    moved = _move(session, message, event, now, why=why or (f"carrier code {code}" if code else ""))
+    if not moved or message.status not in FAILED:
+        return
+    if code == OPTED_OUT:
+        # Whoever holds this number told the carrier to stop, and no message of ours will ever get through.
+        people.add_do_not_call(session, message.to, "sms", now)
+        cancel_to(session, message.to, "the number has opted out", now)
+    _did_not_arrive(session, message, now, work=True)
+
+
+def _did_not_arrive(session: Session, message: Message, now: datetime, *, work: bool) -> None:
+    """Tell whoever planned it; a nurse too, if it was part of a treatment."""
+    failed = events.MessageFailed(message.id, message.kind, message.subject_id, message.patient_id, message.clinical)
+    events.publish(session, failed, now)
+    if work and message.clinical:
+        wanted = events.WorkWanted("sms_failed", message.patient_id, message.subject_id, message.why or message.status)
+        events.publish(session, wanted, now)
 
 
 def _locked(session: Session, message_id: uuid.UUID) -> Message | None:

@@ -16,7 +16,8 @@ from core.webhook import house, signed_blueprint
 from dialer import attempt as attempts
 from dialer import call as calls
 from dialer import sms
-from dialer.machine import UnknownWord, call_word, message_word
+from dialer.machine import UnknownWord, answered_by_word, call_word, message_word
+from dialer.models import Attempt
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,22 @@ def attempt_status(attempt_id: uuid.UUID) -> Response | tuple[str, int]:
     return NOTHING_TO_SAY
 
 
+@blueprint.post("/dialer/amd/<uuid:attempt_id>")
+def machine_detected(attempt_id: uuid.UUID) -> Response | tuple[str, int]:
+    """What the carrier believes answered a ring of ours (docs/twilio.md 2.9). A hint: it never ends a call in which
+    a key was pressed, and nothing clinical depends on it."""
+    try:
+        word = answered_by_word(request.form.get("AnsweredBy", ""))
+    except UnknownWord:
+        _count_unknown(attempt_id, request.form.get("AnsweredBy", ""))
+        return NOTHING_TO_SAY
+    with house().transaction() as session:
+        attempt = attempts.locked(session, attempt_id)
+        if attempt is not None and attempt.sid in (None, request.form.get("CallSid")):
+            attempts.answered_by(session, attempt, word, house().clock.now())
+    return NOTHING_TO_SAY
+
+
 @blueprint.post("/dialer/call/<uuid:call_id>")
 def call_status(call_id: uuid.UUID) -> Response | tuple[str, int]:
     """The end of an inbound call we asked to be told of."""
@@ -61,7 +78,12 @@ def call_status(call_id: uuid.UUID) -> Response | tuple[str, int]:
     if word is not None:
         with house().transaction() as session:
             call = calls.locked(session, call_id)
-            if call is not None and call.sid == request.form.get("CallSid"):
+            if call is None or call.sid != request.form.get("CallSid"):
+                return NOTHING_TO_SAY
+            ring = session.get(Attempt, call.attempt_id) if call.attempt_id is not None else None
+            if ring is not None:  # a patient who rang back: the ring it stands for ends with it
+                attempts.carrier_says(session, ring, word, house().clock.now())
+            else:
                 calls.carrier_says(session, call, word, house().clock.now())
     return NOTHING_TO_SAY
 
@@ -75,7 +97,8 @@ def message_status(message_id: uuid.UUID) -> Response | tuple[str, int]:
         _count_unknown(message_id, request.form.get("MessageStatus", ""))
         return NOTHING_TO_SAY
     with house().transaction() as session:
-        sms.carrier_says(session, message_id, request.form.get("MessageSid", ""), word, house().clock.now())
+        code = _number(request.form.get("ErrorCode"))
+        sms.carrier_says(session, message_id, request.form.get("MessageSid", ""), word, house().clock.now(), code)
     return NOTHING_TO_SAY
 
 

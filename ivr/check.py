@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ivr.flow import Flow, broken_targets
+from ivr.flow import Flow, broken_continuations, broken_targets
 from ivr.nodes import (
     Branch,
     Bye,
     Condition,
     Confirm,
     Connect,
+    Continue,
     InOther,
     Join,
     Menu,
     Node,
     Notice,
     Number,
+    Questions,
     Say,
     Spoken,
     Take,
@@ -29,7 +31,15 @@ from ivr.nodes import (
 )
 from ivr.prompts import DERIVED, Prompts, variables
 
-ANSWERABLE = (Notice, Menu, Number, Confirm)
+ANSWERABLE = (Notice, Menu, Questions, Number, Confirm)
+FACTS_OF = {
+    "score_at_threshold": ("threshold",),
+    "score_for_nurse": ("threshold", "nurse_from"),
+    "may_record": ("recording_on",),
+    "nurse_wanted": (),
+    "proxy": (),
+}
+"""Which facts a condition without a name looks at."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class _Use:
 
 
 def check_flows(flows: Mapping[str, Flow], prompts: Prompts) -> list[str]:
-    problems = _language_problems(prompts)
+    problems = [*_language_problems(prompts), *broken_continuations(flows), *_sign_problems(flows, prompts)]
     for flow in flows.values():
         found = broken_targets(flow)
         if not found:  # the graph can only be walked when every edge leads somewhere
@@ -69,8 +79,18 @@ def _language_problems(prompts: Prompts) -> list[str]:
     return problems
 
 
+def _sign_problems(flows: Mapping[str, Flow], prompts: Prompts) -> Iterator[str]:
+    """What a doctor is rung for must have a doctor's words."""
+    asked = next((flow.asked.questions for flow in flows.values() if flow.asks()), {})
+    for key, question in asked.items():
+        if any(meaning.level in ("A", "B") for meaning in question.keys.values()):
+            for voice in prompts.voices.values():
+                if f"sign_{key}" not in voice.prompts:
+                    yield f"{voice.language}.yaml: sign_{key}: the doctor's word for the question is missing"
+
+
 def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
-    for use in _uses(node):
+    for use in _uses(flow, node):
         for voice in prompts.voices.values():
             if use.prompt not in voice.prompts:
                 yield f"speaks '{use.prompt}', which {voice.language}.yaml does not have"
@@ -79,18 +99,30 @@ def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
                 if why := _variable_problem(flow, name, use.known):
                     yield f"speaks '{use.prompt}' with {{{name}}} ({voice.language}), {why}"
     for condition in _conditions(node):
-        fact = {"score_at_threshold": "threshold", "may_record": "recording_on"}.get(condition.kind, condition.name)
-        if fact not in flow.facts:
-            yield f"asks about the fact '{fact}', which the flow does not declare"
+        for fact in FACTS_OF.get(condition.kind, (condition.name,)):
+            if fact not in flow.facts:
+                yield f"asks about the fact '{fact}', which the flow does not declare"
+    if isinstance(node, Questions):
+        yield from _questions_problems(flow, node)
     if isinstance(node, Number) and node.kind == "month_day" and "birth_mmdd" not in flow.facts:
         yield "asks for the birthday, but the flow does not declare the fact 'birth_mmdd'"
-    if not isinstance(node, Connect | Branch | Join) and not node.speak:
-        if isinstance(node, ANSWERABLE):
-            yield "asks for keys without a word"
-        elif isinstance(node, Take):
-            yield "beeps without a word"
-        elif isinstance(node, Bye) and not node.silent:
-            yield "hangs up without a word"
+    if isinstance(node, Notice | Menu | Number | Confirm) and not node.speak:
+        yield "asks for keys without a word"
+    elif isinstance(node, Take) and not node.speak:
+        yield "beeps without a word"
+    elif isinstance(node, Bye) and not node.speak and not node.silent:
+        yield "hangs up without a word"
+
+
+def _questions_problems(flow: Flow, node: Questions) -> Iterator[str]:
+    for fact in ("questions", "answered"):
+        if fact not in flow.facts:
+            yield f"asks what is in the fact '{fact}', which the flow does not declare"
+    for key, question in flow.asked.questions.items():
+        if question.scored and key not in node.scores:
+            yield f"has no node under 'scores' for '{key}', which is answered by a score"
+        for taken in sorted(node.keys.keys() & question.keys.keys()):
+            yield f"key {taken} means something else at the question '{key}'"
 
 
 def _variable_problem(flow: Flow, name: str, known: str) -> str | None:
@@ -106,12 +138,18 @@ def _variable_problem(flow: Flow, name: str, known: str) -> str | None:
     return None
 
 
-def _uses(node: Node) -> Iterator[_Use]:
-    speeches: list[Sequence[Spoken]] = [] if isinstance(node, Join | Branch) else [node.speak]
+def _uses(flow: Flow, node: Node) -> Iterator[_Use]:
+    if isinstance(node, Join | Branch | Continue | Questions):
+        speeches: list[Sequence[Spoken]] = []
+    else:
+        speeches = [node.speak]
+    if isinstance(node, Questions):
+        asked = flow.asked.questions.values()
+        speeches += [node.passed, tuple(question.speak for question in asked if question.speak)]
     if isinstance(node, Notice):
         speeches.append(node.declined)
     if isinstance(node, Confirm):
-        speeches += [node.one, node.ten]
+        speeches += [node.one, node.ten, node.band]
     for item in (item for speech in speeches for item in speech):
         if isinstance(item, When):
             known = item.if_.name if item.if_.kind == "known" else ""
@@ -121,7 +159,7 @@ def _uses(node: Node) -> Iterator[_Use]:
             yield _Use(item.other)
         else:
             yield _Use(item)
-    if isinstance(node, Menu | Confirm):
+    if isinstance(node, Menu | Confirm | Questions):
         yield from (_Use(node.invalid), _Use(node.silent))
     if isinstance(node, Number):
         yield from (_Use(key) for key in (node.wrong, node.silent, node.zero) if key)
@@ -130,14 +168,16 @@ def _uses(node: Node) -> Iterator[_Use]:
 def _conditions(node: Node) -> Iterator[Condition]:
     if isinstance(node, Branch):
         yield node.if_
-    elif not isinstance(node, Join):
+    elif not isinstance(node, Join | Continue | Questions):
         yield from (item.if_ for item in node.speak if isinstance(item, When))
 
 
 # ---- ways through the flow ---------------------------------------------------------------------------
 def _ways_out(flow: Flow, node: Node) -> set[str]:
     out = set(edges(node).values())
-    asks_person = isinstance(node, Number | Confirm) or (isinstance(node, Menu) and "operator" in node.globals)
+    asks_person = isinstance(node, Number | Confirm) or (
+        isinstance(node, Menu | Questions) and "operator" in node.globals
+    )
     if asks_person and flow.operator:
         out.add(flow.operator)
     return out
@@ -162,7 +202,7 @@ def _reachable(flow: Flow) -> set[str]:
 
 def _graph_problems(flow: Flow) -> Iterator[str]:
     reachable = _reachable(flow)
-    ends = _reaches(flow, (n for n, node in flow.nodes.items() if isinstance(node, Bye | Join)))
+    ends = _reaches(flow, (n for n, node in flow.nodes.items() if isinstance(node, Bye | Join | Continue)))
     helps = _reaches(flow, (n for n, node in flow.nodes.items() if _is_help(node)))
     for name, node in flow.nodes.items():
         if name not in reachable:
@@ -193,6 +233,8 @@ def _silent_ways(node: Node) -> set[str]:
     match node:
         case Menu() | Number():
             return {node.failed.to}
+        case Questions():
+            return {node.failed.to, node.next}  # each question is left after its tries, so the list comes to its end
         case Confirm():
             return {node.next}
         case Take():

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime
+from datetime import date, datetime, time
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import phonenumbers
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import people
-from core.house import settings_of
+from core.house import of, settings_of
 from core.models import Patient
 from dialer import roster
 from dialer.models import Attempt, Call, Escalation
+from ivr import spoken
+from ivr.book import Book
+from ivr.models import Answer
+from ivr.ringback import RingBack
 from ivr.talk import Fact
 
 SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
@@ -24,6 +30,7 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     build = {
         "hotline": _hotline,
         "followup": _followup,
+        "reminder": _reminder,
         "doctor": _doctor,
         "patient": _patient_join,
         "operator": _operator_join,
@@ -51,13 +58,27 @@ def _in_each_language(session: Session, name: str) -> dict[str, Fact]:
 
 
 def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    patient = session.get(Patient, call.patient_id) if call.patient_id else None
     return {
         **_house(session, roster.EVERYWHERE, now),
         **_in_each_language(session, "hospital"),
         "threshold": settings_of(session).followup.threshold,
         "withheld": not call.party,
         "known": _gets_messages(session, call),
+        "ring_back": _may_ring_back(session, call, now),
+        "slow": patient is not None and _is_old(session, patient, now),
     }
+
+
+def _may_ring_back(session: Session, call: Call, now: datetime) -> bool:
+    """Whether this number missed a ring of ours. Asked only while the offer can still be made: at the beginning."""
+    keeper = of(session).services.get(RingBack)
+    return keeper is not None and bool(call.party) and call.turn <= 2 and bool(keeper.waiting(session, call.party, now))
+
+
+def _is_old(session: Session, patient: Patient, now: datetime) -> bool:
+    years, slow_age = people.age(patient, _today(patient, now)), settings_of(session).followup.slow_age
+    return years is not None and 0 < slow_age <= years
 
 
 def _gets_messages(session: Session, call: Call) -> bool:
@@ -69,10 +90,10 @@ def _gets_messages(session: Session, call: Call) -> bool:
     )
 
 
-def _followup(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
-    attempt = session.get_one(Attempt, call.attempt_id)
-    patient = session.get_one(Patient, call.patient_id)
+def _called(session: Session, call: Call, attempt: Attempt, patient: Patient, now: datetime) -> dict[str, Fact]:
+    """What every call of ours to a patient is told: whom it is for, and who we are to a stranger."""
     department = str(attempt.brief.get("department") or roster.EVERYWHERE)
+    guardian = bool(attempt.brief.get("guardian", people.is_minor(session, patient, _today(patient, now))))
     return {
         **_house(session, department, now),
         **_in_each_language(session, "sender"),
@@ -81,7 +102,74 @@ def _followup(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "surname": people.surname(patient.name),
         "sex": _sex(patient),
         "birth_mmdd": people.birth_mmdd(patient) or "",
-        "threshold": int(attempt.brief["threshold"]),
+        "guardian": guardian,
+        "slow": bool(attempt.brief.get("slow", _is_old(session, patient, now))),
+    }
+
+
+def _followup(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    attempt = session.get_one(Attempt, call.attempt_id)
+    patient = session.get_one(Patient, call.patient_id)
+    brief = attempt.brief
+    threshold = int(brief["threshold"])
+    told = _called(session, call, attempt, patient, now)
+    listed = brief.get("questions")
+    asked = listed if listed is not None else of(session).service(Book).questions.of_wave(str(brief.get("wave", "")))
+    return {
+        **told,
+        "threshold": threshold,
+        "nurse_from": int(brief.get("nurse_from", threshold)),
+        "relative_ok": _relative_may_answer(session, patient, bool(told["guardian"])),
+        "questions": " ".join(str(key) for key in asked),
+        **_told_before(session, call, attempt, threshold),
+    }
+
+
+def _relative_may_answer(session: Session, patient: Patient, guardian: bool) -> bool:
+    """A relative is registered, and the patient agreed to it or is a child (docs/clinical.md 2, Proxy)."""
+    relatives = [contact for contact in people.contacts_of(session, patient.id) if contact.relation != people.SELF]
+    return bool(relatives) and (guardian or people.has_consent(session, patient.id, "family"))
+
+
+def _told_before(session: Session, call: Call, attempt: Attempt, threshold: int) -> dict[str, Fact]:
+    """What earlier calls of this follow-up have answered: it is not asked again."""
+    rows = session.scalars(
+        sa.select(Answer).where(
+            Answer.subject_id == attempt.subject_id,
+            Answer.subject_id.is_not(None),
+            Answer.call_id != call.id,
+            Answer.replaced_at.is_(None),
+        )
+    ).all()
+    keys = {row.question for row in rows}
+    nurse_from = int(attempt.brief.get("nurse_from", threshold))
+    return {
+        "answered": " ".join(sorted(keys - {"pain", "message", "open"})),
+        "pain_known": "pain" in keys,
+        "nurse_due": any(row.level == "C" or _is_for_nurse(row, nurse_from, threshold) for row in rows),
+        "resumed": bool(keys - {"message", "open"}),
+    }
+
+
+def _is_for_nurse(row: Answer, nurse_from: int, threshold: int) -> bool:
+    return row.question in ("pain", "pain_moving") and nurse_from <= int(row.value) < threshold
+
+
+def _reminder(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    attempt = session.get_one(Attempt, call.attempt_id)
+    patient = session.get_one(Patient, call.patient_id)
+    visit: dict[str, Any] = attempt.brief["appointment"]
+    told = _called(session, call, attempt, patient, now)
+    day, at = date.fromisoformat(str(visit["day"])), time.fromisoformat(str(visit["time"]))
+    for language in settings_of(session).hospital.languages:
+        told[f"day.{language}"], told[f"time.{language}"] = spoken.day(day, language), spoken.time(at, language)
+    return {
+        **told,
+        "day": day.isoformat(),
+        "time": at.isoformat("minutes"),
+        "dept": str(visit.get("department") or ""),
+        "place": str(visit.get("place") or ""),
+        "fasting": bool(visit.get("fasting")),
     }
 
 
@@ -90,7 +178,8 @@ def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     raised = session.get_one(Escalation, attempt.subject_id)
     told: dict[str, Fact] = {
         "known": raised.patient_id is not None,
-        "score": raised.score,
+        **({"score": raised.score} if raised.score is not None else {}),
+        **_signs(session, raised),
         "dept": "" if raised.department == roster.EVERYWHERE else raised.department,
         "recording_on": raised.record_on,
     }
@@ -103,6 +192,21 @@ def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         if years is not None:
             told["age"] = years
     return told
+
+
+def _signs(session: Session, raised: Escalation) -> dict[str, Fact]:
+    """The red flags of an escalation in a doctor's words, one text per language."""
+    if not raised.flags:
+        return {}
+    voices = of(session).service(Book).prompts.voices
+    said = {
+        language: ("、" if language.startswith("zh") else ", ").join(
+            voice.prompts.get(f"sign_{flag}", flag.replace("_", " ")) for flag in raised.flags
+        )
+        for language, voice in voices.items()
+    }
+    by_language: dict[str, Fact] = {f"signs.{language}": words for language, words in said.items()}
+    return {"signs": next(iter(said.values())), **by_language}
 
 
 def _patient_join(session: Session, call: Call, now: datetime) -> dict[str, Fact]:

@@ -15,7 +15,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from ivr.nodes import Name, Node, Shape, edges, needs_operator
+from ivr import questions
+from ivr.nodes import Continue, Name, Node, Questions, Shape, edges, needs_operator
+from ivr.questions import Questionnaire
 from ivr.talk import Facts
 
 FactKind = Literal["text", "number", "flag", "phone", "text?", "number?", "flag?", "phone?"]
@@ -39,6 +41,11 @@ class Flow(Shape):
     inbound: bool = False
     facts: dict[Name, FactKind] = Field(default_factory=dict)
     nodes: dict[Name, Annotated[Node, Field(discriminator="type")]]
+    asked: Questionnaire = Questionnaire()
+    """What its `questions` nodes ask; not part of the flow's own file."""
+
+    def asks(self) -> bool:
+        return any(isinstance(node, Questions) for node in self.nodes.values())
 
     def fact_problems(self, facts: Facts) -> list[str]:
         """What the house forgot or gave in the wrong type; localised names (`sender.en`) are extra."""
@@ -110,8 +117,9 @@ def first_sentence(file: str, error: ValidationError) -> str:
 
 def parse_flow(raw: Mapping[str, Any], file: str) -> Flow:
     """A flow from its parsed file; targets are not looked at here (see `broken_targets`)."""
-    if "version" in raw:
-        raise FlowError(f"{file}: version: is computed from the content, do not write it")
+    for written in ("version", "asked"):
+        if written in raw:
+            raise FlowError(f"{file}: {written}: is computed from the content, do not write it")
     # sorted JSON, so that a comment or a moved node is not a new version
     canonical = json.dumps(raw, sort_keys=True, ensure_ascii=False, default=str)
     version = hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:12]
@@ -122,14 +130,54 @@ def parse_flow(raw: Mapping[str, Any], file: str) -> Flow:
 
 
 def load_flows(directory: Path) -> dict[str, Flow]:
+    """Every flow of a folder, those with a `questions` node together with questions.yaml."""
     flows: dict[str, Flow] = {}
+    asked = load_questions(directory)
     for path in sorted(directory.glob("*.yaml")):
+        if path.name == questions.FILE:
+            continue
         flow = parse_flow(read_yaml(path), path.name)
         if flow.name != path.stem:
             raise FlowError(f"{path.name}: name: is '{flow.name}', but must be the file's name")
+        if flow.asks():
+            flow = _with_questions(flow, asked, path.name)
         for problem in broken_targets(flow):
             raise FlowError(problem.replace(f"{flow.name}:", f"{path.name}:", 1))
         flows[flow.name] = flow
     if not flows:
         raise FlowError(f"{directory}: holds no flow")
+    for problem in broken_continuations(flows):
+        raise FlowError(problem)
     return flows
+
+
+def load_questions(directory: Path) -> Questionnaire | None:
+    """`questions.yaml` of a folder of flows; None when it has none."""
+    path = directory / questions.FILE
+    if not path.exists():
+        return None
+    raw = read_yaml(path)
+    try:
+        return questions.parse(raw)
+    except ValidationError as error:
+        raise FlowError(first_sentence(path.name, error)) from error
+    except ValueError as error:
+        raise FlowError(str(error)) from error
+
+
+def _with_questions(flow: Flow, asked: Questionnaire | None, file: str) -> Flow:
+    """The flow as it runs; another set of questions is another version of it."""
+    if asked is None:
+        raise FlowError(f"{file}: asks questions, but there is no {questions.FILE} beside it")
+    version = hashlib.sha256(f"{flow.version} {asked.version}".encode()).hexdigest()[:12]
+    return flow.model_copy(update={"asked": asked, "version": version})
+
+
+def broken_continuations(flows: Mapping[str, Flow]) -> list[str]:
+    """Places in other flows that do not exist, as sentences."""
+    return [
+        f"{flow.name}: {name}: goes on in {node.flow} at '{node.node}', which does not exist"
+        for flow in flows.values()
+        for name, node in flow.nodes.items()
+        if isinstance(node, Continue) and (node.flow not in flows or node.node not in flows[node.flow].nodes)
+    ]

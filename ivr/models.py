@@ -20,7 +20,10 @@ class Answer(Base):
     """
 
     __tablename__ = "answers"
-    __table_args__ = (sa.Index("ix_answers_call", "call_id", "keyed_at"),)
+    __table_args__ = (
+        sa.Index("ix_answers_call", "call_id", "keyed_at"),
+        sa.Index("ix_answers_subject", "subject_id", "keyed_at"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     call_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("calls.id"))
@@ -37,3 +40,13 @@ class Answer(Base):
     keyed_at: Mapped[datetime] = mapped_column(AwareDateTime)
     confirmed_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     replaced_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    respondent: Mapped[str] = mapped_column(default="self", server_default="self")
+    """self | proxy: a registered relative who answered for the patient."""
+    level: Mapped[str] = mapped_column(default="", server_default="")
+    """A | B | C: the red flag this answer is (docs/clinical.md section 2); empty for none."""
+    corrects_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("answers.id"))
+    """The answer this row puts right; the original stays as it was."""
+    corrected_by: Mapped[str] = mapped_column(default="", server_default="")
+    """Login of the nurse."""
+    correction: Mapped[str | None] = mapped_column(Encrypted("answers.correction"))
+    """Why, in the nurse's words."""

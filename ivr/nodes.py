@@ -29,22 +29,27 @@ class Shape(BaseModel):
 
 # ---- the small parts of a node -------------------------------------------------------------------
 class Condition(Shape):
-    """`score_at_threshold`, `may_record` (recording is on and was not declined), `fact withheld` (true now), or
-    `known age` (given and not blank)."""
+    """`score_at_threshold` (the doctor's), `score_for_nurse` (below it, but a nurse's), `nurse_wanted` (such a score,
+    or a warning sign of level C), `may_record` (recording is on and was not declined), `proxy` (a relative answers),
+    `fact withheld` (true now), or `known age` (given and not blank)."""
 
-    kind: Literal["score_at_threshold", "may_record", "fact", "known"]
+    kind: Literal["score_at_threshold", "score_for_nurse", "nurse_wanted", "may_record", "proxy", "fact", "known"]
     name: str = ""
+
+
+ALONE = ("score_at_threshold", "score_for_nurse", "nurse_wanted", "may_record", "proxy")
+"""Conditions without a name."""
 
 
 def _condition(raw: Any) -> Any:
     if not isinstance(raw, str):
         return raw
     kind, _, name = raw.partition(" ")
-    if kind in {"score_at_threshold", "may_record"} and not name:
+    if kind in ALONE and not name:
         return {"kind": kind}
     if kind in {"fact", "known"} and name.isidentifier():
         return {"kind": kind, "name": name}
-    raise ValueError(f"'{raw}' is not a condition (score_at_threshold | may_record | fact NAME | known NAME)")
+    raise ValueError(f"'{raw}' is not a condition ({' | '.join(ALONE)} | fact NAME | known NAME)")
 
 
 If = Annotated[Condition, BeforeValidator(_condition)]
@@ -125,6 +130,7 @@ class Menu(Shape):
     globals: tuple[GlobalKey, ...] = ()
     tries: int = Field(default=3, ge=1)
     timeout_s: int = Field(default=8, ge=1)
+    slow_timeout_s: int = Field(default=11, ge=1)
     invalid: Name = "invalid"
     silent: Name = "timeout"
     failed: Edge
@@ -137,11 +143,40 @@ class Menu(Shape):
         return self
 
 
+class Questions(Shape):
+    """The closed questions of flows/questions.yaml that are still open, one after the other (docs/clinical.md 2)."""
+
+    type: Literal["questions"]
+    next: Name
+    """Every question was answered, or left after `tries`."""
+    emergency: Name
+    """An answer of level A: nothing else is asked."""
+    doctor: Name
+    """An answer of level B: no further closed question is asked."""
+    failed: Edge
+    """Two questions running were left unanswered."""
+    scores: dict[Name, Name] = {}
+    """Which node asks a question that is a pain score; that node leads back here."""
+    keys: dict[Key, Edge] = {}
+    """Keys that mean the same at every question, besides the global ones."""
+    globals: tuple[GlobalKey, ...] = ("operator", "repeat", "language")
+    passed: Speech = ()
+    """Said when a question is left unanswered and the next one follows."""
+    tries: int = Field(default=3, ge=1)
+    timeout_s: int = Field(default=8, ge=1)
+    slow_timeout_s: int = Field(default=11, ge=1)
+    invalid: Name = "invalid"
+    silent: Name = "timeout"
+
+
 class Number(Shape):
-    """Digits ended by `#`: a pain score, a birth month and day, or a telephone number."""
+    """Digits ended by `#`: a pain score, a band of pain (0 to 3), a birth month and day, a telephone number; or a
+    `birthday` the house looks up, because nobody knows yet who rings."""
 
     type: Literal["number"]
-    kind: Literal["pain", "month_day", "phone"]
+    kind: Literal["pain", "band", "month_day", "birthday", "phone"]
+    question: Name = "pain"
+    """The question a score answers."""
     speak: Speech
     wrong: Name
     zero: Name | None = None
@@ -160,10 +195,13 @@ class Confirm(Shape):
     speak: Speech
     one: Speech
     ten: Speech
+    band: Speech = ()
+    """For a score that was given as a band."""
     next: Name
     again: Name
     tries: int = Field(default=3, ge=1)
     timeout_s: int = Field(default=8, ge=1)
+    slow_timeout_s: int = Field(default=11, ge=1)
     invalid: Name = "invalid"
     silent: Name = "timeout"
 
@@ -222,14 +260,27 @@ class Join(Shape):
     type: Literal["join"]
 
 
+class Continue(Shape):
+    """The call goes on in another flow, at one of its nodes."""
+
+    type: Literal["continue"]
+    flow: Name
+    node: Name
+
+
+Outcome = Literal[
+    "completed", "handed_over", "partial", "not_patient", "wrong_number", "bad_time", "declined", "identity_failed"
+]
+
+
 class Bye(Shape):
     type: Literal["bye"]
     speak: Speech = ()
-    outcome: Literal["completed", "partial", "not_patient", "bad_time", "declined", "identity_failed"] | None = None
+    outcome: Outcome | None = None
     silent: bool = False
 
 
-Node = Notice | Menu | Number | Confirm | Branch | Say | Take | Connect | Hold | Join | Bye
+Node = Notice | Menu | Questions | Number | Confirm | Branch | Say | Take | Connect | Hold | Join | Continue | Bye
 
 
 # ---- edges -----------------------------------------------------------------------------------------
@@ -239,6 +290,11 @@ def edges(node: Node) -> dict[str, str]:
         case Menu():
             out = {f"key {key}": edge.to for key, edge in node.keys.items()}
             return out | {"failed": node.failed.to}
+        case Questions():
+            out = {f"key {key}": edge.to for key, edge in node.keys.items()}
+            out |= {f"question {name}": target for name, target in node.scores.items()}
+            ends = {"level A": node.emergency, "level B": node.doctor, "failed": node.failed.to}
+            return out | ends | {"next": node.next}
         case Number():
             return {"next": node.next, "failed": node.failed.to}
         case Confirm():
@@ -249,17 +305,13 @@ def edges(node: Node) -> dict[str, str]:
             return {"next": node.next} | ({"empty": node.empty} if node.empty else {})
         case Connect():
             out = {f"reason {reason}": edge.to for reason, edge in node.reasons.items()}
-            ends = {
-                "connected": node.connected,
-                "not_connected": node.not_connected,
-                "exhausted": node.exhausted,
-            }
-            return out | {label: edge.to for label, edge in ends.items()}
+            reached = {"connected": node.connected, "not_connected": node.not_connected, "exhausted": node.exhausted}
+            return out | {label: edge.to for label, edge in reached.items()}
         case Notice() | Say() | Hold():
             return {"next": node.next}
-        case Join() | Bye():
+        case Join() | Continue() | Bye():
             return {}
 
 
 def needs_operator(node: Node) -> bool:
-    return isinstance(node, Number | Confirm) or (isinstance(node, Menu) and "operator" in node.globals)
+    return isinstance(node, Number | Confirm) or (isinstance(node, Menu | Questions) and "operator" in node.globals)

@@ -17,11 +17,17 @@ from dialer.machine import CALL_OVER
 from dialer.models import Attempt, Call
 from ivr import talk
 from ivr.models import Answer
+from ivr.questions import SCORED
 from ivr.talk import Fact
+
+OURS = ("followup", "reminder")
+"""Calls to a patient on file."""
 
 
 def load(call: Call) -> talk.Session | None:
-    return talk.Session(**call.session) if call.session else None
+    if not call.session:
+        return None
+    return talk.Session(**{**call.session, "done": tuple(call.session.get("done", ()))})
 
 
 def save(session: Session, call: Call, turn: talk.Turn, now: datetime) -> None:
@@ -41,7 +47,7 @@ def unconfirmed_score(session: Session, call: Call) -> Answer | None:
     return session.scalar(
         sa.select(Answer).where(
             Answer.call_id == call.id,
-            Answer.question == "pain",
+            Answer.question.in_(SCORED),
             Answer.confirmed_at.is_(None),
             Answer.replaced_at.is_(None),
         )
@@ -50,26 +56,62 @@ def unconfirmed_score(session: Session, call: Call) -> Answer | None:
 
 def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> None:
     """The line is dead. A score still waiting for its read-back stands (docs/clinical.md section 2, D: a hang-up
-    after keying counts as confirmed), and an interview that did not reach its end is partial."""
+    after keying counts as confirmed), and an interview that did not reach its end is partial, unless a doctor rings
+    for what it had heard."""
     call = session.get_one(Call, event.call_id)
     _let_stand(session, call, now)
     told = load(call)
-    if (
-        call.kind == "followup"
-        and told is not None
-        and not told.ended
-        and call.attempt_id is not None
-        and _said_who(session, call)
-    ):
-        events.publish(session, events.InterviewEnded(call.id, call.attempt_id, "partial"), now)
-    if call.kind == "doctor" and told is not None and not told.ended and call.attempt_id is not None:
+    if told is None or call.attempt_id is None:
+        return
+    if call.kind in OURS and told.person == "wanted":
+        _want_work(session, call, "call_wanted", "asked for a person, and nobody took the call", now)
+    if told.ended:
+        return
+    if call.kind == "followup" and _noted_before(session, call, "who"):
+        outcome = "handed_over" if _is_a_doctors(session, call) else _broken_off(session, call)
+        events.publish(session, events.InterviewEnded(call.id, call.attempt_id, outcome), now)
+    if call.kind == "reminder" and _noted_before(session, call, "identity confirmed"):
+        events.publish(session, events.ReminderAnswered(call.id, call.attempt_id, "heard"), now)
+    if call.kind == "doctor":
         events.publish(session, events.DoctorDecided(call.attempt_id, "hung_up"), now)
 
 
-def _said_who(session: Session, call: Call) -> bool:
-    """Whether an interview was begun at all: who hangs up on the notice, like a machine, has said nothing."""
-    told = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == "who"
+def _noted_before(session: Session, call: Call, what: str) -> bool:
+    """Whether the ledger has it of this call: who hangs up on the notice, like a machine, has not said who."""
+    told = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == what
     return bool(session.scalar(sa.select(sa.exists().where(*told))))
+
+
+def _broken_off(session: Session, call: Call) -> str:
+    """How an interview ended that was hung up on: somebody of the family who never got to answer is not the patient."""
+    if _noted_before(session, call, "identity confirmed"):
+        return "partial"
+    said = session.scalar(
+        sa.select(EventRow.data)
+        .where(EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == "who")
+        .order_by(EventRow.id.desc())
+        .limit(1)
+    )
+    return "not_patient" if said is not None and said.get("says") == "family" else "partial"
+
+
+def _is_a_doctors(session: Session, call: Call) -> bool:
+    """Whether this call has told something a doctor is rung for."""
+    threshold = _threshold(session, call)
+    rows = session.scalars(sa.select(Answer).where(Answer.call_id == call.id, Answer.replaced_at.is_(None)))
+    return any(row.level in ("A", "B") or (row.question in SCORED and int(row.value) >= threshold) for row in rows)
+
+
+def _threshold(session: Session, call: Call) -> int:
+    attempt = session.get(Attempt, call.attempt_id) if call.attempt_id else None
+    return int((attempt.brief if attempt else {}).get("threshold") or settings_of(session).followup.threshold)
+
+
+def _want_work(session: Session, call: Call, kind: str, why: str, now: datetime) -> None:
+    """About the follow-up or reminder this call is for, or about the call itself."""
+    attempt = session.get(Attempt, call.attempt_id) if call.attempt_id else None
+    subject_id = attempt.subject_id if attempt else call.id
+    events.publish(session, events.WorkWanted(kind, call.patient_id, subject_id, why), now)
 
 
 def _let_stand(session: Session, call: Call, now: datetime) -> None:
@@ -81,7 +123,12 @@ def _let_stand(session: Session, call: Call, now: datetime) -> None:
 def _score_stands(session: Session, call: Call, answer: Answer, why: str, now: datetime) -> None:
     answer.confirmed_at = now
     answer.how = why
-    events.publish(session, events.ScoreStands(call.id, int(answer.value), answer.keyed_at, why), now)
+    score = int(answer.value)
+    attempt = session.get(Attempt, call.attempt_id) if call.attempt_id else None
+    brief = attempt.brief if attempt else {}
+    # the wave's score is the pain at rest; that of moving is told of only when somebody must act on it
+    if answer.question == "pain" or score >= int(brief.get("nurse_from") or _threshold(session, call)):
+        events.publish(session, events.ScoreStands(call.id, score, answer.keyed_at, why), now)
 
 
 # ---- one function per effect (ivr.talk.EFFECTS) --------------------------------------------------
@@ -93,7 +140,7 @@ def _score_keyed(session: Session, call: Call, data: Data, now: datetime) -> Non
     older = unconfirmed_score(session, call)
     if older is not None:
         older.replaced_at = now
-    _answer(session, call, "pain", str(data["score"]), now, raw=str(data["raw"]))
+    _answer(session, call, str(data["question"]), str(data["score"]), now, raw=str(data["raw"]))
 
 
 def _score_confirmed(session: Session, call: Call, data: Data, now: datetime) -> None:
@@ -151,14 +198,51 @@ def _who(session: Session, call: Call, data: Data, now: datetime) -> None:
     who = str(data["who"])
     record(session, "call", call.id, "who", now, who="caller", says=who)
     if who == "stop" and call.patient_id is not None:
-        people.set_consent(session, call.patient_id, "followup", False, "keypad", now)
-    elif who == "wrong_number":
-        # Whoever lives at this number is not our patient: no routine call may go there again.
-        people.add_do_not_call(session, call.party, "wrong number, by key", now)
+        for purpose in ("followup", "reminder"):  # "all our automated calls", says the prompt
+            people.set_consent(session, call.patient_id, purpose, False, "keypad", now, channel="keypad")
+    elif who == "wrong_number" and call.kind == "reminder" and call.patient_id is not None:
+        # of a follow-up the scheduler hears it as an outcome, and does the same
+        people.retire_number(session, call.patient_id, call.party, now)
 
 
 def _answered(session: Session, call: Call, data: Data, now: datetime) -> None:
-    _answer(session, call, str(data["question"]), str(data["value"]), now)
+    question = str(data["question"])
+    older = session.scalars(
+        sa.select(Answer).where(Answer.call_id == call.id, Answer.question == question, Answer.replaced_at.is_(None))
+    )
+    for row in older:
+        row.replaced_at = now
+    _answer(session, call, question, str(data["value"]), now, level=str(data["level"]))
+
+
+def _red_flag(session: Session, call: Call, data: Data, now: datetime) -> None:
+    question, level = str(data["question"]), str(data["level"])
+    events.publish(session, events.RedFlag(call.id, question, level, now), now)
+    if level == "C":
+        _want_work(session, call, "red_flag", question, now)
+
+
+def _consent(session: Session, call: Call, data: Data, now: datetime) -> None:
+    if call.patient_id is not None:
+        given = data["given"] is True
+        people.set_consent(session, call.patient_id, str(data["purpose"]), given, "keypad", now, channel="keypad")
+
+
+def _work_wanted(session: Session, call: Call, data: Data, now: datetime) -> None:
+    _want_work(session, call, str(data["kind"]), str(data["why"]), now)
+
+
+def _identity_failed(session: Session, call: Call, data: Data, now: datetime) -> None:
+    record(session, "call", call.id, "identity failed", now, who="caller")
+    if call.kind in OURS:
+        _want_work(session, call, "identity_failed", "two tries, or no birth date on file", now)
+
+
+def _reminder_answered(session: Session, call: Call, data: Data, now: datetime) -> None:
+    choice = str(data["choice"])
+    record(session, "call", call.id, "reminder answered", now, who="caller", choice=choice)
+    if call.kind == "reminder" and call.attempt_id is not None:
+        events.publish(session, events.ReminderAnswered(call.id, call.attempt_id, choice), now)
 
 
 def _open_answer(session: Session, call: Call, data: Data, now: datetime) -> None:
@@ -169,7 +253,9 @@ def _message_taken(session: Session, call: Call, data: Data, now: datetime) -> N
     _answer(session, call, "message", str(data["recording_sid"]), now)
 
 
-def _answer(session: Session, call: Call, question: str, value: str, now: datetime, raw: str = "") -> None:
+def _answer(
+    session: Session, call: Call, question: str, value: str, now: datetime, *, raw: str = "", level: str = ""
+) -> None:
     attempt = session.get(Attempt, call.attempt_id) if call.attempt_id else None
     session.add(
         Answer(
@@ -179,6 +265,8 @@ def _answer(session: Session, call: Call, question: str, value: str, now: dateti
             question=question,
             value=value,
             raw=raw,
+            level=level,
+            respondent=str((call.session or {}).get("respondent", "self")),
             keyed_at=now,
         )
     )
@@ -203,9 +291,13 @@ def _noted(what: str) -> Apply:
 
 
 def _outcome(session: Session, call: Call, data: Data, now: datetime) -> None:
-    record(session, "call", call.id, "outcome", now, who="caller", outcome=data["outcome"])
+    """What is a doctor's now is not rung for again, even if the patient was then joined with somebody else."""
+    outcome = str(data["outcome"])
+    if outcome == "partial" and _is_a_doctors(session, call):
+        outcome = "handed_over"
+    record(session, "call", call.id, "outcome", now, who="caller", outcome=outcome)
     if call.kind == "followup" and call.attempt_id is not None:
-        events.publish(session, events.InterviewEnded(call.id, call.attempt_id, str(data["outcome"])), now)
+        events.publish(session, events.InterviewEnded(call.id, call.attempt_id, outcome), now)
 
 
 _EFFECTS: dict[str, Apply] = {
@@ -216,9 +308,15 @@ _EFFECTS: dict[str, Apply] = {
     "score_withdrawn": _score_withdrawn,
     "number_given": _number_given,
     "identity_confirmed": _noted("identity confirmed"),
-    "identity_failed": _noted("identity failed"),
+    "identity_failed": _identity_failed,
     "who": _who,
+    "respondent": _noted("respondent"),
     "answer": _answered,
+    "red_flag": _red_flag,
+    "question_skipped": _noted("question skipped"),
+    "consent": _consent,
+    "work_wanted": _work_wanted,
+    "reminder_answered": _reminder_answered,
     "message_taken": _message_taken,
     "open_answer": _open_answer,
     "accepted": _decided("accepted"),

@@ -63,7 +63,12 @@ class Resumed:
     """A `hold` node's pause is over."""
 
 
-Event = Started | Keys | Silence | Recorded | Connected | NotConnected | Resumed
+@dataclass(frozen=True)
+class Matched:
+    """The birthday keyed at a `birthday` number is that of somebody we rang: the house has linked the call."""
+
+
+Event = Started | Keys | Silence | Recorded | Connected | NotConnected | Resumed | Matched
 
 
 # ---- effects: facts the house must store in the same transaction -------------------------------
@@ -78,22 +83,30 @@ class Effect:
 EFFECTS: dict[str, str] = {
     "recording_declined": "the caller pressed star at the notice",
     "language_chosen": "data: language",
-    "score_keyed": "data: score 0-10, raw (keys as pressed), tries; unconfirmed until score_confirmed",
-    "score_confirmed": "data: score, raw; how = key | zero_after_one | unanswered (three failed read-backs,"
+    "score_keyed": "data: question, score 0-10, raw (keys as pressed), tries; unconfirmed until score_confirmed",
+    "score_confirmed": "data: question, score, raw; how = key | zero_after_one | band | unanswered (three failed"
+    " read-backs,"
     " or the caller left the read-back for a person and now leaves a message or ends)",
     "score_withdrawn": "the caller chose to key it again",
     "number_given": "data: number (keys as pressed): where to call back when the number is withheld",
     "identity_confirmed": "birth month and day matched",
     "identity_failed": "two tries did not match",
     "who": "data: who = self | family | wrong_number | bad_time | stop",
-    "answer": "data: question, value (keyed closed question)",
+    "respondent": "data: respondent = self | proxy: who answers from here on",
+    "answer": "data: question, value, level (A | B | C, or empty) of a keyed closed question",
+    "red_flag": "data: question, level: the answer just given is a warning sign (docs/clinical.md 2)",
+    "question_skipped": "data: question: left unanswered, the next one is asked",
+    "consent": "data: purpose, given: the patient's own yes or no",
+    "work_wanted": "data: kind, why: somebody on the ward has to do something",
+    "reminder_answered": "data: choice = confirmed | move | cancel | heard | not_patient | stop",
     "message_taken": "data: purpose, recording_sid, seconds",
     "open_answer": "data: question, recording_sid, seconds",
     "accepted": "the doctor pressed accept",
     "declined": "the doctor passed on",
     "no_key": "somebody or something answered and pressed nothing",
     "operator_wanted": "data: reason = asked | three_tries | not_understood",
-    "outcome": "data: outcome = completed | partial | not_patient | bad_time | declined | identity_failed",
+    "outcome": "data: outcome = completed | handed_over | partial | not_patient | wrong_number | bad_time | declined"
+    " | identity_failed",
 }
 
 
@@ -106,6 +119,8 @@ class Line:
     language: str
     prompt: str
     """The prompt's key in prompts/*.yaml, for logs and tests (the text may hold a name)."""
+    slow: bool = False
+    """Spoken more slowly (docs/clinical.md 2, Elderly)."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +166,15 @@ class Join:
 
 
 @dataclass(frozen=True)
+class Continue:
+    """Nothing is waited for: the same call goes on in another flow at `node`, after these lines."""
+
+    lines: tuple[Line, ...]
+    flow: str
+    node: str
+
+
+@dataclass(frozen=True)
 class Bye:
     """Speak, then hang up. Never without a sentence, except when `lines` is empty on purpose for a
     leg that nobody is listening to."""
@@ -160,7 +184,7 @@ class Bye:
     """Marks the empty goodbye as meant; TwiML refuses an empty one that is not."""
 
 
-Output = Ask | Take | Connect | Hold | Join | Bye
+Output = Ask | Take | Connect | Hold | Join | Continue | Bye
 
 
 @dataclass(frozen=True)
@@ -180,6 +204,22 @@ class Session:
     score: int | None = None
     score_raw: str = ""
     score_confirmed: bool = False
+    scored: str = "pain"
+    """The question `score` answers."""
+    band: bool = False
+    """`score` was given as none, mild, moderate or severe."""
+    question: str = ""
+    """The closed question just asked."""
+    done: tuple[str, ...] = ()
+    """Questions answered or left in this call."""
+    passed: int = 0
+    """Questions left unanswered, one after the other, up to now."""
+    respondent: Literal["self", "proxy"] = "self"
+    nurse: bool = False
+    """A nurse rings today: a score for the nurse, or a warning sign of level C."""
+    person: Literal["", "wanted", "served"] = ""
+    """Whether a person was asked for, and somebody or the answering machine has taken it."""
+    slow: bool = False
     recording: Literal["off", "on", "declined"] = "off"
     ended: bool = False
 

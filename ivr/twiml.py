@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from twilio.twiml.voice_response import Dial, Gather, Start, VoiceResponse
+from twilio.twiml.voice_response import Dial, Gather, Say, Start, VoiceResponse
 
 from ivr.prompts import Prompts
-from ivr.talk import Ask, Bye, Connect, Hold, Join, Line, Output, Take
+from ivr.talk import Ask, Bye, Connect, Continue, Hold, Join, Line, Output, Take
 
 
 class TwimlError(Exception):
@@ -30,7 +30,11 @@ class DialPlan:
 
 
 class _CanSay(Protocol):
-    def say(self, message: str, *, voice: str, language: str) -> object: ...
+    def append(self, verb: object) -> object: ...
+
+
+SLOW_RATE = "85%"
+"""docs/clinical.md 2, Elderly: 0.85 to 0.9 of the usual speed, not crawling."""
 
 
 def render(
@@ -64,6 +68,8 @@ def render(
         case Hold():
             response.pause(length=output.pause_s)
             response.redirect(action_url, method="POST")
+        case Continue():
+            raise TwimlError("a call that goes on in another flow has nothing to say yet")
         case Join():
             pass  # the end of a screening document joins the legs (docs/twilio.md 4.1)
         case Bye():
@@ -80,7 +86,10 @@ def _say(verb: _CanSay, lines: tuple[Line, ...], prompts: Prompts) -> None:
         voice = prompts.voices.get(line.language)
         if voice is None:
             raise TwimlError(f"{line.prompt}: there is no voice for {line.language}")
-        verb.say(line.text, voice=voice.voice, language=voice.say_language)
+        said = Say(None if line.slow else line.text, voice=voice.voice, language=voice.say_language)
+        if line.slow:
+            said.prosody(line.text, rate=SLOW_RATE)
+        verb.append(said)
 
 
 def _start_recording(response: VoiceResponse, callback_url: str | None) -> None:

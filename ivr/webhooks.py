@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import phonenumbers
@@ -30,9 +30,10 @@ from dialer import escalation, gate
 from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
 from ivr import engine, fallback, nodes, store, talk, twiml
+from ivr.book import Book
 from ivr.facts import facts
 from ivr.flow import Flow
-from ivr.prompts import Prompts
+from ivr.ringback import RingBack
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +46,6 @@ OPERATOR_RING_S = 25
 MOST_REFUSALS = 6
 MOST_DIGITS = 32
 """More keys than anything we ask for; what comes after them is noise."""
-
-
-@dataclass(frozen=True)
-class Book:
-    """The flows and prompts a process has loaded."""
-
-    flows: dict[str, Flow]
-    prompts: Prompts
 
 
 @blueprint.post("/ivr/voice")
@@ -100,10 +93,13 @@ def take_turn(call_id: uuid.UUID, turn: int) -> Response:
             return _xml(NOBODY_TO_SPEAK)
         if told.ended or turn != told.turn:
             return _xml(call.last_twiml or NOBODY_TO_SPEAK)
-        calls.alive(session, call, now)
         book = here.service(Book)
-        event = _event(session, call, book.flows[call.flow], told, now)
-        step = engine.step(book.flows[call.flow], told, event, facts(session, call, now), book.prompts)
+        flow, known = book.flows[call.flow], facts(session, call, now)
+        # a ring-back makes this call another kind of call: the step is still one of the flow it was in
+        event = _event(session, call, flow, told, now)
+        step = engine.step(flow, told, event, known, book.prompts)
+        # after all that reads: the row is then written once, with the turn
+        calls.alive(session, call, now)
         return _xml(_answer(here, session, call, step, now))
 
 
@@ -151,7 +147,17 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
     if isinstance(node, nodes.Number) and node.kind == "phone" and digits.isdigit():
         # A number nobody could ring back is asked for again, like any other wrong entry.
         return talk.Keys(digits if store.callback_number(session, digits) else "0")
+    if isinstance(node, nodes.Number) and node.kind == "birthday" and len(digits) == 4 and digits.isdigit():
+        return _looked_up(session, call, digits, now)
     return talk.Keys(digits) if digits else talk.Silence()
+
+
+def _looked_up(session: Session, call: Call, birth_mmdd: str, now: datetime) -> talk.Event:
+    """Whose birthday this is, if we rang that person in vain; nothing of it is stored or said again."""
+    keeper = house().services.get(RingBack)
+    if keeper is not None and keeper.begin(session, call, birth_mmdd, now):
+        return talk.Matched()
+    return talk.Keys(birth_mmdd)
 
 
 def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
@@ -177,6 +183,9 @@ def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: dat
     for _ in range(MOST_REFUSALS):
         store.save(session, call, step, now)
         plan = None
+        if isinstance(step.output, talk.Continue):
+            step = _joined(step, _continued(session, call, step, step.output, book, now))
+            continue
         if isinstance(step.output, talk.Connect) and _on_the_line():
             dialled = _dial(session, call, step.output.target, now)
             if isinstance(dialled, gate.Refused):
@@ -205,13 +214,20 @@ def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: dat
         start_recording=step.start_recording,
         start_callback_url=_recording_owed(session, call, step, whole, now) if step.start_recording else None,
         take_callback_url=(
-            _recording_owed(session, call, step, step.output.kind, now)
-            if isinstance(step.output, talk.Take)
-            else None
+            _recording_owed(session, call, step, step.output.kind, now) if isinstance(step.output, talk.Take) else None
         ),
         dial=plan,
     )
     return call.last_twiml
+
+
+def _continued(
+    session: Session, call: Call, step: talk.Turn, to: talk.Continue, book: Book, now: datetime
+) -> talk.Turn:
+    """The call goes on in another flow: what it is told from now on is that flow's."""
+    flow = book.flows[to.flow]
+    call.flow, call.flow_version = flow.name, flow.version
+    return engine.go_on(flow, step.session, to.node, facts(session, call, now), book.prompts)
 
 
 def _on_the_line() -> bool:

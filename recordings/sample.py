@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import db
-from core.calendar import in_window
+from core.calendar import always, in_window
 from core.house import settings_of
 from core.models import new_id, record
 from dialer.models import Call
@@ -101,7 +101,7 @@ def candidates(session: Session, day: date) -> list[Candidate]:
 
 def _candidate(session: Session, row: Recording, kind: str, hits: set[str]) -> Candidate:
     settings = settings_of(session)
-    night = in_window(row.announced_at, settings.hospital.timezone.key, _spans(settings.hotline.night))
+    night = in_window(row.announced_at, settings.hospital.timezone.key, always(*_spans(settings.hotline.night)))
     risk = {f"phrase: {category}" for category in hits}
     if row.keep_class != "ordinary":
         risk.add(row.keep_class)

@@ -86,6 +86,11 @@ def test_a_patient_with_little_pain_gets_no_doctor_but_an_sms_next_morning(stack
         interview(
             {"on": "Rate your pain", "press": "2#"},
             {"on": "You entered 2", "press": "1"},
+            {"on": "Is blood coming through the dressing", "press": "2"},
+            {"on": "unable to drink", "press": "2"},
+            {"on": "passed urine", "press": "1"},
+            {"on": "newly numb", "press": "2"},
+            {"on": "want a doctor", "press": "2"},
             {"on": "beep", "hangup": True},
             mmdd=SECOND_PATIENT.mmdd,
         )

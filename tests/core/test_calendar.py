@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -10,7 +11,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.calendar import Window, at_wall, in_window, next_open
+from core.calendar import (
+    Window,
+    always,
+    at_wall,
+    in_window,
+    next_open,
+    next_open_in_other_part,
+    part_of_day,
+)
 
 OFFICE: tuple[Window, ...] = ((time(8, 30), time(12)), (time(14), time(20, 30)))
 ZONES = sorted(zone for zone in available_timezones() if zone not in ("localtime", "Factory"))
@@ -28,7 +37,7 @@ def local(text: str, zone: str, fold: int = 0) -> datetime:
 )  # fmt: skip
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
 def test_a_window_holds_its_first_moment_and_not_its_last(zone: str, wall: str, open_: bool) -> None:
-    assert in_window(local(f"2031-03-07T{wall}", zone), zone, OFFICE) is open_
+    assert in_window(local(f"2031-03-07T{wall}", zone), zone, always(*OFFICE)) is open_
 
 
 @pytest.mark.parametrize(
@@ -51,7 +60,7 @@ def test_a_window_holds_its_first_moment_and_not_its_last(zone: str, wall: str, 
     ],
 )
 def test_the_next_opening_is_by_the_clock_on_the_wall(zone: str, now: str, opens: str) -> None:
-    assert next_open(local(now, zone), zone, OFFICE) == local(opens, zone)
+    assert next_open(local(now, zone), zone, always(*OFFICE)) == local(opens, zone)
 
 
 NIGHT: tuple[Window, ...] = ((time(1, 30), time(1, 45)), (time(2, 15), time(3, 30)))
@@ -69,7 +78,7 @@ NIGHT: tuple[Window, ...] = ((time(1, 30), time(1, 45)), (time(2, 15), time(3, 3
     ],
 )
 def test_a_change_of_clocks_may_open_a_window_of_the_night(zone: str, now: datetime, opens: str) -> None:
-    assert next_open(now, zone, NIGHT) == datetime.fromisoformat(opens)
+    assert next_open(now, zone, always(*NIGHT)) == datetime.fromisoformat(opens)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +119,113 @@ def test_no_minute_before_the_next_opening_is_one_in_which_we_might_ring(
     zone: str, minutes: int, hours: tuple[Window, ...]
 ) -> None:
     now = datetime(2024, 1, 1, tzinfo=UTC) + minutes * MINUTE
-    opening = next_open(now, zone, hours)
+    opening = next_open(now, zone, always(*hours))
     assert opening.tzinfo is UTC
     assert now <= opening <= now + timedelta(days=2, hours=2)
-    assert in_window(opening, zone, hours)
+    assert in_window(opening, zone, always(*hours))
     before = range(math.ceil((opening - now) / MINUTE))
+    assert not any(in_window(now + step * MINUTE, zone, always(*hours)) for step in before)
+
+
+# ---- days that differ ----------------------------------------------------------------------------------
+SHANGHAI = "Asia/Shanghai"
+
+
+def closed(*days: str, then: tuple[Window, ...] = ()) -> Callable[[date], tuple[Window, ...]]:
+    """Office hours, and on these days other ones."""
+    return lambda day: then if day.isoformat() in days else OFFICE
+
+
+def test_a_day_has_its_own_hours() -> None:
+    hours = closed("2031-03-08", then=((time(10), time(11)),))
+    assert not in_window(local("2031-03-08T09:00", SHANGHAI), SHANGHAI, hours)
+    assert in_window(local("2031-03-08T10:30", SHANGHAI), SHANGHAI, hours)
+    assert in_window(local("2031-03-09T09:00", SHANGHAI), SHANGHAI, hours)
+    assert next_open(local("2031-03-07T21:00", SHANGHAI), SHANGHAI, hours) == local("2031-03-08T10:00", SHANGHAI)
+    assert next_open(local("2031-03-08T11:00", SHANGHAI), SHANGHAI, hours) == local("2031-03-09T08:30", SHANGHAI)
+
+
+def test_the_day_is_the_one_where_the_patient_is() -> None:
+    holiday = closed("2031-03-08")
+    moment = local("2031-03-08T09:00", "Asia/Shanghai")
+    assert not in_window(moment, "Asia/Shanghai", holiday)
+    assert in_window(moment, "America/New_York", holiday), "there it is still the evening of the seventh"
+
+
+@pytest.mark.parametrize(
+    ("days", "opens"),
+    [(0, "2031-03-08T08:30"), (1, "2031-03-09T08:30"), (9, "2031-03-17T08:30"), (58, "2031-05-05T08:30")],
+)
+def test_days_without_hours_are_passed_over(days: int, opens: str) -> None:
+    shut = [(date(2031, 3, 8) + timedelta(days=n)).isoformat() for n in range(days)]
+    assert next_open(local("2031-03-07T21:00", SHANGHAI), SHANGHAI, closed(*shut)) == local(opens, SHANGHAI)
+
+
+@pytest.mark.parametrize("zone", [SHANGHAI, "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"])
+def test_with_no_opening_in_sixty_days_it_is_then(zone: str) -> None:
+    now = local("2031-03-07T21:00", zone)
+    assert next_open(now, zone, always()) == now + timedelta(days=60)
+    late = [(date(2031, 3, 7) + timedelta(days=n)).isoformat() for n in range(61)]
+    assert next_open(now, zone, closed(*late)) == now + timedelta(days=60)
+
+
+def test_a_day_that_was_skipped_whole_opens_the_day_after() -> None:
+    now = local("2011-12-29T22:00", "Pacific/Apia")
+    hours = closed("2011-12-31", then=((time(6), time(7)),))
+    assert next_open(now, "Pacific/Apia", hours) == local("2011-12-31T06:00", "Pacific/Apia")
+
+
+@given(
+    zone=st.sampled_from(ZONES),
+    minutes=st.integers(0, 7 * 365 * 24 * 60),
+    week=st.lists(st.just(()) | windows(), min_size=2, max_size=7),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_next_opening_holds_for_days_that_differ(zone: str, minutes: int, week: list[tuple[Window, ...]]) -> None:
+    def hours(day: date) -> tuple[Window, ...]:
+        return week[day.toordinal() % len(week)]
+
+    now = datetime(2024, 1, 1, tzinfo=UTC) + minutes * MINUTE
+    opening = next_open(now, zone, hours)
+    if not any(week):
+        assert opening == now + timedelta(days=60)
+        return
+    assert in_window(opening, zone, hours)
+    before = range(0, math.ceil((opening - now) / MINUTE), 5)
     assert not any(in_window(now + step * MINUTE, zone, hours) for step in before)
+
+
+# ---- parts of the day ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("wall", "part"),
+    [("00:00", "morning"), ("11:59:59", "morning"), ("12:00", "afternoon"), ("17:29", "afternoon"),
+     ("17:30", "evening"), ("23:59", "evening")],
+)  # fmt: skip
+def test_the_parts_of_a_day(wall: str, part: str) -> None:
+    assert part_of_day(local(f"2031-03-07T{wall}", "America/New_York"), "America/New_York") == part
+
+
+@pytest.mark.parametrize(
+    ("earliest", "used", "moment"),
+    [
+        ("2031-03-07T09:00", "morning", "2031-03-07T14:00"),
+        ("2031-03-07T09:00", "evening", "2031-03-07T09:00"),
+        ("2031-03-07T14:30", "afternoon", "2031-03-07T17:30"),
+        ("2031-03-07T19:00", "evening", "2031-03-08T08:30"),
+        ("2031-03-07T20:45", "morning", "2031-03-08T14:00"),
+        ("2031-03-07T12:30", "afternoon", "2031-03-07T17:30"),
+    ],
+)
+def test_the_next_try_is_in_another_part_of_the_day(earliest: str, used: str, moment: str) -> None:
+    before = local("2031-03-20T00:00", SHANGHAI)
+    found = next_open_in_other_part(local(earliest, SHANGHAI), SHANGHAI, always(*OFFICE), used, before)
+    assert found == local(moment, SHANGHAI)
+
+
+def test_with_no_time_for_another_part_it_is_the_same_part_again() -> None:
+    early = local("2031-03-07T09:00", SHANGHAI)
+    before = local("2031-03-07T14:00", SHANGHAI)
+    assert next_open_in_other_part(early, SHANGHAI, always(*OFFICE), "morning", before) == early
+    mornings = always((time(9), time(11)))
+    later = before + timedelta(days=90)
+    assert next_open_in_other_part(early, SHANGHAI, mornings, "morning", later) == early

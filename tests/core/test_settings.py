@@ -1,5 +1,6 @@
 """Settings: the shipped file is the defaults, and every mistake gets a sentence that names it."""
 
+import re
 import tomllib
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -44,12 +45,23 @@ def test_the_shipped_file_shows_every_value() -> None:
             }
             continue
         model: Any = field.annotation
-        names = {inner.alias or name for name, inner in model.model_fields.items()} - {"procedure"}
+        names = {inner.alias or name for name, inner in model.model_fields.items()} - {"procedure", "wave"}
         assert set(written[section]) == names
         for name in names:
             line = next(i for i, text in enumerate(lines) if text.startswith(f"{name} = "))
             assert lines[line - 1].startswith("# "), name
     assert '# [followup.procedure."' in "\n".join(lines)
+    assert '# [followup.wave."' in "\n".join(lines)
+
+
+def test_the_examples_of_the_shipped_file_are_right() -> None:
+    """What stands there after a # as an example may be used by taking the # away."""
+    text = SHIPPED.read_text(encoding="utf-8")
+    example = text[text.index('# [followup.wave."30d"]') : text.index("[sms]")]
+    shown = [line[2:] for line in example.splitlines() if re.match(r"# (\[|\w+ = )", line)]
+    policy = HospitalFile.model_validate(tomllib.loads("\n".join(shown))).followup.policy
+    assert policy("hernia repair", "7d") == (3, "nurse", 7, ("wound", "fever"))
+    assert policy("another", "30d") == (5, "doctor", 5, ("healed", "satisfaction"))
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -115,7 +127,7 @@ def test_a_full_file(tmp_path: Path) -> None:
         timedelta(days=3),
     ]
     assert [wave.name for wave in loaded.followup.waves_for("hernia repair")] == ["6h"]
-    assert (loaded.followup.threshold_for("knee"), loaded.followup.threshold_for("other")) == (6, 4)
+    assert (loaded.followup.policy("knee", "48h").threshold, loaded.followup.policy("other", "48h").threshold) == (6, 4)
     theme = loaded.hotline.theme_on(date(2027, 4, 30))
     assert theme is not None
     assert theme.spoken("en") == "The allergy clinic"
@@ -155,7 +167,18 @@ def test_a_full_file(tmp_path: Path) -> None:
         ("[followup]\nwaves = []", "[followup] waves is []"),
         ("[followup]\nthreshold = 0", "[followup] threshold is 0; it must be a whole number from 1 to 10."),
         ("[followup.procedure.knee]\nthreshold = 11", "[followup] procedure.knee.threshold is 11"),
-        ("[followup.procedure.knee]\nwave = []", "did you mean waves?"),
+        ("[followup.procedure.knee]\nwawes = []", "did you mean waves?"),
+        ('[followup.wave."9d"]\nthreshold = 5', "wave.9d is about a wave that no patient has"),
+        (
+            '[followup.procedure.knee]\nwaves = ["6h"]\n[followup.procedure.knee.wave."7d"]\nthreshold = 5',
+            "procedure.knee.wave.7d",
+        ),
+        ('[followup.wave."7d"]\nresponder = "cleaner"', 'it must be "doctor" or "nurse"'),
+        ('[followup.procedure.knee]\nbatch = "5 pm"', "'5 pm' is not a time of the day"),
+        ('[calling]\nholiday_window = ["08:00-10:00", "09:00-11:00"]', "two spans of holiday_window overlap"),
+        ('[calling]\nholidays = "china"', "[calling] holidays"),
+        ('[sms]\nquiet = "9pm"', "is not a span of the day"),
+        ('[reminders]\nchannel = "fax"', '[reminders] channel is "fax"'),
         ("[escalation]\ntalk_s = 300", "talk_s is 300: it must be less than promise_s (300)"),
         ('[escalation]\nchain = ["1", "boss"]', "chain names 'boss'"),
         ('[escalation]\nchain = ["1", "1"]', "chain names a tier twice"),

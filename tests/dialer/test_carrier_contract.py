@@ -1,15 +1,23 @@
-"""The same cases for the fake carrier of the job tests and for the real client with the real local carrier."""
+"""The same cases for the carrier in memory of the job tests, for the simulation's carrier that is built on it, and for
+the real client with the real local carrier."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Protocol
 
 import pytest
+from flask import Flask
 
+from commands.simulate.carrier import Exchange
+from commands.simulate.chaos import Chaos
+from commands.simulate.door import Door
+from commands.simulate.leg import Leg, Reaction, Urls
+from commands.simulate.memory import MemoryMessage
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.machine import call_word, message_word
 from tests.carrier.conftest import ACCOUNT, HOSPITAL, TOKEN, Carrier, start_carrier, stop_carrier
@@ -60,6 +68,57 @@ class FakeLine:
         self.clock.at += timedelta(seconds=seconds)
 
 
+class Telephones:
+    """A world of telephones for the simulation's carrier, each doing what it was told."""
+
+    def __init__(self) -> None:
+        self.do: dict[str, str] = {}
+
+    def rings(self, leg: Leg) -> Reaction:
+        return Reaction(self.do.get(leg.number, "no-answer"))
+
+    def gets_message(self, message: MemoryMessage) -> bool:
+        return True
+
+    def begun(self, leg: Leg) -> None:
+        return None
+
+    def ended(self, leg: Leg) -> None:
+        return None
+
+
+class Shut(Door):
+    """Nobody is told anything."""
+
+    def post(self, url: str, form: Mapping[str, str]) -> str:
+        return "<Response/>"
+
+
+class SimulatedLine(FakeLine):
+    """The simulation's carrier: what a telephone does happens when the time comes."""
+
+    def __init__(self, clock: StandingClock) -> None:
+        self.telephones = Telephones()
+        door, urls = Shut(Flask("nobody"), TOKEN), Urls(HOSPITAL, NOWHERE)
+        self.exchange = Exchange(clock, door, self.telephones, Chaos(), Random(1), urls)
+        super().__init__(self.exchange, clock)
+
+    def phone(self, behaviour: str) -> str:
+        number = super().phone(behaviour)
+        self.telephones.do[number] = behaviour
+        return number
+
+    def over(self, sid: str, behaviour: str) -> None:
+        self.forward(60)
+
+    def forward(self, seconds: int) -> None:
+        until = self.clock.at + timedelta(seconds=seconds)
+        while (at := self.exchange.next_at()) is not None and at <= until:
+            self.clock.at = at
+            self.exchange.step()
+        self.clock.at = until
+
+
 @dataclass
 class RealLine:
     client: CarrierClient
@@ -93,11 +152,13 @@ def real() -> Iterator[RealLine]:
     stop_carrier(carrier)
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "simulated", "real"])
 def line(request: pytest.FixtureRequest) -> Iterator[Line]:
     if request.param == "fake":
         clock = StandingClock(MID_MORNING)
         yield FakeLine(FakeCarrier(clock), clock)
+    elif request.param == "simulated":
+        yield SimulatedLine(StandingClock(MID_MORNING))
     else:
         real: RealLine = request.getfixturevalue("real")
         yield real
@@ -108,10 +169,11 @@ def place(line: Line, to: str) -> str:
     return line.client.place(to=to, url=NOWHERE, status_callback=NOWHERE, ring_s=20).sid
 
 
-def test_the_fake_has_every_method_of_the_client_with_the_same_parameters() -> None:
+@pytest.mark.parametrize("fake", [FakeCarrier, Exchange])
+def test_the_fakes_have_every_method_of_the_client_with_the_same_parameters(fake: type[FakeCarrier]) -> None:
     for name, method in inspect.getmembers(CarrierClient, inspect.isfunction):
         if not name.startswith("_"):
-            assert inspect.signature(getattr(FakeCarrier, name)) == inspect.signature(method), name
+            assert inspect.signature(getattr(fake, name)) == inspect.signature(method), name
 
 
 def test_a_placed_call_has_a_sid_a_status_we_know_and_is_in_the_list(line: Line) -> None:

@@ -129,7 +129,7 @@ def test_a_second_score_joins_with_the_higher_of_both(ward: Ward) -> None:
         (only,) = session.scalars(sa.select(Escalation))
     assert first is not None
     assert (only.id, only.score) == (first.id, 9)
-    assert ward.ledger(only.id).count("another score joined") == 2
+    assert ward.ledger(only.id).count("another alarm joined") == 2
 
 
 def test_two_calls_of_one_patient_at_the_same_moment_open_one(ward: Ward) -> None:
@@ -184,7 +184,7 @@ def test_a_number_the_caller_keyed_is_rung_back_and_not_the_one_shown(ward: Ward
 def test_a_score_without_any_number_is_in_the_ledger(ward: Ward) -> None:
     call = ward.inbound("")
     assert ward.score(7, call) is None
-    assert ward.ledger(call.id)[-1] == "score without a number to ring back"
+    assert ward.ledger(call.id)[-1] == "alarm without a number to ring back"
 
 
 # ---- the chain -------------------------------------------------------------------------------------

@@ -105,6 +105,18 @@ def _off_duty(ward: Ward, patient: Patient) -> gate.Ring:
     return ward.ring("doctor", shift.phone, shift_id=shift.id)
 
 
+def _merged(ward: Ward, patient: Patient) -> gate.Ring:
+    survivor = ward.patient(phone="+861055550178")
+    with ward.house.transaction() as session:
+        session.get_one(Patient, patient.id).merged_into = survivor.id
+    return followup(ward, patient)
+
+
+def _sms_at_night(ward: Ward, patient: Patient) -> gate.Ring:
+    ward.at(NIGHT)
+    return ward.ring("sms", PATIENT_PHONE, patient_id=patient.id)
+
+
 CASES: dict[str, tuple[Case, timedelta | None]] = {
     # reason: (what makes it so, when asking again makes sense)
     "not_live": (_not_live, timedelta(seconds=30)),
@@ -119,7 +131,10 @@ CASES: dict[str, tuple[Case, timedelta | None]] = {
     "do_not_call": (_do_not_call, None),
     "deadline_passed": (_too_late, None),
     "outside_window": (_lunch, timedelta(hours=1, minutes=30)),
-    "rings_per_day": (_rung_twice, timedelta(hours=13, minutes=58)),  # midnight in Shanghai
+    "rings_per_day": (_rung_twice, timedelta(hours=22, minutes=28)),  # half past eight the next morning
+    "merged": (_merged, None),
+    "not_their_number": (lambda ward, patient: followup(ward, patient, "+861055550177"), None),
+    "quiet_hours": (_sms_at_night, timedelta(hours=6)),
     "off_duty": (_off_duty, None),
     "no_patient": (lambda ward, patient: ward.ring("followup", PATIENT_PHONE), None),
 }
@@ -169,6 +184,13 @@ def test_a_ring_that_may_be_made_leaves_no_row(ward: Ward) -> None:
         ("followup", NIGHT, "followup night", True),
         ("followup", LUNCH, "followup", False),
         ("sms", NIGHT, "followup", False),
+        ("sms", LUNCH, "followup", True),
+        ("sms", MID_MORNING, "reminder", True),
+        ("reminder", MID_MORNING, "reminder", True),
+        ("reminder", MID_MORNING, "followup", True),
+        ("reminder", MID_MORNING, "", False),
+        ("reminder", NIGHT, "followup night", False),
+        ("followup", MID_MORNING, "reminder", False),
         ("sms", NIGHT, "followup night", False),
         ("sms", MID_MORNING, "followup", True),
         ("sms", MID_MORNING, "", False),
@@ -206,14 +228,15 @@ def test_a_pause_of_the_routine_does_not_stop_doctors_but_a_pause_of_all_does(
     assert may_dial(ward, followup(ward, patient)) is None
 
 
-@pytest.mark.parametrize("kind", ["followup", "sms", "doctor", "patient", "operator"])
+@pytest.mark.parametrize("kind", ["followup", "reminder", "sms", "doctor", "patient", "operator"])
 def test_until_it_is_live_only_the_allowed_numbers_are_rung_whatever_the_kind(ward: Ward, kind: str) -> None:
     patient, shift = ward.patient(), ward.doctor(1)
+    colleague = ward.patient(DOCTOR_PHONES[5])
     ward.settings(f'[hospital]\nlive = false\nallow_numbers = ["{DOCTOR_PHONES[5]}"]')
     to = shift.phone if kind == "doctor" else PATIENT_PHONE
     ring = ward.ring(kind, to, patient_id=patient.id, shift_id=shift.id)
     assert may_dial(ward, ring) == gate.Refused("not_live", ward.now + timedelta(seconds=30))
-    allowed = ward.ring(kind, DOCTOR_PHONES[5], patient_id=patient.id, shift_id=shift.id)
+    allowed = ward.ring(kind, DOCTOR_PHONES[5], patient_id=colleague.id, shift_id=shift.id)
     assert may_dial(ward, allowed) is None
 
 
@@ -256,8 +279,8 @@ def test_rings_are_counted_on_the_patients_own_day(
     if refused is not None:
         assert refused.reason == "rings_per_day"
         assert refused.again_at is not None
-        midnight = refused.again_at.astimezone(ZoneInfo(zone))
-        assert (midnight.hour, midnight.minute) == (0, 0)
+        again = refused.again_at.astimezone(ZoneInfo(zone))
+        assert (again.hour, again.minute) == (8, 30)
         assert timedelta(0) < refused.again_at - ward.now <= timedelta(hours=24)
 
 
@@ -273,7 +296,7 @@ def test_only_rings_that_really_went_out_are_counted(ward: Ward) -> None:
     assert may_dial(ward, followup(ward, patient)) is None
     ring_and_miss(ward, patient)
     assert may_dial(ward, followup(ward, patient)) == gate.Refused(
-        "rings_per_day", MID_MORNING.replace(hour=16, minute=0)
+        "rings_per_day", MID_MORNING.replace(day=8, hour=0, minute=30)
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from dialer import attempt as attempts
 from dialer import gate, lines
 from dialer.models import Attempt
 from tests.dialer.ward import DOCTOR_PHONES, Ward
@@ -65,7 +66,7 @@ def test_an_answered_ring_is_one_line_and_not_two(ward: Ward) -> None:
 
 
 def test_two_hundred_calls_leave_evenly(ward: Ward) -> None:
-    """In no second that slides over the day do more leave than the setting allows."""
+    """In no second that slides over the day do more leave than the setting allows, and the places are all used."""
     rate = 4
     ward.settings(f"[calling]\ncalls_per_second = {rate}.0")
     left: list[datetime] = []
@@ -73,8 +74,10 @@ def test_two_hundred_calls_leave_evenly(ward: Ward) -> None:
     step = 0
     while len(left) < 200:
         with ward.house.transaction() as session:
-            if lines.routine_turn(session, ward.now):
-                left.append(ward.now)
+            turn = lines.routine_turn(session, ward.now)
+            if turn is not None:
+                assert ward.now <= turn <= ward.now + lines.HORIZON
+                left.append(turn)
         ward.forward(seconds=steps[step % len(steps)])
         step += 1
     gap = timedelta(seconds=1 / rate)
@@ -83,13 +86,60 @@ def test_two_hundred_calls_leave_evenly(ward: Ward) -> None:
 
 
 def test_an_escalation_does_not_wait_for_the_pace_and_the_routine_waits_for_it(ward: Ward) -> None:
-    ward.settings("[calling]\nlines = 20\nlines_reserved = 2")
+    ward.settings("[calling]\nlines = 20\nlines_reserved = 2\ncalls_per_second = 1.0")
     assert all(isinstance(urgent(ward, number), Attempt) for number in range(3))
+    began = ward.now
     for seconds in (0, 1, 1):
         ward.forward(seconds=seconds)
         assert routine(ward, seconds) == gate.Refused("pace", ward.now + timedelta(seconds=1))
-    ward.forward(seconds=1)
-    assert isinstance(routine(ward, 9), Attempt)
+    ward.forward(seconds=0.5)
+    placed = routine(ward, 9)
+    assert isinstance(placed, Attempt)
+    assert placed.deadline_at - began >= timedelta(seconds=3), "its place comes after those of the three"
+    assert "place_routine" not in ward.queued(), "and it is not sent off before"
+
+
+def leaving(ward: Ward, workers: int, seconds: float) -> None:
+    """Time goes by in steps of 50 ms; at each the timetable looks, and so many workers take their jobs."""
+    for _ in range(round(seconds / 0.05)):
+        for _ in range(workers):
+            with ward.house.transaction() as session:
+                attempts.overdue(session, ward.now, limit=10)
+            ward.work()
+        ward.forward(seconds=0.05)
+
+
+@pytest.mark.parametrize("rate", [1.0, 5.0])
+def test_no_second_sees_more_posts_than_the_limit_and_none_is_wasted(ward: Ward, rate: float) -> None:
+    """Whatever order jobs run in, on however many workers; escalations, which wait for no place, come first."""
+    ward.settings(f"[calling]\nlines = 200\nlines_reserved = 2\ncalls_per_second = {rate}\nrings_per_day = 10")
+    number, seconds = 0, 8
+    began = ward.now
+    for second in range(seconds):
+        while isinstance(routine(ward, number), Attempt):
+            number += 1
+        if second in (2, 5):
+            urgent(ward, second)
+        leaving(ward, workers=2, seconds=1)
+    posted = sorted(one.posted_at for one in ward.attempts() if one.posted_at is not None)
+    most = max(sum(start <= one < start + timedelta(seconds=1) for one in posted) for start in posted)
+    assert most <= rate
+    assert len(posted) >= 0.85 * rate * seconds, "the limit is there to be used"
+    for doctor in ward.attempts(kind="doctor"):
+        assert doctor.posted_at is not None
+        assert doctor.posted_at - doctor.created_at <= timedelta(seconds=1.15), "not behind the routine"
+    assert began < posted[0] + timedelta(seconds=1)
+
+
+def test_a_routine_post_stands_back_while_an_escalation_waits_for_its_own(ward: Ward) -> None:
+    ward.settings("[calling]\nlines = 20\nlines_reserved = 2")
+    first, waiting = routine(ward, 1), urgent(ward, 1)
+    assert isinstance(first, Attempt)
+    assert isinstance(waiting, Attempt)
+    ward.work("place_routine")
+    assert ward.attempt(first.id).posted_at is None
+    ward.work("place_escalation")
+    assert ward.attempt(waiting.id).posted_at == ward.now
 
 
 def test_threads_that_place_at_once_cannot_take_more_than_there_is(ward: Ward) -> None:

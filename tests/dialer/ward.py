@@ -23,10 +23,11 @@ from dialer.carrier import CarrierClient
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Refusal, Shift
 from tests.conftest import StandingClock
 from tests.dialer.fakes import FakeCall, FakeCarrier
-from tests.house import HOTLINE, MID_MORNING
+from tests.house import HOTLINE, MID_MORNING, OPERATOR
 
 PATIENT_PHONE = "+861055550111"
 TABLES = (
+    *("inbound_messages", "work_items"),
     *("messages", "escalations", "calls", "attempts", "shifts", "refusals", "pace", "pauses", "do_not_call"),
     *("consents", "contacts", "procedures", "patients", "events", "procrastinate_jobs"),
 )
@@ -45,7 +46,9 @@ class Ward:
     def of(house: House) -> Ward:
         carrier = FakeCarrier(house.clock)
         house.services[CarrierClient] = carrier
-        return Ward(house, carrier)
+        ward = Ward(house, carrier)
+        ward.settings(f'[hospital]\noperator = "{OPERATOR}"\nlive = true')
+        return ward
 
     # ---- time and settings --------------------------------------------------------------------------
     @property
@@ -60,8 +63,10 @@ class Ward:
         self.at(self.now + timedelta(**delta))
 
     def settings(self, toml: str) -> None:
-        """The hospital file says this from now on; `live` unless it says otherwise."""
-        file = HospitalFile.model_validate(tomllib.loads(toml if "live" in toml else f"[hospital]\nlive=true\n{toml}"))
+        """The hospital file says this from now on; `live`, and no waiting for the pace, unless it says otherwise."""
+        tables = tomllib.loads(toml if "live" in toml else f"[hospital]\nlive=true\n{toml}")
+        tables.setdefault("calling", {}).setdefault("calls_per_second", 30.0)
+        file = HospitalFile.model_validate(tables)
         self.house.settings = dataclasses.replace(self.house.settings, file=file)
 
     # ---- people -------------------------------------------------------------------------------------

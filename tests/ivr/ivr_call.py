@@ -25,6 +25,8 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "withheld": False,
         "known": True,
         "operator_on": True,
+        "ring_back": False,
+        "slow": False,
     },
     "followup": {
         "sender": "安和服务中心",
@@ -35,13 +37,42 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "birth_mmdd": "0506",
         "recording_on": True,
         "threshold": 4,
+        "nurse_from": 4,
         "roster_on": True,
         "minutes": 5,
         "operator_on": True,
+        "guardian": False,
+        "relative_ok": False,
+        "slow": False,
+        "questions": "",
+        "answered": "",
+        "pain_known": False,
+        "nurse_due": False,
+        "resumed": False,
+    },
+    "reminder": {
+        "sender": "安和服务中心",
+        "hotline": "02155550100",
+        "emergency": "120",
+        "surname": "王",
+        "sex": "female",
+        "birth_mmdd": "0506",
+        "recording_on": True,
+        "operator_on": True,
+        "guardian": False,
+        "slow": False,
+        "day": "3月8日星期六",
+        "day.en": "Saturday, March 8",
+        "time": "上午9点05分",
+        "time.en": "9:05 a.m.",
+        "dept": "骨科",
+        "place": "二楼",
+        "fasting": True,
     },
     "doctor": {
         "known": True,
         "score": 7,
+        "signs": "胸痛",
         "hours": 6,
         "dept": "骨科",
         "surname": "王",
@@ -108,11 +139,7 @@ class Call:
 
     @property
     def text(self) -> str:
-        return (
-            ""
-            if isinstance(self.turn.output, Join)
-            else " ".join(line.text for line in self.turn.output.lines)
-        )
+        return "" if isinstance(self.turn.output, Join) else " ".join(line.text for line in self.turn.output.lines)
 
     @property
     def effects(self) -> list[tuple[str, dict[str, Fact]]]:

@@ -38,7 +38,7 @@ class Document:
 
     @property
     def said(self) -> str:
-        return " ".join(say.text or "" for say in self.root.iter("Say"))
+        return " ".join("".join(say.itertext()) for say in self.root.iter("Say"))
 
     @property
     def verbs(self) -> list[str]:

@@ -16,6 +16,7 @@ from ivr.talk import EFFECTS, Event, Fact, Silence, Turn
 from ivr.twiml import DialPlan, render
 
 PLAN = DialPlan("+8613800001111", "+862155550100", "https://h/screen", "https://h/status")
+QUESTIONS = sorted(FLOWS["followup"].asked.questions)
 REASONS = ("busy", "no_answer", "failed", "declined", "refused")
 
 presses = st.one_of(
@@ -30,7 +31,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(talk.Recorded, st.just("RE1"), st.integers(0, 120), st.booleans()),
     st.builds(talk.Connected, st.integers(0, 900)),
     st.builds(talk.NotConnected, st.sampled_from(REASONS)),
-    st.sampled_from([talk.Resumed(), talk.Started()]),
+    st.sampled_from([talk.Resumed(), talk.Started(), talk.Matched()]),
 )
 
 
@@ -45,11 +46,16 @@ def facts_of(draw: st.DrawFn, flow: str) -> dict[str, Fact]:
             del facts[name]
         elif kind == "text?" and draw(st.booleans()):
             facts[name] = ""
+    if flow == "followup":
+        facts["questions"] = " ".join(draw(st.lists(st.sampled_from(QUESTIONS), unique=True, max_size=4)))
     return facts
 
 
 def check_turn(turn: Turn) -> None:
     output = turn.output
+    if isinstance(output, talk.Continue):
+        assert output.node in FLOWS[output.flow].nodes
+        return
     document = render(
         output,
         "https://h/turn",

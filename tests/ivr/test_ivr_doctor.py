@@ -14,15 +14,16 @@ def accepted(**facts: Fact) -> Call:
 
 def test_the_alert_gives_the_reason_and_no_name() -> None:
     call = Call("doctor")
-    assert call.heard == ("doc_call", "doc_hours", "doc_dept", "doc_keys")
+    assert call.heard == ("doc_call", "doc_score", "doc_signs", "doc_hours", "doc_dept", "doc_keys")
     assert "疼痛7分" in call.text
+    assert "胸痛" in call.text
     assert "术后6小时" in call.text
     assert "王" not in call.text
 
 
 def test_a_caller_in_no_file_is_announced_as_such() -> None:
     call = Call.told("doctor", {"known": False, "score": 8, "recording_on": True})
-    assert call.heard == ("doc_call_unknown", "doc_keys")
+    assert call.heard == ("doc_call_unknown", "doc_score", "doc_keys")
     call.press("1")
     assert call.heard == ("doc_patient_unknown", "doc_allergy_unknown", "doc_connect")
 

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 
 from core import people
 from core.house import House
-from core.models import Patient, new_id
+from core.models import Contact, Patient, new_id
 from dialer import call as calls
 from dialer.models import Attempt, Call, Escalation
+from ivr.book import Book
 from ivr.facts import facts
 from ivr.talk import Fact
-from ivr.webhooks import Book
 from tests.ivr.ivr_line import CALLER, Switch
 from tests.scheduler.clinic import hospital
 
@@ -143,6 +143,56 @@ def test_a_patient_without_a_birth_date_cannot_prove_who_he_is(told: Told) -> No
 def test_the_title_follows_the_file(told: Told, sex: str, spoken: str) -> None:
     patient = told.switch.patient("followup", sex=sex)
     assert told.of("followup", new_id(), patient, threshold=4)["sex"] == spoken
+
+
+def test_an_interview_is_told_what_to_ask_and_of_whom(told: Told) -> None:
+    patient = told.switch.patient("followup")
+    plain = told.of("followup", new_id(), patient, threshold=4, wave="6h")
+    assert plain["questions"] == "bleeding fluids urine limb doctor"
+    assert told.of("followup", new_id(), patient, threshold=4, wave="extra-1")["questions"] == (
+        "chest bleeding wound fever fluids doctor"
+    )
+    own = told.of(
+        "followup", new_id(), patient, threshold=7, nurse_from=4, questions=["fever"], guardian=True, slow=False
+    )
+    assert (own["questions"], own["threshold"], own["nurse_from"]) == ("fever", 7, 4)
+    assert (own["guardian"], own["slow"], plain["slow"]) == (True, False, True)
+    nothing = ("", False, False, False)
+    assert (plain["answered"], plain["pain_known"], plain["nurse_due"], plain["resumed"]) == nothing
+
+
+@pytest.mark.parametrize(
+    ("relation", "consents", "guardian", "may"),
+    [
+        ("daughter", ("family",), False, True),
+        ("daughter", (), False, False),
+        ("self", ("family",), False, False),
+        ("guardian", (), True, True),
+    ],
+)
+def test_a_relative_may_answer_who_is_registered_and_agreed_to(
+    told: Told, relation: str, consents: tuple[str, ...], guardian: bool, may: bool
+) -> None:
+    patient = told.switch.patient("followup", *consents)
+    number = "+8613800000009"
+    with told.house.transaction() as session:
+        session.add(
+            Contact(
+                patient_id=patient, phone=number, phone_index=people.phone_index(number), relation=relation, position=1
+            )
+        )
+    assert told.of("followup", new_id(), patient, threshold=4, guardian=guardian)["relative_ok"] is may
+
+
+def test_a_doctor_hears_the_warning_signs_in_words(told: Told) -> None:
+    raised = told.escalation(told.switch.patient("followup"))
+    with told.house.transaction() as session:
+        row = session.get_one(Escalation, raised)
+        row.score, row.flags = None, ["fever", "wound"]
+    heard = told.of("doctor", raised)
+    assert "score" not in heard
+    assert heard["signs.en"] == "38.5 degrees or more, or chills, wound bleeding, open or with pus"
+    told.complete("doctor", heard)
 
 
 def test_a_hidden_number_and_a_house_without_doctors_are_told(told: Told) -> None:

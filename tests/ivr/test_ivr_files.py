@@ -51,7 +51,7 @@ def problems(path: str = "", value: Any = None, prompts: Prompts = PROMPTS) -> l
 
 def test_the_shipped_flows_are_clean() -> None:
     assert check_flows(FLOWS, PROMPTS) == []
-    assert set(FLOWS) == {"hotline", "followup", "doctor", "patient_join", "operator_join"}
+    assert set(FLOWS) == {"hotline", "followup", "reminder", "doctor", "patient_join", "operator_join"}
 
 
 def test_the_small_flow_is_clean() -> None:
@@ -187,9 +187,7 @@ def test_the_version_is_of_the_content_not_of_the_layout(tmp_path: Path) -> None
         ("readme.txt", "", "holds no flow"),
     ],
 )
-def test_a_directory_is_loaded_whole_or_not_at_all(
-    tmp_path: Path, file: str, text: str, sentence: str
-) -> None:
+def test_a_directory_is_loaded_whole_or_not_at_all(tmp_path: Path, file: str, text: str, sentence: str) -> None:
     (tmp_path / file).write_text(text, encoding="utf-8")
     with pytest.raises(FlowError) as caught:
         load_flows(tmp_path)

@@ -12,6 +12,7 @@ BEFORE_IDENTITY = {
     *("fu_open", "fu_open_plain", "no_record", "fu_who", "fu_who_unnamed", "main_lang", "invalid", "timeout"),
     *("fu_family", "fu_wrong_number", "fu_bad_time", "fu_nobody", "fu_unheard", "opt_out", "opt_out_ok"),
     *("id_check", "id_again", "id_silent", "id_fail", "last_try", "lost", "over", "goodbye", "talked"),
+    *("fu_who_guardian", "proxy", "proxy_hand", "id_check_proxy", "id_again_proxy"),
     *("operator", "operator_busy", "operator_none", "message_now", "message_again", "message_thanks"),
 }
 HEALTH_WORDS = ("手术", "术后", "疼", "痛", "医", "患者", "康复", "出血", "药", "科", "回访")
@@ -110,8 +111,7 @@ def test_a_patient_without_birthday_in_the_file_is_not_asked_for_it() -> None:
 @pytest.mark.parametrize(
     ("keys", "who", "outcome", "heard"),
     [
-        (("2",), "family", "not_patient", ("fu_family",)),
-        (("3",), "wrong_number", "not_patient", ("fu_wrong_number",)),
+        (("3",), "wrong_number", "wrong_number", ("fu_wrong_number",)),
         (("4",), "bad_time", "bad_time", ("fu_bad_time",)),
         (("7", "1"), "stop", "declined", ("opt_out_ok", "goodbye")),
     ],
@@ -162,13 +162,13 @@ def test_saying_nothing_to_the_open_question_completes_too() -> None:
 def test_an_alarm_stands_before_the_open_question_is_asked() -> None:
     """The doctor is being rung while the patient still speaks; a doctor who accepts cuts the question short."""
     call = at_pain().press("7", "1")
-    assert call.effects == [("score_confirmed", {"score": 7, "raw": "7", "how": "key"})]
+    assert call.effects == [("score_confirmed", {"question": "pain", "score": 7, "raw": "7", "how": "key"})]
     assert call.heard == ("escalate", "worse", "open")
 
 
 def test_who_pressed_star_is_not_asked_what_only_a_recording_could_keep() -> None:
     call = Call("followup").does(Keys("*")).press("1", "0506", "7", "1")
-    assert call.effects[-1] == ("outcome", {"outcome": "completed"})
+    assert call.effects[-1] == ("outcome", {"outcome": "handed_over"})
     assert "open" not in call.heard
 
 

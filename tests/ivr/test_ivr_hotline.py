@@ -132,9 +132,7 @@ def test_an_appointment_is_a_message_with_its_purpose() -> None:
     assert isinstance(call.turn.output, Take)
     assert call.turn.output.purpose == "appointment"
     call.does(Recorded("RE2", 9))
-    assert call.effects == [
-        ("message_taken", {"purpose": "appointment", "recording_sid": "RE2", "seconds": 9})
-    ]
+    assert call.effects == [("message_taken", {"purpose": "appointment", "recording_sid": "RE2", "seconds": 9})]
 
 
 def test_an_empty_message_is_asked_for_once_more_and_then_ends_with_words() -> None:
@@ -166,7 +164,7 @@ def test_pain_entry_is_stored_or_asked_again_never_guessed(
     keys: str, node: str, heard: tuple[str, ...], score: int | None
 ) -> None:
     call = at_pain().press(keys)
-    stored = [] if score is None else [("score_keyed", {"score": score, "raw": keys, "tries": 1})]
+    stored = [] if score is None else [("score_keyed", {"question": "pain", "score": score, "raw": keys, "tries": 1})]
     assert (call.node, call.heard, call.effects, call.session.score) == (node, heard, stored, score)
 
 
@@ -186,14 +184,35 @@ def test_a_number_allows_four_seconds_a_key_and_more_after_a_failure() -> None:
     assert call.turn.output.timeout_s == 7
 
 
-def test_three_bad_numbers_lead_to_a_person() -> None:
-    call = at_pain().press("05", "11", "")
+def test_after_two_bad_numbers_words_are_offered_and_after_two_more_a_person() -> None:
+    """docs/clinical.md 2, Scale: none, mild, moderate, severe on keys 0 to 3."""
+    call = at_pain().press("05", "11")
+    assert (call.node, call.heard) == ("pain_band", ("pain_band",))
+    call.press("7", "")
     assert call.effects == [("operator_wanted", {"reason": "three_tries"})]
     assert call.node == "operator_call"
 
 
+@pytest.mark.parametrize(
+    ("key", "word", "score", "said"),
+    [("0", "none", 0, "完全不痛"), ("1", "mild", 2, "轻度"), ("2", "moderate", 5, "中度"), ("3", "severe", 8, "重度")],
+)
+def test_a_word_for_the_pain_is_stored_as_itself_and_as_a_score(key: str, word: str, score: int, said: str) -> None:
+    call = at_pain().press("", "", key)
+    assert call.effects == [
+        ("answer", {"question": "pain_band", "value": word, "level": ""}),
+        ("score_keyed", {"question": "pain", "score": score, "raw": key, "tries": 1}),
+    ]
+    assert (call.heard, said in call.text) == (("pain_confirm_band",), True)
+    call.press("1")
+    assert ("score_confirmed", {"question": "pain", "score": score, "raw": key, "how": "band"}) in call.effects
+    assert call.heard[0] == ("escalate" if score >= 4 else "low")
+
+
 def test_the_second_entry_is_counted() -> None:
-    assert at_pain().press("11", "7").effects == [("score_keyed", {"score": 7, "raw": "7", "tries": 2})]
+    assert at_pain().press("11", "7").effects == [
+        ("score_keyed", {"question": "pain", "score": 7, "raw": "7", "tries": 2})
+    ]
 
 
 def test_read_back_names_score_and_band() -> None:
@@ -205,7 +224,7 @@ def test_read_back_names_score_and_band() -> None:
 
 def test_one_confirms_and_the_threshold_calls_the_doctor() -> None:
     call = at_confirm("7").press("1")
-    assert call.effects == [("score_confirmed", {"score": 7, "raw": "7", "how": "key"})]
+    assert call.effects == [("score_confirmed", {"question": "pain", "score": 7, "raw": "7", "how": "key"})]
     assert call.heard == ("escalate", "worse", "goodbye")
     assert "5分钟" in call.text
 
@@ -236,8 +255,8 @@ def test_two_withdraws_and_asks_again() -> None:
 def test_a_slow_ten_is_ten_and_not_one() -> None:
     call = at_pain().press("1", "0")
     assert call.effects == [
-        ("score_keyed", {"score": 10, "raw": "1,0", "tries": 1}),
-        ("score_confirmed", {"score": 10, "raw": "1,0", "how": "zero_after_one"}),
+        ("score_keyed", {"question": "pain", "score": 10, "raw": "1,0", "tries": 1}),
+        ("score_confirmed", {"question": "pain", "score": 10, "raw": "1,0", "how": "zero_after_one"}),
     ]
     assert call.session.score == 10
     assert call.heard == ("escalate", "worse", "goodbye")
@@ -247,20 +266,20 @@ def test_zero_in_another_read_back_is_a_person_and_the_score_stays() -> None:
     call = at_confirm("7").press("0")
     assert call.effects == [("operator_wanted", {"reason": "asked"})]
     call.does(NotConnected("no_answer"))
-    assert ("score_confirmed", {"score": 7, "raw": "7", "how": "unanswered"}) in call.effects, (
+    assert ("score_confirmed", {"question": "pain", "score": 7, "raw": "7", "how": "unanswered"}) in call.effects, (
         "a score must not wait behind a voice message"
     )
 
 
 def test_a_score_left_unconfirmed_for_a_person_stands_when_the_talk_is_over() -> None:
     call = at_confirm("7").press("*").does(Connected(80))
-    assert call.effects == [("score_confirmed", {"score": 7, "raw": "7", "how": "unanswered"})]
+    assert call.effects == [("score_confirmed", {"question": "pain", "score": 7, "raw": "7", "how": "unanswered"})]
     assert call.session.ended
 
 
 def test_three_silent_read_backs_keep_the_score() -> None:
     call = at_confirm("7").press("", "5", "")
-    assert call.effects == [("score_confirmed", {"score": 7, "raw": "7", "how": "unanswered"})]
+    assert call.effects == [("score_confirmed", {"question": "pain", "score": 7, "raw": "7", "how": "unanswered"})]
     assert call.heard[0] == "escalate"
 
 

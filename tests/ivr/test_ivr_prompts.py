@@ -8,19 +8,21 @@ import pytest
 from ivr_call import ALL_FACTS, FLOWS, PROMPTS, Call
 
 from ivr.flow import FlowError
-from ivr.nodes import Menu
+from ivr.lengths import menus
 from ivr.prompts import load_prompts
 from ivr.talk import Join
 
 VALUES = {
     **{"hospital": "安和医院", "sender": "安和服务中心", "surname": "王", "title": "先生", "dept": "骨科"},
     **{"emergency": "1 2 0", "hotline": "9 6 1 2 0", "minutes": "5", "score": "7", "hours": "48"},
-    **{"band": "重度疼痛", "age": "52", "allergy": "青霉素"},
+    **{"band": "重度疼痛", "age": "52", "allergy": "青霉素", "signs": "胸痛、气短"},
+    **{"day": "3月8日星期六", "time": "上午9点05分", "place": "门诊二楼"},
 }
 VALUES_EN = {
     **VALUES,
     **{"hospital": "Anhe Hospital", "sender": "Anhe Service Centre", "surname": "Wang", "title": "Mr."},
     **{"band": "severe pain", "dept": "Orthopaedics", "allergy": "penicillin"},
+    **{"signs": "chest pain", "day": "Saturday, March 8", "time": "9:05 a.m.", "place": "second floor"},
 }
 BANNED = (
     "保证",
@@ -36,14 +38,7 @@ BANNED = (
     "painless",
     "you'll be fine",
 )
-MENUS = {
-    prompt
-    for flow in FLOWS.values()
-    for node in flow.nodes.values()
-    if isinstance(node, Menu)
-    for prompt in node.speak
-    if isinstance(prompt, str)
-} | {"fu_who", "fu_who_unnamed", "doc_keys"}
+MENUS = menus(FLOWS)
 
 
 def seconds(text: str, language: str) -> float:
@@ -71,9 +66,7 @@ def test_no_prompt_promises_or_boasts(language: str) -> None:
 @pytest.mark.parametrize("recording_on", [True, False])
 @pytest.mark.parametrize("language", PROMPTS.languages)
 @pytest.mark.parametrize("flow", sorted(FLOWS))
-def test_every_call_begins_by_naming_the_automated_voice(
-    flow: str, language: str, recording_on: bool
-) -> None:
+def test_every_call_begins_by_naming_the_automated_voice(flow: str, language: str, recording_on: bool) -> None:
     first = Call(flow, language, recording_on=recording_on).text
     sentence = re.split(r"[。.]", first)[0]
     assert ("automated voice" if language == "en" else "智能语音") in sentence.lower()

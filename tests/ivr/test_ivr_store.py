@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from core import people
 from core.house import House
 from core.models import EventRow
-from dialer import gate
 from dialer.models import Attempt, Call
 from ivr import store
 from ivr.models import Answer
@@ -55,16 +54,22 @@ def test_a_whole_interview_completes_the_wave(care: Care) -> None:
     care.due()
     line = care.rings()
     line.does()
-    line.press("1", "0506", "2")
-    heard = line.press("1")
+    line.press("1", "0506", "2", "1")
+    assert line.last is not None
+    assert "Is blood coming through" in line.last.said
+    heard = line.press("2", "2", "1", "2", "2")
     assert "Take your medicine" in heard.said
     assert heard.verbs[-1] == "Hangup", "no consent to recordings, so no open question"
     assert care.row.status == "calling"
     line.hangs_up()
     assert (care.row.status, care.row.tries) == ("completed", 1)
     assert [(m.kind, m.to) for m in care.ward.messages()] == [("recovery", PHONE)]
-    [answer] = care.switch.all(Answer)
-    assert (answer.subject_id, answer.value, answer.how) == (care.row.id, "2", "key")
+    answers = care.switch.all(Answer)
+    assert {answer.subject_id for answer in answers} == {care.row.id}
+    assert {answer.question: answer.value for answer in answers} == {
+        "pain": "2", "bleeding": "no", "fluids": "no", "urine": "yes", "limb": "no", "doctor": "no",
+    }  # fmt: skip
+    assert {answer.respondent for answer in answers} == {"self"}
 
 
 @pytest.mark.parametrize(
@@ -102,25 +107,17 @@ def test_a_machine_that_says_nothing_is_tried_again_later(care: Care) -> None:
     assert (care.row.status, care.row.reason) == ("waiting", "answered")
 
 
-def test_a_wrong_number_is_never_rung_again_by_a_routine_call(care: Care) -> None:
+def test_a_wrong_number_is_never_rung_again_for_this_patient(care: Care) -> None:
+    """Of the number nothing is said to others: it may be theirs rightly."""
     care.due(PHONE, SECOND_PHONE)
     line = care.rings()
     line.does()
     line.press("3")
     line.hangs_up()
     with care.ward.house.transaction() as session:
-        assert people.on_do_not_call(session, PHONE)
-        ring = gate.Ring("followup", PHONE, care.row.id, patient_id=care.row.patient_id)
-        refused = gate.may_dial(session, ring, care.ward.now)
-        assert refused is not None
-        assert refused.reason == "do_not_call"
-    numbers = []
-    for _ in range(2):
-        care.ward.now = care.row.next_try_at
-        attempt = care.ward.rung()
-        numbers.append(attempt.to)
-        care.ward.ends(attempt, "no_answer")
-    assert numbers == [SECOND_PHONE] * 2
+        assert not people.on_do_not_call(session, PHONE)
+    care.ward.now = care.row.next_try_at
+    assert care.ward.rung().to == SECOND_PHONE
 
 
 def test_stop_ends_this_wave_and_all_that_follow(care: Care) -> None:
@@ -132,7 +129,7 @@ def test_stop_ends_this_wave_and_all_that_follow(care: Care) -> None:
     assert care.row.status == "declined"
     with care.ward.house.transaction() as session:
         assert people.last_word(session, care.row.patient_id, "followup") == (False, "keypad")
-    for wave, row in care.ward.waves(care.procedure).items():
+    for wave, row in sorted(care.ward.waves(care.procedure).items(), key=lambda item: item[1].due_at):
         if wave != "6h":
             care.ward.now = row.due_at
             assert care.ward.tick() == 0
@@ -170,6 +167,21 @@ def test_what_callers_said_is_not_in_the_ledger(care: Care) -> None:
         text = " ".join(f"{row.what} {row.why} {row.data}" for row in rows)
     for secret in ("Ann", "Example", PHONE, PHONE[3:], "0506", "1961"):
         assert secret not in text
+
+
+def test_a_missed_ring_is_given_the_interview_when_the_patient_rings_back(care: Care) -> None:
+    care.due()
+    care.ward.ends(care.ward.rung(), "no_answer")
+    line = care.switch.line()
+    line.sid = f"CA{'9' * 32}"
+    line.rings(PHONE)
+    line.does()
+    assert "We rang you earlier" in line.english().said
+    assert "Rate your pain" in line.press("1", "0506").said
+    line.press("2", "1", "2", "2", "1", "2", "2")
+    line.hangs_up()
+    assert (care.row.status, care.row.score) == ("completed", "2")
+    assert len(care.switch.all(Answer)) == 6
 
 
 # ---- numbers -------------------------------------------------------------------------------------------

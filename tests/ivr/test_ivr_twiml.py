@@ -7,7 +7,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from ivr_call import PROMPTS, Call
 
-from ivr.talk import Ask, Bye, Connect, Hold, Join, Line, Output, Take
+from ivr.interruption import voicemail
+from ivr.talk import Ask, Bye, Connect, Continue, Hold, Join, Line, Output, Take
 from ivr.twiml import DialPlan, TwimlError, render
 
 PLAN = DialPlan("+8613800001111", "+862155550100", "https://h/screen?a=1&b=2", "https://h/status")
@@ -98,9 +99,7 @@ def test_the_recording_starts_first_and_with_a_connect_after_its_words() -> None
     root = document(Ask((ZH,), 1, "", 8), start_recording=True, start_callback_url="https://h/rec")
     assert verbs(root) == ["Start", "Gather", "Redirect"]
     assert root[0][0].attrib == {"recordingStatusCallback": "https://h/rec", "channels": "dual"}
-    root = document(
-        Connect((ZH,), "patient"), start_recording=True, start_callback_url="https://h/rec", dial=PLAN
-    )
+    root = document(Connect((ZH,), "patient"), start_recording=True, start_callback_url="https://h/rec", dial=PLAN)
     assert verbs(root) == ["Say", "Start", "Dial"]
 
 
@@ -116,6 +115,7 @@ def test_the_recording_starts_first_and_with_a_connect_after_its_words() -> None
         (Connect((ZH,), "patient"), {"dial": DialPlan("+861", "+862", "", "https://h/t")}, "screening"),
         (Bye(()), {}, "bare hang-up"),
         (Ask((ZH,), 1, "", 8), {"start_recording": True}, "callback"),
+        (Continue((), "followup", "identified"), {}, "nothing to say yet"),
         (Bye((Line("Bonjour", "fr", "greet"),)), {}, "no voice for fr"),
     ],
 )
@@ -124,6 +124,29 @@ def test_what_would_strand_a_caller_is_refused(output: Output, options: dict[str
         document(output, **options)
 
 
+def test_slow_words_are_said_with_prosody_and_the_others_as_they_are() -> None:
+    slow = Line("请<按>1。", "zh-CN", "main", slow=True)
+    gather = document(Ask((slow, EN), 1, "", 8))[0]
+    assert gather[0].text is None
+    assert [(part.tag, part.attrib, part.text) for part in gather[0]] == [("prosody", {"rate": "85%"}, "请<按>1。")]
+    assert gather[1].text == "For English, press 8."
+    assert (gather[0].get("voice"), gather[0].get("language")) == ("Polly.Zhiyu", "cmn-CN")
+
+
 def test_a_name_with_markup_is_escaped() -> None:
     root = document(Call("doctor", surname="<Hangup/>&").press("1").turn.output, dial=PLAN)
     assert "<Hangup/>&" in (root[0].text or "")
+
+
+@pytest.mark.parametrize("language", PROMPTS.languages)
+@pytest.mark.parametrize("surname", ["王", ""])
+def test_a_machine_hears_who_rang_and_where_to_ring_back(language: str, surname: str) -> None:
+    """docs/clinical.md 2, Voicemail/AMD: name, number, and nothing about health."""
+    told = {"sender": "安和服务中心", "hotline": "01055550100", "surname": surname, "sex": "female"}
+    root = ET.fromstring(voicemail(PROMPTS, language, told))
+    assert verbs(root) == ["Say", "Hangup"]
+    said = "".join(root[0].itertext())
+    assert "0 1 0 5 5 5 5 0 1 0 0" in said
+    assert surname in said
+    assert "安和服务中心" in said
+    assert not [word for word in ("手术", "术后", "痛", "医", "回访", "pain", "surg", "doctor") if word in said.lower()]

@@ -20,7 +20,7 @@ from dialer import attempt as attempts
 from dialer import call as calls
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Message, Refusal
 from ivr.models import Answer
-from scheduler import store
+from scheduler import ring, store
 from scheduler.models import FollowUp
 from tests.house import OPERATOR
 
@@ -156,7 +156,8 @@ class Ward:
     # ---- what happens ------------------------------------------------------------------------------
     def tick(self) -> int:
         with self.house.transaction() as session:
-            return store.ring_due(session, self.now)
+            ring.run_out(session, self.now)
+            return ring.ring_due(session, self.now)
 
     def rung(self) -> Attempt:
         """One tick, exactly one ring."""

@@ -142,14 +142,31 @@ def test_the_same_row_twice_in_one_file_is_one_patient(desk: Desk) -> None:
 
 def test_a_late_file_says_which_waves_it_is_too_late_for(desk: Desk) -> None:
     report = only(desk.patients({"surgery_end": "2031-02-20T08:00"}))
-    assert report.detail == "2 follow-ups planned; too late for 6h, 48h, 7d"
+    assert report.detail == (
+        "2 follow-ups planned; 6h: too late, next is 30d; 48h: too late, next is 30d; 7d: too late, next is 30d"
+    )
+
+
+def test_a_wave_whose_time_has_passed_but_not_its_deadline_is_rung_at_the_next_allowed_time(desk: Desk) -> None:
+    desk.now = datetime(2031, 3, 7, 13, 0, tzinfo=UTC)  # 21:00 in Shanghai
+    report = only(desk.patients({"surgery_end": "2031-03-07T08:00"}))
+    assert report.detail == "5 follow-ups planned; 6h: rung at 2031-03-08 08:30 instead"
+    assert only(desk.patients({"surgery_end": "2031-03-07T08:00"})).result == "unchanged"
+
+
+def test_an_operation_moved_into_the_past_says_what_becomes_of_its_waves(desk: Desk) -> None:
+    desk.patients()
+    report = only(desk.patients({"surgery_end": "2031-02-27T08:00"}))
+    assert "surgery_end changed; " in report.detail
+    assert "6h: too late" in report.detail
+    assert "7d: rung at 2031-03-07 10:00 instead" in report.detail
 
 
 # ---- corrections ---------------------------------------------------------------------------------------
 def test_a_corrected_time_moves_the_waves(desk: Desk) -> None:
     desk.patients()
     report = only(desk.patients({"surgery_end": "2031-03-07T09:30+08:00"}))
-    assert (report.result, report.detail) == ("updated", "5 follow-ups moved")
+    assert (report.result, report.detail) == ("updated", "surgery_end changed; 5 follow-ups moved")
     assert desk.waves()["6h"].due_at == datetime(2031, 3, 7, 7, 30, tzinfo=UTC)
 
 
@@ -165,7 +182,7 @@ def test_a_cancelled_operation_cancels_and_may_stand_again(desk: Desk) -> None:
     assert desk.patient().status == "active"
     assert only(desk.patients({"status": "cancelled"})).result == "unchanged"
     again = only(desk.patients({"surgery_end": "2031-03-07T09:00"}))
-    assert again.detail == "0 follow-ups moved; the operation stands again: 5 follow-ups planned"
+    assert again.detail == "surgery_end changed; the operation stands again: 5 follow-ups planned"
     assert desk.waves()["6h"].due_at == datetime(2031, 3, 7, 7, 0, tzinfo=UTC)
 
 

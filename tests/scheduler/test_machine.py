@@ -8,20 +8,33 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dialer.machine import OUTCOMES
-from scheduler.machine import AFTER_INTERVIEW, AFTER_OUTCOME, MOST_TRIES, MOVES, OPEN, OVER, Next, after_ring, deadline
+from scheduler.machine import (
+    AFTER_INTERVIEW,
+    AFTER_OUTCOME,
+    MOVES,
+    OPEN,
+    OVER,
+    Next,
+    after_ring,
+    deadline,
+    doctor_from,
+    given_up,
+)
+
+MOST_TRIES = 3
 
 TABLE = """
-             due   ring     wait     completed  partial  unreached  declined  cancelled  expired  reinstated
-planned      due   .        .        .          .        .          .         cancelled  expired  .
-due          .     calling  waiting  .          .        unreached  declined  cancelled  expired  .
-calling      .     .        waiting  completed  partial  unreached  declined  cancelled  .        .
-waiting      due   .        .        completed  .        .          .         cancelled  expired  .
-cancelled    .     .        .        .          .        .          .         .          .        planned
-completed    .     .        .        .          .        .          .         .          .        .
-partial      .     .        .        .          .        .          .         .          .        .
-unreached    .     .        .        .          .        .          .         .          .        .
-declined     .     .        .        .          .        .          .         .          .        .
-expired      .     .        .        .          .        .          .         .          .        .
+          due ring    wait    rang_back released completed partial unreached declined cancelled expired reinstated
+planned   due .       .       calling   .        .         partial unreached .        cancelled expired .
+due       .   calling waiting calling   .        .         partial unreached declined cancelled expired .
+calling   .   .       waiting calling   waiting  completed partial unreached declined cancelled .       .
+waiting   due .       .       calling   .        completed partial unreached .        cancelled expired .
+cancelled .   .       .       .         .        .         .       .         .        .         .       planned
+expired   .   .       .       .         .        .         .       .         .        .         .       planned
+completed .   .       .       .         .        .         .       .         .        .         .       .
+partial   .   .       .       .         .        .         .       .         .        .         .       .
+unreached .   .       .       .         .        .         .       .         .        .         .       .
+declined  .   .       .       .         .        .         .       .         .        .         .       .
 """
 EVENTS, *_ROWS = [line.split() for line in TABLE.strip().splitlines()]
 CASES = [(state, event, to) for state, *row in _ROWS for event, to in zip(EVENTS, row, strict=True)]
@@ -38,57 +51,75 @@ def test_no_move_is_outside_the_table() -> None:
 
 
 def test_every_outcome_of_a_ring_has_a_rule() -> None:
-    assert set(AFTER_OUTCOME) == set(OUTCOMES)
+    assert set(AFTER_OUTCOME) == {*OUTCOMES, "machine"}
 
 
-FIRST_TWO: dict[tuple[str, str | None], tuple[str, timedelta]] = {
-    ("no_answer", None): ("wait", timedelta(hours=3)),
-    ("busy", None): ("wait", timedelta(minutes=15)),
-    ("failed_now", None): ("wait", timedelta(minutes=20)),
-    ("failed_for_good", None): ("unreached", timedelta(hours=0)),
-    ("not_placed", None): ("wait", timedelta(minutes=1)),
-    ("cancelled", None): ("wait", timedelta(minutes=5)),
-    ("answered", None): ("wait", timedelta(hours=3)),
-    ("answered", "completed"): ("completed", timedelta(hours=0)),
-    ("answered", "partial"): ("wait", timedelta(minutes=30)),
-    ("answered", "bad_time"): ("wait", timedelta(hours=3)),
-    ("answered", "not_patient"): ("wait", timedelta(hours=3)),
-    ("answered", "identity_failed"): ("unreached", timedelta(hours=0)),
-    ("answered", "declined"): ("declined", timedelta(hours=0)),
+H = timedelta(hours=1)
+M = timedelta(minutes=1)
+# (outcome, interview): what follows, after how long, another part of the day?, next number?, this number dead?
+FIRST_TWO: dict[tuple[str, str | None], tuple[str, timedelta, bool, bool, bool]] = {
+    ("no_answer", None): ("wait", 2 * H, True, True, False),
+    ("busy", None): ("wait", 2 * H, False, False, False),
+    ("machine", None): ("wait", 2 * H, True, True, False),
+    ("answered", None): ("wait", 2 * H, True, True, False),
+    ("failed_now", None): ("wait", 20 * M, False, False, False),
+    ("failed_for_good", None): ("wait", 10 * M, False, False, True),
+    ("not_placed", None): ("wait", 1 * M, False, False, False),
+    ("cancelled", None): ("wait", 5 * M, False, False, False),
+    ("answered", "completed"): ("completed", 0 * H, False, False, False),
+    ("answered", "handed_over"): ("completed", 0 * H, False, False, False),
+    ("answered", "partial"): ("wait", 30 * M, False, False, False),
+    ("answered", "bad_time"): ("wait", 2 * H, True, False, False),
+    ("answered", "not_patient"): ("wait", 2 * H, True, False, False),
+    ("answered", "wrong_number"): ("wait", 10 * M, False, False, True),
+    ("answered", "identity_failed"): ("unreached", 0 * H, False, False, False),
+    ("answered", "declined"): ("declined", 0 * H, False, False, False),
 }
-AT_THE_LAST = {
-    ("no_answer", None): "unreached",
-    ("busy", None): "unreached",
-    ("failed_now", None): "unreached",
-    ("answered", None): "unreached",
-    ("answered", "partial"): "partial",
-    ("answered", "bad_time"): "unreached",
-    ("answered", "not_patient"): "unreached",
-}
-NOT_COUNTED = {"not_placed", "cancelled"}
+NOT_COUNTED = {"not_placed", "cancelled", "failed_now"}
 
 
 @pytest.mark.parametrize("tries", range(MOST_TRIES + 1))
 @pytest.mark.parametrize(("outcome", "interview"), FIRST_TWO)
 def test_what_follows_a_ring(outcome: str, interview: str | None, tries: int) -> None:
-    event, after = FIRST_TWO[outcome, interview]
-    if tries >= MOST_TRIES - 1 and (outcome, interview) in AT_THE_LAST:
-        event, after = AT_THE_LAST[outcome, interview], timedelta(0)
-    following = after_ring(outcome, interview, tries)
-    assert (following.event, following.after) == (event, after)
-    assert following.counts is (interview is not None or outcome not in NOT_COUNTED)
+    event, *rest = FIRST_TWO[outcome, interview]
+    counts = interview is not None or outcome not in NOT_COUNTED
+    if tries >= MOST_TRIES - 1 and event == "wait" and counts:
+        event = "partial" if interview == "partial" else "unreached"
+    rule = after_ring(outcome, interview, tries, MOST_TRIES)
+    assert (rule.event, rule.counts) == (event, counts)
+    assert [rule.after, rule.other_part, rule.next_number, rule.number_dead] == rest
+
+
+def test_a_hospital_that_wants_one_try_has_one() -> None:
+    assert after_ring("no_answer", None, 0, 1).event == "unreached"
+
+
+@pytest.mark.parametrize(
+    ("interview", "tries", "event"),
+    [(None, 0, "expired"), (None, 1, "unreached"), ("bad_time", 1, "unreached"), ("partial", 1, "partial")],
+)
+def test_what_a_wave_becomes_whose_time_runs_out(interview: str | None, tries: int, event: str) -> None:
+    assert given_up(interview, tries) == event
+
+
+@pytest.mark.parametrize(
+    ("policy", "last", "rise", "first"),
+    [(4, None, 3, 4), (4, 0, 3, 3), (4, 1, 3, 4), (4, 5, 3, 4), (7, 2, 3, 5), (7, 2, 0, 7), (4, 0, 1, 1), (2, 0, 3, 2)],
+)
+def test_pain_that_has_risen_brings_the_doctor_earlier(policy: int, last: int | None, rise: int, first: int) -> None:
+    assert doctor_from(policy, last, rise) == first
 
 
 @pytest.mark.parametrize(
     ("outcome", "interview", "tries"), list(itertools.product(OUTCOMES, AFTER_INTERVIEW, range(4)))
 )
 def test_what_the_conversation_said_wins_over_the_carrier(outcome: str, interview: str, tries: int) -> None:
-    assert after_ring(outcome, interview, tries) == after_ring("answered", interview, tries)
+    assert after_ring(outcome, interview, tries, 3) == after_ring("answered", interview, tries, 3)
 
 
 @pytest.mark.parametrize("tries", range(4))
 def test_a_ring_that_never_went_out_uses_up_nothing(tries: int) -> None:
-    assert after_ring("not_placed", None, tries) == Next("wait", timedelta(minutes=1), counts=False)
+    assert after_ring("not_placed", None, tries, 3) == Next("wait", timedelta(minutes=1), counts=False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+"""Alarms: a score at or above the threshold, or a red flag, opens an escalation or joins the one that is open.
+
+In the transaction in which the score stands or the key was pressed (docs/clinical.md FUP6-7, section 2): there is no
+moment at which the answer is stored and the doctor is not on his way.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core import events, people
+from core.db import lock
+from core.house import settings_of
+from core.models import Procedure, new_id, record
+from dialer import roster
+from dialer.escalation import drive
+from dialer.models import Attempt, Call, Escalation
+
+DOCTOR_LEVELS = frozenset({"A", "B"})
+"""Red flags a doctor is rung for; C is a nurse's, the same day."""
+
+
+def on_score_stands(session: Session, event: events.ScoreStands, now: datetime) -> None:
+    call = session.get_one(Call, event.call_id)
+    threshold = int(_brief(session, call).get("threshold") or settings_of(session).followup.threshold)
+    if event.score >= threshold:
+        _raise(session, call, event.keyed_at, event.why, now, score=event.score)
+
+
+def on_red_flag(session: Session, event: events.RedFlag, now: datetime) -> None:
+    if event.level in DOCTOR_LEVELS:
+        call = session.get_one(Call, event.call_id)
+        _raise(session, call, event.keyed_at, f"red flag {event.level}", now, flag=event.question)
+
+
+def _raise(
+    session: Session,
+    call: Call,
+    keyed_at: datetime,
+    why: str,
+    now: datetime,
+    *,
+    score: int | None = None,
+    flag: str | None = None,
+) -> None:
+    """Open an escalation, or tell the one this patient already has."""
+    to = str(_brief(session, call).get("callback") or call.party)
+    if not to:
+        record(session, "call", call.id, "alarm without a number to ring back", now, score=score, flag=flag)
+        return
+    lock(session, "opening escalations")  # two calls of one patient at once open one
+    already = _open_for(session, call.patient_id, to)
+    if already is None:
+        _open(session, call, to, keyed_at, why, now, score, flag)
+        return
+    if score is not None:
+        already.score = max(already.score or 0, score)
+    if flag is not None and flag not in already.flags:
+        already.flags = [*already.flags, flag]
+    record(session, "escalation", already.id, "another alarm joined", now, score=score, flag=flag, why=why)
+
+
+def _brief(session: Session, call: Call) -> dict[str, Any]:
+    """What this call knows of its follow-up (outbound), or of the number the caller keyed (inbound)."""
+    if call.attempt_id is not None:
+        return dict(session.get_one(Attempt, call.attempt_id).brief)
+    return {"callback": call.callback} if call.callback else {}
+
+
+def _open_for(session: Session, patient_id: uuid.UUID | None, to: str) -> Escalation | None:
+    same = Escalation.to_index == people.phone_index(to)
+    if patient_id is not None:
+        same = same | (Escalation.patient_id == patient_id)
+    return session.scalar(
+        sa.select(Escalation).where(Escalation.status != "closed", same).order_by(Escalation.keyed_at).with_for_update()
+    )
+
+
+def _open(
+    session: Session,
+    call: Call,
+    to: str,
+    keyed_at: datetime,
+    why: str,
+    now: datetime,
+    score: int | None,
+    flag: str | None,
+) -> None:
+    settings = settings_of(session)
+    procedure = _latest_procedure(session, call)
+    department = (procedure.department if procedure else "") or roster.EVERYWHERE
+    escalation = Escalation(
+        id=new_id(),
+        call_id=call.id,
+        patient_id=call.patient_id,
+        procedure_id=procedure.id if procedure else None,
+        to=to,
+        to_index=people.phone_index(to),
+        language=str((call.session or {}).get("language") or settings.hospital.languages[0]),
+        department=department,
+        score=score,
+        flags=[] if flag is None else [flag],
+        hours=int((now - procedure.ended_at) / timedelta(hours=1)) if procedure else None,
+        record_on=call.recording_on,
+        status="open",
+        chain=roster.chain(session, department, settings.escalation.chain, now),
+        keyed_at=keyed_at,
+        stored_at=now,
+        promise_at=keyed_at + timedelta(seconds=settings.escalation.promise_s),
+        next_step_at=now,
+    )
+    session.add(escalation)
+    session.flush()
+    record(
+        session, "escalation", escalation.id, "opened", now, to_state="open", why=why,
+        score=score, flag=flag, doctors=len(escalation.chain),
+    )  # fmt: skip
+    events.publish(session, events.EscalationOpened(escalation.id, call.id), now)
+    drive(session, escalation, now)
+
+
+def _latest_procedure(session: Session, call: Call) -> Procedure | None:
+    """The operation this is about: the follow-up's own, else the caller's latest one. (A call whose answers were moved
+    to another patient is not about the operation it was made for.)"""
+    brief = _brief(session, call)
+    if brief.get("procedure_id"):
+        procedure = session.get(Procedure, uuid.UUID(str(brief["procedure_id"])))
+        if procedure is not None and procedure.patient_id == call.patient_id:
+            return procedure
+    if call.patient_id is None:
+        return None
+    return session.scalar(
+        sa.select(Procedure)
+        .where(Procedure.patient_id == call.patient_id, Procedure.status == "active")
+        .order_by(Procedure.ended_at.desc())
+        .limit(1)
+    )

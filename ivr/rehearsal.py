@@ -1,0 +1,99 @@
+"""A flow walked by hand, without a telephone: invented facts, and what a typed line means as an event. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ivr import talk
+from ivr.flow import Flow, FlowError
+from ivr.nodes import Number
+from ivr.talk import Event, Fact
+
+BIRTHDAY = "0506"
+INVENTED: dict[str, Fact] = {
+    **{"hospital": "安和医院", "hospital.en": "Anhe Hospital"},
+    **{"sender": "安和服务中心", "sender.en": "Anhe Service Centre"},
+    **{"hotline": "01055550100", "emergency": "120", "minutes": 5, "threshold": 4, "nurse_from": 4},
+    **{"surname": "王", "surname.en": "Example", "sex": "female", "birth_mmdd": BIRTHDAY, "age": 52},
+    **{"recording_on": True, "roster_on": True, "operator_on": True, "known": True, "withheld": False},
+    **{
+        "score": 7,
+        "hours": 6,
+        "dept": "骨科",
+        "dept.en": "orthopaedics",
+        "allergy": "青霉素",
+        "allergy.en": "penicillin",
+    },
+    **{"day": "3月8日星期六", "day.en": "Saturday, March 8", "time": "上午9点", "time.en": "9 a.m."},
+    **{"place": "门诊二楼", "place.en": "second floor"},
+}
+"""Obviously invented people and places."""
+WAVE = "6h"
+
+
+def facts(flow: Flow, given: list[str]) -> dict[str, Fact]:
+    """Everything the flow declares, with `given` ("name=value") in place of what is invented. "wave=48h" chooses the
+    questions of another wave. Raises FlowError with one sentence."""
+    told: dict[str, Fact] = {name: value for name, value in INVENTED.items() if name.split(".")[0] in flow.facts}
+    for name, kind in flow.facts.items():
+        if name not in told and not kind.endswith("?"):
+            told[name] = {"flag": False, "number": 0}.get(kind, "")
+    wave = WAVE
+    for word in given:
+        name, equals, value = word.partition("=")
+        if name == "wave" and equals:
+            wave = value
+        elif name in flow.facts and equals:
+            told[name] = _typed(name, flow.facts[name].rstrip("?"), value)
+            for other in [key for key in told if key.startswith(f"{name}.")]:
+                del told[other]  # one text for every language
+        else:
+            raise FlowError(f"--fact {word}: not name=value with a fact of the flow {flow.name}: {_names(flow)}")
+    if "questions" in flow.facts and not any(word.startswith("questions=") for word in given):
+        told["questions"] = " ".join(flow.asked.of_wave(wave))
+    return told
+
+
+def _names(flow: Flow) -> str:
+    return ", ".join([*flow.facts, *(["wave"] if "questions" in flow.facts else [])])
+
+
+def _typed(name: str, kind: str, value: str) -> Fact:
+    if kind == "number":
+        if not value.lstrip("-").isdigit():
+            raise FlowError(f"--fact {name}={value}: is a number")
+        return int(value)
+    if kind == "flag":
+        words: Mapping[str, bool] = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+        if value.lower() not in words:
+            raise FlowError(f"--fact {name}={value}: is yes or no")
+        return words[value.lower()]
+    return value
+
+
+def asks_for(output: talk.Output) -> str:
+    """What a person at the terminal is told to type."""
+    match output:
+        case talk.Ask():
+            return "keys"
+        case talk.Take():
+            return "say something"
+        case talk.Connect():
+            return f"does the {output.target} answer (y)"
+    return ""
+
+
+def event(flow: Flow, session: talk.Session, output: talk.Output, typed: str) -> Event:
+    """What the line does that was typed where `output` was heard; an empty line is silence."""
+    match output:
+        case talk.Take():
+            return talk.Recorded("RE-rehearsal", max(1, len(typed.split()))) if typed else talk.Silence()
+        case talk.Connect():
+            return talk.Connected(60) if typed.lower().startswith("y") else talk.NotConnected("no_answer")
+        case talk.Hold():
+            return talk.Resumed()
+    node = flow.nodes.get(session.node)
+    if isinstance(node, Number) and node.kind == "birthday" and typed.removesuffix("#") == BIRTHDAY:
+        return talk.Matched()
+    # a pound alone ends an entry that has no digits; at a menu it is a key of its own
+    return talk.Keys(typed.removesuffix("#") or typed) if typed else talk.Silence()
