@@ -44,6 +44,7 @@ MAX_BODY = 256 * 1024
 SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     # who is told, in this order, inside the transaction in which it happened
     (events.CallEnded, store.on_call_ended),
+    (events.CallEnded, alarm.on_call_ended),
     (events.InterviewEnded, ring.on_interview_ended),
     (events.ScoreStands, alarm.on_score_stands),
     (events.ScoreStands, notices.on_score_stands),

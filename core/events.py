@@ -53,12 +53,15 @@ class CallEnded:
 @dataclass(frozen=True)
 class ScoreStands:
     """A pain score is final: confirmed by key, or left unconfirmed by a caller who is gone (docs/clinical.md
-    section 2: a hang-up after keying counts as confirmed). `why` = key | zero_after_one | unanswered | hung_up."""
+    section 2: a hang-up after keying counts as confirmed). `why` = key | zero_after_one | unanswered | hung_up | band |
+    corrected. `question` = pain (at rest) | pain_moving. `before` is the score it corrects."""
 
     call_id: uuid.UUID
     score: int
     keyed_at: datetime
     why: str
+    question: str = "pain"
+    before: int | None = None
 
 
 @dataclass(frozen=True)

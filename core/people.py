@@ -52,7 +52,7 @@ def respondents(session: Session, patient: Patient, today: date) -> list[Contact
         return [contact for contact in contacts if contact.relation == GUARDIAN]
     own = [contact for contact in contacts if contact.relation == SELF]
     family = [contact for contact in contacts if contact.relation != SELF]
-    if family and own and (word := last_word(session, patient.id, "family")) is not None and not word[0]:
+    if family and (word := last_word(session, patient.id, "family")) is not None and not word[0]:
         return own
     return own + family
 

@@ -16,19 +16,21 @@ from sqlalchemy.orm import Session
 from core import events, people
 from core.db import lock
 from core.house import settings_of
-from core.models import Procedure, new_id, record
+from core.models import EventRow, Procedure, new_id, record
 from dialer import roster
 from dialer.escalation import drive
 from dialer.models import Attempt, Call, Escalation
 
 DOCTOR_LEVELS = frozenset({"A", "B"})
 """Red flags a doctor is rung for; C is a nurse's, the same day."""
+UNREACHABLE = "alarm without a number to ring back"
 
 
 def on_score_stands(session: Session, event: events.ScoreStands, now: datetime) -> None:
     call = session.get_one(Call, event.call_id)
     threshold = int(_brief(session, call).get("threshold") or settings_of(session).followup.threshold)
-    if event.score >= threshold:
+    doctor_knows = event.before is not None and event.before >= threshold  # a correction of what rang him already
+    if event.score >= threshold and not doctor_knows:
         _raise(session, call, event.keyed_at, event.why, now, score=event.score)
 
 
@@ -36,6 +38,16 @@ def on_red_flag(session: Session, event: events.RedFlag, now: datetime) -> None:
     if event.level in DOCTOR_LEVELS:
         call = session.get_one(Call, event.call_id)
         _raise(session, call, event.keyed_at, f"red flag {event.level}", now, flag=event.question)
+
+
+def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> None:
+    """An alarm of a caller who never said where to ring back: nobody can be rung, so somebody must think."""
+    call = session.get_one(Call, event.call_id)
+    if call.party or call.callback or call.kind != "hotline":
+        return
+    told = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == UNREACHABLE
+    if session.scalar(sa.select(sa.exists().where(*told))):
+        events.publish(session, events.WorkWanted("call_wanted", call.patient_id, call.id, "no number shown"), now)
 
 
 def _raise(
@@ -51,7 +63,7 @@ def _raise(
     """Open an escalation, or tell the one this patient already has."""
     to = str(_brief(session, call).get("callback") or call.party)
     if not to:
-        record(session, "call", call.id, "alarm without a number to ring back", now, score=score, flag=flag)
+        record(session, "call", call.id, UNREACHABLE, now, score=score, flag=flag)
         return
     lock(session, "opening escalations")  # two calls of one patient at once open one
     already = _open_for(session, call.patient_id, to)
@@ -75,7 +87,9 @@ def _brief(session: Session, call: Call) -> dict[str, Any]:
 def _open_for(session: Session, patient_id: uuid.UUID | None, to: str) -> Escalation | None:
     same = Escalation.to_index == people.phone_index(to)
     if patient_id is not None:
-        same = same | (Escalation.patient_id == patient_id)
+        # A family shares a telephone: two patients known by name are two alarms, each with a doctor of its own.
+        nobody_else = Escalation.patient_id.is_(None) | (Escalation.patient_id == patient_id)
+        same = (same & nobody_else) | (Escalation.patient_id == patient_id)
     return session.scalar(
         sa.select(Escalation).where(Escalation.status != "closed", same).order_by(Escalation.keyed_at).with_for_update()
     )

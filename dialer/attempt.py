@@ -202,6 +202,10 @@ def may_post(session: Session, attempt_id: uuid.UUID, claim: uuid.UUID | None, n
     attempt = locked(session, attempt_id)
     if attempt is None or attempt.status != "placing" or attempt.claim != claim:
         return False
+    if now >= attempt.deadline_at:
+        # Held up since the claim for as long as a POST may take at most: the gate's answer is stale. `overdue` finds
+        # the row, and the carrier's list shows that there was no ring.
+        return False
     if attempt.unwanted:
         _move(session, attempt, "cancelled", now, outcome="cancelled", why="taken back")
     return not attempt.unwanted
@@ -410,6 +414,20 @@ def live_for(session: Session, subject_id: uuid.UUID, kind: str) -> list[Attempt
             sa.select(Attempt)
             .where(Attempt.subject_id == subject_id, Attempt.kind == kind, Attempt.status.in_(LIVE_ATTEMPT))
             .order_by(Attempt.created_at)
+        )
+    )
+
+
+def unanswered_to(session: Session, e164: str, lane: str) -> list[Attempt]:
+    """Rings of a lane to this number that nobody has picked up."""
+    return list(
+        session.scalars(
+            sa.select(Attempt).where(
+                Attempt.to_index == people.phone_index(e164),
+                Attempt.lane == lane,
+                Attempt.status.in_(LIVE_ATTEMPT),
+                Attempt.status != "answered",
+            )
         )
     )
 

@@ -15,6 +15,8 @@ from dialer.models import LIVE_CALL, Attempt, Call
 
 WATCH = jobs.declare("watch_call", "calls", priority=5)
 ASK_CALL = jobs.declare("ask_call", "calls")
+KEYED = ("who", "language chosen", "operator wanted", "recording declined", "identity confirmed", "identity failed")
+"""What the ledger says of a call in which somebody pressed a key."""
 INTERRUPT = jobs.declare("interrupt_call", "escalation", priority=5)
 
 
@@ -80,8 +82,8 @@ def for_attempt(session: Session, attempt_id: uuid.UUID) -> Call | None:
 
 
 def somebody_is_there(session: Session, call: Call) -> bool:
-    """Whether a key was pressed that answers who is on the line."""
-    said = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == "who"
+    """Whether a key was pressed: a machine presses none."""
+    said = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what.in_(KEYED)
     return bool(session.scalar(sa.select(sa.exists().where(*said))))
 
 

@@ -194,6 +194,9 @@ def on_doctor_decided(session: Session, event: events.DoctorDecided, now: dateti
     for other in attempts.live_for(session, escalation.id, "doctor"):
         if other.id != attempt.id:
             attempts.take_back(session, other.id)
+    for ring in attempts.unanswered_to(session, escalation.to, "routine"):
+        # A follow-up of ours would make the patient's line busy for the doctor.
+        attempts.take_back(session, ring.id)
     for live in calls.live_with_number(session, escalation.to):
         # The patient still talks with our machine: it says the doctor is coming and hangs up.
         jobs.defer(session, calls.INTERRUPT, call_id=live.id)

@@ -27,11 +27,12 @@ from core import calendar, holidays, people
 from core.house import settings_of
 from core.models import Patient, Pause
 from dialer import lines
-from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Refusal, Shift
+from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Escalation, Refusal, Shift
 
 NO_LINE_AGAIN = timedelta(seconds=2)
 PAUSED_AGAIN = timedelta(seconds=30)
 NUMBER_BUSY_AGAIN = timedelta(seconds=30)
+ALARM_AGAIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ REASONS: dict[str, str] = {
     "deadline_passed": "too late for this one",
     "outside_window": "outside calling hours where the patient is",
     "quiet_hours": "quiet hours where the patient is",
+    "doctor_coming": "the patient, or somebody at this number, waits for a doctor",
     "rings_per_day": "the patient or the number was rung often enough today",
     "off_duty": "the shift is over or has not begun",
 }
@@ -125,7 +127,7 @@ def _rules(ring: Ring) -> list[Rule]:
     if ring.kind == "sms":
         return rules if ring.any_hour else [*rules, _quiet]
     if ring.routine:
-        rules += [_window, _rings_today]
+        rules += [_window, _rings_today, _no_alarm]
     if ring.kind == "doctor":
         rules.append(_on_duty)
     return [*rules, _number_free, _line]
@@ -235,6 +237,14 @@ def _rings_today(session: Session, ring: Ring, now: datetime) -> Refused | None:
         return None
     tomorrow = calendar.at_wall(day + timedelta(days=1), time.min, zone)
     return Refused("rings_per_day", calendar.next_open(tomorrow, zone, holidays.hours(session)))
+
+
+def _no_alarm(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    """Who waits for a doctor is not rung for anything else: the telephone must be free."""
+    waits = (Escalation.patient_id == ring.patient_id) | (Escalation.to_index == people.phone_index(ring.to))
+    if session.scalar(sa.select(sa.exists().where(Escalation.status != "closed", waits))):
+        return Refused("doctor_coming", now + ALARM_AGAIN)
+    return None
 
 
 def _on_duty(session: Session, ring: Ring, now: datetime) -> Refused | None:

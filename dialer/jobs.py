@@ -194,6 +194,9 @@ def send_message(house: House, message_id: uuid.UUID) -> None:
         message = sms.claim(session, message_id, house.clock.now())
     if message is None:
         return
+    with house.transaction() as session:
+        if not sms.may_send(session, message_id, message.posted_at, house.clock.now()):
+            return
     carrier = house.service(CarrierClient)
     try:
         sent = carrier.send_sms(

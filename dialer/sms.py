@@ -145,6 +145,15 @@ def claim(session: Session, message_id: uuid.UUID, now: datetime) -> Message | N
     return None
 
 
+def may_send(session: Session, message_id: uuid.UUID, claimed_at: datetime | None, now: datetime) -> bool:
+    """Asked just before the POST by the job that claimed it at `claimed_at`: one that was held up meanwhile must not
+    send what was looked for, or planned anew, without it."""
+    message = _locked(session, message_id)
+    return (
+        message is not None and message.status == "sending" and message.posted_at == claimed_at and now < message.due_at
+    )
+
+
 def posted(session: Session, message_id: uuid.UUID, sid: str, now: datetime) -> None:
     message = _locked(session, message_id)
     if message is not None:

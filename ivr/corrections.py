@@ -16,6 +16,7 @@ from core import events, people
 from core.db import blind
 from core.house import of
 from core.models import Patient, Procedure, record
+from dialer.alarm import DOCTOR_LEVELS
 from dialer.machine import CALL_OVER
 from dialer.models import Attempt, Call, Escalation
 from ivr.book import Book
@@ -110,14 +111,14 @@ def _score_corrected(session: Session, call: Call, old: Answer, score: int, who:
     told = {"was": int(old.value), "score": score}
     for escalation in _open_escalations(session, call):
         record(session, "escalation", escalation.id, "score corrected", now, who=who, data=told)
-    # The wave's score is the pain at rest; that of moving is told of when it has become an alarm.
-    if old.question == "pain" or score > int(old.value):
-        events.publish(session, events.ScoreStands(call.id, score, now, "corrected"), now)
+    told_of = events.ScoreStands(call.id, score, now, "corrected", old.question, int(old.value))
+    events.publish(session, told_of, now)
 
 
 def _meaning_corrected(session: Session, call: Call, old: Answer, new: Answer, meaning: Meaning, now: datetime) -> None:
     """A warning sign that was not one is told like one that was keyed."""
-    if meaning.level and meaning.level != old.level:
+    doctor_knows = {old.level, meaning.level} <= DOCTOR_LEVELS
+    if meaning.level and meaning.level != old.level and not doctor_knows:
         events.publish(session, events.RedFlag(call.id, new.question, meaning.level, now), now)
         if meaning.level == "C":
             _want(session, new, "red_flag", now)

@@ -128,7 +128,7 @@ def _score_stands(session: Session, call: Call, answer: Answer, why: str, now: d
     brief = attempt.brief if attempt else {}
     # the wave's score is the pain at rest; that of moving is told of only when somebody must act on it
     if answer.question == "pain" or score >= int(brief.get("nurse_from") or _threshold(session, call)):
-        events.publish(session, events.ScoreStands(call.id, score, answer.keyed_at, why), now)
+        events.publish(session, events.ScoreStands(call.id, score, answer.keyed_at, why, answer.question), now)
 
 
 # ---- one function per effect (ivr.talk.EFFECTS) --------------------------------------------------

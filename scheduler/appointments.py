@@ -54,7 +54,7 @@ def _row(session: Session, values: dict[str, str], now: datetime) -> tuple[Resul
     fields = _fields(session, values, now)
     index = blind(values["mrn"], people.MRN)
     # Locked, so that two files with the same new visit come one after the other.
-    patient = session.scalar(sa.select(Patient).where(Patient.mrn_index == index).with_for_update())
+    patient = session.scalar(sa.select(Patient).where(Patient.mrn_index == index).with_for_update(key_share=True))
     if patient is None:
         raise RowProblem("mrn: no patient with this record number is on file; import the patient first")
     patient_id = patient.merged_into or patient.id

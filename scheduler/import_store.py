@@ -36,9 +36,10 @@ class Done(NamedTuple):
 def keep(session: Session, row: Row, now: datetime) -> tuple[Result, str]:
     """Write what is new in the row: the result and its sentence. Raises RowProblem."""
     index = blind(row.mrn, people.MRN)
-    patient = session.scalar(sa.select(Patient).where(Patient.mrn_index == index).with_for_update())
+    patient = session.scalar(sa.select(Patient).where(Patient.mrn_index == index).with_for_update(key_share=True))
     if patient is not None and patient.merged_into is not None:
-        return _merged(session, session.get_one(Patient, patient.merged_into, with_for_update=True), row, now)
+        survivor = session.get_one(Patient, patient.merged_into, with_for_update={"key_share": True})
+        return _merged(session, survivor, row, now)
     new = patient is None
     if patient is None:
         patient = _new_patient(session, row, index, now)
@@ -108,7 +109,8 @@ def _person(session: Session, patient: Patient, row: Row, now: datetime) -> Done
     for name in changed:
         setattr(patient, name, wanted[name])
     record(session, "patient", patient.id, "updated", now, who="import", fields=changed)
-    back = store.person_back(session, patient, now) if (before, patient.status) == ("readmitted", "active") else 0
+    again = before != patient.status == "active"
+    back = store.person_back(session, patient, now) if again else 0
     return Done([f"at home again: {back} follow-ups planned again"] if back else [_PERSON], [])
 
 

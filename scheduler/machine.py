@@ -104,21 +104,21 @@ AFTER_INTERVIEW: dict[str, Next] = {
 }
 
 
-def after_ring(outcome: str, interview: str | None, tries_before: int, most_tries: int) -> Next:
+def after_ring(outcome: str, interview: str | None, tries_before: int, most_tries: int, *, begun: bool = False) -> Next:
     """The rule for a ring that ended with `outcome`; what the conversation said wins over what the carrier said.
 
-    When the tries are used up the follow-up ends: partial if it was begun, else unreached, which is work for a
-    nurse and never silence.
+    When the tries are used up the follow-up ends: partial if it was begun, now or in an earlier call, else unreached,
+    which is work for a nurse and never silence.
     """
     rule = AFTER_INTERVIEW[interview] if interview is not None else AFTER_OUTCOME[outcome]
     if rule.event != "wait" or not rule.counts or tries_before + 1 < most_tries:
         return rule
-    return replace(rule, event="partial" if interview == "partial" else "unreached")
+    return replace(rule, event="partial" if begun or interview == "partial" else "unreached")
 
 
-def given_up(interview: str | None, tries: int) -> str:
+def given_up(begun: bool, tries: int) -> str:
     """The last event of a follow-up whose time ran out while it waited."""
-    if interview == "partial":
+    if begun:
         return "partial"
     return "unreached" if tries else "expired"
 

@@ -68,7 +68,7 @@ def _both(session: Session, old_mrn: str, new_mrn: str) -> tuple[Patient, Patien
         sa.select(Patient)
         .where(Patient.mrn_index.in_(indexes))
         .order_by(Patient.id)  # always in this order, so that two merges cannot wait for each other
-        .with_for_update()
+        .with_for_update(key_share=True)  # rings being placed refer to the patient: they need not wait
         .execution_options(populate_existing=True)
     ).all()
     found = {bytes(row.mrn_index): row for row in rows}

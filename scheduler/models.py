@@ -51,6 +51,8 @@ class FollowUp(Base):
     """Rings that really went out."""
     interview: Mapped[str | None]
     """How the last conversation ended, until its attempt is over."""
+    begun: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Some call of this wave has answers, and was not the whole interview."""
     current_attempt_id: Mapped[uuid.UUID | None]
     """The ring whose end this row waits for; the end of any other ring moves nothing."""
     last_try_at: Mapped[datetime | None] = mapped_column(AwareDateTime)

@@ -56,17 +56,20 @@ def on_score_stands(session: Session, event: events.ScoreStands, now: datetime) 
     call = session.get_one(Call, event.call_id)
     attempt = session.get_one(Attempt, call.attempt_id) if call.attempt_id else None
     row = locked(session, attempt.subject_id) if attempt is not None and attempt.kind == "followup" else None
-    if row is not None and row.patient_id == call.patient_id:
-        row.score = str(event.score)
+    if row is not None and row.patient_id != call.patient_id:
+        row = None  # the answers were found to be another patient's
+    if row is not None and event.question == "pain":
+        row.score = str(event.score)  # pain when moving is judged, and is not what the next wave compares itself with
     if call.kind not in ("followup", "hotline") or call.patient_id is None or not call.party:
         return
     followup = settings_of(session).followup
     threshold = int(attempt.brief["threshold"]) if attempt is not None else followup.threshold
     nurse_from = int(attempt.brief.get("nurse_from", threshold)) if attempt is not None else threshold
     if nurse_from <= event.score < threshold:
-        subject_id = row.id if row is not None else call.id
-        events.publish(session, events.WorkWanted("nurse_score", call.patient_id, subject_id, "score"), now)
-    elif event.score < nurse_from and event.why != "corrected":
+        if event.before is None or event.before < nurse_from:
+            subject_id = row.id if row is not None else call.id
+            events.publish(session, events.WorkWanted("nurse_score", call.patient_id, subject_id, "score"), now)
+    elif event.score < nurse_from and event.before is None:
         _recovery(session, call, row, now)
 
 

@@ -25,7 +25,7 @@ from scheduler.models import FollowUp
 from scheduler.store import OPERATION_CANCELLED, locked, move
 
 CLAIM_LIMIT = 20
-HELD = frozenset({"no_line", "pace", "paused", "not_live", "number_in_use"})
+HELD = frozenset({"no_line", "pace", "paused", "not_live", "number_in_use", "doctor_coming"})
 """The gate's refusals that say nothing about the patient: the follow-up stays due and is asked about again. No
 move, so that a lane paused for a day does not fill the ledger; each refusal has its own row with a count."""
 NIGHT = timedelta(hours=3)
@@ -68,7 +68,7 @@ def run_out(session: Session, now: datetime, limit: int = 50) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     for row in rows:
-        _close(session, row, given_up(row.interview, row.tries), "deadline_passed", now)
+        _close(session, row, given_up(row.begun, row.tries), "deadline_passed", now)
     return len(rows)
 
 
@@ -190,6 +190,7 @@ def on_interview_ended(session: Session, event: events.InterviewEnded, now: date
     if row is None or not _is_current(row, event.attempt_id):
         return
     whole = event.outcome in ("completed", "handed_over")
+    row.begun = row.begun or event.outcome == "partial"
     if row.status == "calling" and row.interview in (None, "partial"):
         row.interview = event.outcome
     elif row.status == "waiting" and row.interview == "partial" and whole:
@@ -207,7 +208,8 @@ def on_attempt_ended(session: Session, event: events.AttemptEnded, now: datetime
     outcome = event.outcome
     if outcome == "answered" and session.get_one(Attempt, event.attempt_id).answered_by == "machine":
         outcome = "machine"
-    following = after_ring(outcome, row.interview, row.tries, settings_of(session).followup.tries)
+    most = settings_of(session).followup.tries
+    following = after_ring(outcome, row.interview, row.tries, most, begun=row.begun)
     row.tries += 1 if following.counts else 0
     row.turn += 1 if following.next_number else 0
     why = row.interview or outcome
@@ -238,7 +240,7 @@ def _wait(session: Session, row: FollowUp, rule: Next, why: str, now: datetime) 
         row.next_try_at = again
         move(session, row, "wait", now, why=why)
     else:
-        _close(session, row, "partial" if row.interview == "partial" else "unreached", f"{why}; no time left", now)
+        _close(session, row, "partial" if row.begun else "unreached", f"{why}; no time left", now)
 
 
 def _close(session: Session, row: FollowUp, event: str, why: str, now: datetime) -> None:

@@ -8,12 +8,13 @@ offered it. Either way the row waits for the end of one call only (`current_atte
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import people
-from core.models import Patient
+from core.models import Patient, Procedure
 from dialer import attempt as attempts
 from dialer import gate
 from dialer.models import Attempt, Call
@@ -50,13 +51,19 @@ def _missed(session: Session, party: str, now: datetime) -> list[FollowUp]:
     """Open follow-ups that were rung in vain at least once, of everybody with this number; the oldest first."""
     if not party:
         return []
-    owners = [patient.id for patient in people.patients_with_number(session, party)]
+    owners = [
+        patient.id
+        for patient in people.patients_with_number(session, party)
+        if _may_answer(session, patient, party, now)
+    ]
     if not owners:
         return []
     rung = (FollowUp.tries > 0) | (FollowUp.status == "calling")
     rows = session.scalars(
         sa.select(FollowUp)
+        .join(Procedure, Procedure.id == FollowUp.procedure_id)
         .where(
+            Procedure.status == "active",
             FollowUp.patient_id.in_(owners),
             FollowUp.status.in_((*WAITING, "calling")),
             FollowUp.deadline_at > now,
@@ -65,6 +72,14 @@ def _missed(session: Session, party: str, now: datetime) -> list[FollowUp]:
         .order_by(FollowUp.due_at)
     )
     return [row for row in rows if _free(session, row)]
+
+
+def _may_answer(session: Session, patient: Patient, party: str, now: datetime) -> bool:
+    """Whether this number is one we ring for this patient: not a relative's the patient has said no to, and for a
+    child a guardian's."""
+    today = now.astimezone(ZoneInfo(patient.timezone)).date()
+    index = people.phone_index(party)
+    return any(contact.phone_index == index for contact in people.respondents(session, patient, today))
 
 
 def _free(session: Session, row: FollowUp) -> bool:

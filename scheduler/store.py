@@ -22,7 +22,9 @@ from scheduler.machine import MOVES, OPEN, OVER, WAITING, deadline
 from scheduler.models import FollowUp
 
 OPERATION_CANCELLED = "the procedure was cancelled"
-NOT_AT_HOME = "readmitted"
+NOT_AT_HOME = ("readmitted", "deceased")
+"""The gate's words for a stay in the hospital, and for a death that may have been a mistake of the file."""
+MISSED = "its time passed while it was cancelled"
 LATE = "planned late: rung at the next allowed time"
 TOO_LATE = "planned too late for this wave"
 NOT_A_WAVE = "the procedure has no such wave any more"
@@ -145,28 +147,32 @@ def reinstate(session: Session, procedure: Procedure, now: datetime) -> int:
 
 
 def person_back(session: Session, patient: Patient, now: datetime) -> int:
-    """A readmitted patient is at home again: the waves the stay took away and whose time has not passed."""
+    """A readmitted patient is at home again, or a death was entered by mistake: the waves that took away are planned
+    again, those whose time has passed are a nurse's."""
     procedures = session.scalars(
         sa.select(Procedure).where(Procedure.patient_id == patient.id, Procedure.status == "active")
     )
-    return sum(_reinstate(session, procedure, (NOT_AT_HOME,), now) for procedure in procedures)
+    return sum(_reinstate(session, procedure, NOT_AT_HOME, now) for procedure in procedures)
 
 
 def _reinstate(session: Session, procedure: Procedure, reasons: tuple[str, ...], now: datetime) -> int:
     """Put closed rows back that were closed for one of `reasons`; those whose deadline has passed meanwhile are
-    expired, which somebody hears of. Returns how many are planned again."""
+    expired, and a nurse hears of it. A nurse's own waves keep their times. Returns how many are planned again."""
     offsets = {wave.name: wave.after for wave in _waves(session, procedure)}
     back = 0
     for row in _rows(session, procedure.id, ("cancelled", "expired")):
         after = offsets.get(row.wave)
-        if after is None or not row.reason.startswith(reasons):
+        if not row.reason.startswith(reasons) or (after is None and row.origin == "plan"):
             continue
-        if row.status == "expired" and deadline(procedure.ended_at + after, after) <= now:
+        over = row.deadline_at if after is None else deadline(procedure.ended_at + after, after)
+        if row.status == "expired" and over <= now:
             continue
         move(session, row, "reinstated", now, why="planned again")
         row.closed_at = None
-        _set_times(session, row, procedure, after, now)
-        _expire_late(session, row, (), now)
+        if after is not None:
+            _set_times(session, row, procedure, after, now)
+        if row.deadline_at <= now:
+            move(session, row, "expired", now, why=MISSED)
         back += row.status == "planned"
     return back
 

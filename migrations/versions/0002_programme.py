@@ -153,6 +153,7 @@ def upgrade() -> None:
     op.add_column("followups", sa.Column("last_try_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("followups", sa.Column("score", sa.LargeBinary(), nullable=True))
     op.add_column("followups", sa.Column("turn", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("followups", sa.Column("begun", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("followups", sa.Column("note", sa.LargeBinary(), nullable=True))
     op.add_column("followups", sa.Column("held", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("followups", sa.Column("origin", sa.String(), server_default="plan", nullable=False))

@@ -6,7 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from core import events
+from dialer import call as calls
 from dialer.models import Call, Escalation
+from scheduler.models import WorkItem
 from tests.dialer.ward import Ward
 
 
@@ -60,3 +62,52 @@ def test_the_follow_ups_own_threshold_decides(ward: Ward, score: int, opens: int
     assert call is not None
     ward.score(score, call)
     assert len(escalations(ward)) == opens
+
+
+def test_two_patients_of_one_number_have_each_an_escalation(ward: Ward) -> None:
+    ward.doctor(1)
+    ward.doctor(2)
+    for score, patient in ((9, ward.patient()), (8, ward.patient())):
+        ward.score(score, ward.inbound(patient=patient))
+    assert sorted((one.score or 0, one.patient_id is not None) for one in escalations(ward)) == [(8, True), (9, True)]
+
+
+@pytest.mark.parametrize(("before", "after", "opens"), [(3, 7, 1), (9, 7, 0), (7, 8, 0), (7, 2, 0)])
+def test_a_correction_rings_the_doctor_only_for_what_he_did_not_know(
+    ward: Ward, before: int, after: int, opens: int
+) -> None:
+    call = ward.inbound(patient=ward.patient())
+    ward.publish(events.ScoreStands(call.id, after, ward.now, "corrected", "pain", before))
+    assert len(escalations(ward)) == opens
+
+
+def test_an_alarm_that_ends_without_a_number_is_somebodys_work(ward: Ward) -> None:
+    call = ward.inbound("")
+    ward.score(9, call)
+    with ward.house.transaction() as session:
+        row = calls.locked(session, call.id)
+        assert row is not None
+        calls.carrier_says(session, row, "completed", ward.now)
+    with ward.house.transaction() as session:
+        [item] = session.scalars(sa.select(WorkItem))
+    assert (item.kind, item.subject_id) == ("call_wanted", call.id)
+
+
+def test_a_doctor_who_accepts_finds_no_ring_of_ours_at_the_patient(ward: Ward) -> None:
+    """One that was placed just before the alarm and nobody has picked up yet."""
+    ward.settings("[calling]\nlines = 9")
+    ward.doctor(1)
+    patient = ward.patient()
+    routine = ward.placed(ward.ring(patient_id=patient.id))
+    ward.work("place_routine")
+    ward.score(9, ward.inbound("+861055550119", patient=patient))
+    ward.work("place_escalation")
+    [doctor] = ward.attempts(kind="doctor")
+    ward.answers(doctor.id)
+    with ward.house.transaction() as session:
+        session.scalars(sa.select(Escalation)).one().to_index = routine.to_index
+    with ward.house.transaction() as session:
+        session.scalars(sa.select(Escalation)).one().to = routine.to
+    ward.publish(events.DoctorDecided(doctor.id, "accepted"))
+    ward.work("hang_up")
+    assert ward.attempt(routine.id).sid in ward.carrier.hung_up

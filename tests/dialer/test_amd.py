@@ -105,3 +105,15 @@ def test_a_word_we_do_not_know_is_counted_and_changes_nothing(ward: Ward, web: F
     assert verdict(ward, web, attempt_id, "a_ghost") == 204
     assert ward.attempt(attempt_id).answered_by is None
     assert "unknown carrier word" in ward.ledger(attempt_id)
+
+
+@pytest.mark.parametrize("what", ["language chosen", "operator wanted", "recording declined", "identity confirmed"])
+def test_any_key_is_a_person(ward: Ward, web: FlaskClient, what: str) -> None:
+    attempt_id = answered(ward)
+    call = ward.answers(attempt_id)
+    assert call is not None
+    with ward.house.transaction() as session:
+        record(session, "call", call.id, what, ward.now, who="caller")
+    verdict(ward, web, attempt_id, "machine_end_beep")
+    ward.work("leave_word")
+    assert ward.carrier.said == {}

@@ -678,3 +678,14 @@ def test_a_claim_the_gate_refuses_and_the_next_step_do_not_deadlock(ward: Ward) 
 
     assert together(step_is_over, claim) == []
     assert ward.attempt(attempt.id).why == "off_duty"
+
+
+def test_a_worker_that_was_held_up_after_its_claim_does_not_ring(ward: Ward) -> None:
+    """Its machine slept: the gate's answer is hours old, and it is night now."""
+    attempt = ward.placed(ward.ring(patient_id=ward.patient().id))
+    with ward.house.transaction() as session:
+        claimed = attempts.claim_post(session, attempt.id, ward.now)
+    assert claimed is not None
+    ward.forward(hours=14)
+    with ward.house.transaction() as session:
+        assert not attempts.may_post(session, attempt.id, claimed.claim, ward.now)

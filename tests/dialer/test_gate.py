@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from core import people
 from core.models import Patient, Pause
+from dialer import call as calls
 from dialer import gate
 from dialer.models import Attempt
 from tests.dialer.ward import DOCTOR_PHONES, PATIENT_PHONE, Ward
@@ -117,6 +118,16 @@ def _sms_at_night(ward: Ward, patient: Patient) -> gate.Ring:
     return ward.ring("sms", PATIENT_PHONE, patient_id=patient.id)
 
 
+def _waits_for_a_doctor(ward: Ward, patient: Patient) -> gate.Ring:
+    call = ward.inbound(patient=patient)
+    ward.score(9, call)
+    with ward.house.transaction() as session:
+        row = calls.locked(session, call.id)
+        assert row is not None
+        calls.carrier_says(session, row, "completed", ward.now)
+    return followup(ward, patient)
+
+
 CASES: dict[str, tuple[Case, timedelta | None]] = {
     # reason: (what makes it so, when asking again makes sense)
     "not_live": (_not_live, timedelta(seconds=30)),
@@ -134,6 +145,7 @@ CASES: dict[str, tuple[Case, timedelta | None]] = {
     "rings_per_day": (_rung_twice, timedelta(hours=22, minutes=28)),  # half past eight the next morning
     "merged": (_merged, None),
     "not_their_number": (lambda ward, patient: followup(ward, patient, "+861055550177"), None),
+    "doctor_coming": (_waits_for_a_doctor, timedelta(minutes=1)),
     "quiet_hours": (_sms_at_night, timedelta(hours=6)),
     "off_duty": (_off_duty, None),
     "no_patient": (lambda ward, patient: ward.ring("followup", PATIENT_PHONE), None),

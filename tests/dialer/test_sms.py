@@ -345,3 +345,13 @@ def test_an_end_is_the_end(ward: Ward, end: str) -> None:
     for word in ("sending", "sent", "delivered", "undelivered", "failed"):
         says(ward, message, word)
     assert state(ward, message).status == end
+
+
+def test_a_worker_that_was_held_up_after_its_claim_does_not_send(ward: Ward) -> None:
+    message = planned(ward, ward.patient())
+    with ward.house.transaction() as session:
+        claimed = sms.claim(session, message.id, ward.now)
+    assert claimed is not None
+    with ward.house.transaction() as session:
+        assert sms.may_send(session, message.id, claimed.posted_at, ward.now)
+        assert not sms.may_send(session, message.id, claimed.posted_at, ward.now + timedelta(minutes=5))

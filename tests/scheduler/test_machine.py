@@ -95,11 +95,15 @@ def test_a_hospital_that_wants_one_try_has_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interview", "tries", "event"),
-    [(None, 0, "expired"), (None, 1, "unreached"), ("bad_time", 1, "unreached"), ("partial", 1, "partial")],
+    ("begun", "tries", "event"),
+    [(False, 0, "expired"), (False, 1, "unreached"), (True, 1, "partial"), (True, 0, "partial")],
 )
-def test_what_a_wave_becomes_whose_time_runs_out(interview: str | None, tries: int, event: str) -> None:
-    assert given_up(interview, tries) == event
+def test_what_a_wave_becomes_whose_time_runs_out(begun: bool, tries: int, event: str) -> None:
+    assert given_up(begun, tries) == event
+
+
+def test_half_an_interview_and_then_nobody_is_half_an_interview() -> None:
+    assert after_ring("no_answer", None, 2, 3, begun=True).event == "partial"
 
 
 @pytest.mark.parametrize(

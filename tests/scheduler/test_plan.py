@@ -227,3 +227,43 @@ def test_a_campaign_of_one_procedure_leaves_the_others(ward: Ward) -> None:
         assert campaign.make(session, "tonsils", FIVE, "nurse.one", ward.now, procedure="tonsils") == 1
     assert ward.first(ours).campaign_id is not None
     assert ward.first(theirs).campaign_id is None
+
+
+def test_a_campaign_keeps_the_hours_between_two_rings(ward: Ward) -> None:
+    procedure = ward.due_patient(PHONE)
+    ward.ends(ward.rung(), "busy")
+    again = ward.first(procedure).next_try_at
+    with ward.house.transaction() as session:
+        campaign.make(session, "too soon", ward.now + timedelta(minutes=1), "nurse.one", ward.now)
+    assert ward.first(procedure).next_try_at == again
+
+
+def test_a_death_entered_by_mistake_brings_the_waves_back_or_tells_a_nurse(ward: Ward) -> None:
+    procedure = ward.due_patient()
+    with ward.house.transaction() as session:
+        session.execute(sa.update(Patient).values(status="deceased"))
+    ward.tick()
+    ward.forward(hours=40)
+    with ward.house.transaction() as session:
+        patient = session.scalars(sa.select(Patient)).one()
+        patient.status = "active"
+        store.person_back(session, patient, ward.now)
+    row = ward.first(procedure)
+    assert (row.status, row.reason) == ("expired", store.MISSED)
+    assert [event.followup_id for event in ward.unreached] == [row.id]
+
+
+def test_a_nurses_own_wave_comes_back_with_its_operation(ward: Ward) -> None:
+    procedure = ward.operation(ward.patient(), timedelta(hours=1))
+    at = ward.now + timedelta(hours=9)
+    with ward.house.transaction() as session:
+        store.add_wave(session, procedure, at, "nurse.one", WHY, ward.now)
+        row = session.get_one(Procedure, procedure)
+        row.status = "cancelled"
+        store.cancel(session, procedure, store.OPERATION_CANCELLED, ward.now)
+    with ward.house.transaction() as session:
+        row = session.get_one(Procedure, procedure)
+        row.status = "active"
+        assert store.reinstate(session, row, ward.now) == 6
+    extra = ward.waves(procedure)["extra-1"]
+    assert (extra.status, extra.next_try_at) == ("planned", at)

@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from core import people
-from core.events import InterviewEnded
+from core.events import InterviewEnded, ScoreStands
 from core.models import Contact, Patient, SpecialDay
 from dialer import attempt as attempts
 from dialer import call as calls
-from dialer.models import Attempt
+from dialer.models import Attempt, Escalation
 from scheduler.models import FollowUp
 from tests.scheduler.clinic import PHONE, SECOND_PHONE, Ward, hospital
 
@@ -251,3 +251,50 @@ def test_pain_that_rose_since_the_last_wave_lowers_the_doctors_threshold(ward: W
     second: Attempt = ward.rung()
     assert second.brief["wave"] == "48h"
     assert (second.brief["threshold"], second.brief["nurse_from"]) == (5, 4)
+
+
+def test_pain_when_moving_is_judged_and_does_not_become_the_waves_score(ward: Ward) -> None:
+    procedure = ward.due_patient()
+    attempt = ward.rung()
+    ward.post(attempt)
+    call = ward.answer(attempt)
+    ward.score(call, 1)
+    with ward.house.transaction() as session:
+        ward.house.bus.publish(session, ScoreStands(call, 6, ward.now, "key", "pain_moving"), ward.now)
+    assert ward.first(procedure).score == "1"
+
+
+def test_half_an_interview_and_then_no_answer_ends_partial(ward: Ward) -> None:
+    hospital(ward.house, calling={"rings_per_day": 10})
+    procedure = ward.due_patient()
+    for interview in ("partial", None, None):
+        ward.now = max(ward.now, ward.first(procedure).next_try_at)
+        ward.ends(ward.rung(), "answered" if interview else "no_answer", interview)
+    assert ward.first(procedure).status == "partial"
+
+
+def test_a_relative_the_patient_said_no_to_is_not_rung_even_when_no_other_number_is_left(ward: Ward) -> None:
+    patient = ward.patient(PHONE, SECOND_PHONE)
+    with ward.house.transaction() as session:
+        second = session.scalars(sa.select(Contact).where(Contact.patient_id == patient, Contact.position == 1)).one()
+        second.relation = "brother"
+        people.set_consent(session, patient, "family", False, "staff", ward.now)
+    procedure = ward.operation(patient, timedelta(hours=6))
+    ward.ends(ward.rung(), "answered", "wrong_number")
+    ward.now = ward.first(procedure).next_try_at
+    assert ward.tick() == 0
+    assert ward.first(procedure).status == "unreached"
+
+
+def test_who_waits_for_a_doctor_is_not_rung_for_anything_else(ward: Ward) -> None:
+    with ward.house.transaction() as session:
+        caller = calls.open_inbound(session, "CA" + "f" * 32, PHONE, "hotline", ward.now)
+        ward.house.bus.publish(session, ScoreStands(caller.id, 9, ward.now, "key"), ward.now)
+        calls.carrier_says(session, caller, "completed", ward.now)
+    procedure = ward.due_patient()
+    assert ward.tick() == 0
+    assert ward.refusals(ward.first(procedure)) == [("doctor_coming", 1)]
+    with ward.house.transaction() as session:
+        session.execute(sa.update(Escalation).values(status="closed"))
+    ward.forward(minutes=1)
+    assert ward.tick() == 1

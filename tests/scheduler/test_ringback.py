@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from core.models import Patient, new_id
+from core import people
+from core.models import Contact, Patient, Procedure, new_id
 from dialer import attempt as attempts
 from dialer import call as calls
 from dialer.models import LIVE_ATTEMPT, Attempt, Call
@@ -193,3 +194,36 @@ def test_a_ring_and_a_caller_at_the_same_moment(ward: Ward) -> None:
         ward.hear(wanted[0], "completed")
         with ward.house.transaction() as session:
             session.execute(sa.update(FollowUp).values(held=True))
+
+
+# ---- who may answer ---------------------------------------------------------------------------------------------
+def relative(ward: Ward, procedure: uuid.UUID, relation: str, **patient: str) -> None:
+    with ward.house.transaction() as session:
+        row = session.get_one(Patient, ward.first(procedure).patient_id)
+        for name, value in patient.items():
+            setattr(row, name, value)
+        contact = session.scalars(sa.select(Contact).where(Contact.patient_id == row.id, Contact.position == 1)).one()
+        contact.relation = relation
+        people.set_consent(session, row.id, "family", False, "staff", ward.now)
+
+
+def test_a_relative_the_patient_said_no_to_gets_no_interview(ward: Ward) -> None:
+    procedure = missed(ward, PHONE, SECOND_PHONE)
+    relative(ward, procedure, "brother")
+    assert not waiting(ward, SECOND_PHONE)
+    assert not begins(ward, rings_us(ward, SECOND_PHONE))
+    assert begins(ward, rings_us(ward, PHONE))
+
+
+def test_for_a_child_only_the_guardian_gets_it(ward: Ward) -> None:
+    procedure = missed(ward, PHONE, SECOND_PHONE)
+    relative(ward, procedure, "guardian", birth_date="2025-05-06")
+    assert not begins(ward, rings_us(ward, PHONE))
+    assert begins(ward, rings_us(ward, SECOND_PHONE))
+
+
+def test_an_operation_that_was_cancelled_has_no_interview(ward: Ward) -> None:
+    procedure = missed(ward)
+    with ward.house.transaction() as session:
+        session.get_one(Procedure, procedure).status = "cancelled"
+    assert not waiting(ward)
