@@ -198,11 +198,11 @@ class Stage:
         address = self.environment["PUBLIC_URL"] + "/readyz"
         self.until(lambda: self._alive("web") and _answers(address), "the web process is ready")
 
-    def start_worker(self) -> None:
-        process = self._start("worker", ["worker"])
+    def start_worker(self, name: str = "worker") -> None:
+        process = self._start(name, ["worker"])
         assert process.stdout is not None
         if b"worker ready" not in process.stdout.readline():
-            raise StageError(f"the worker did not start: {self.log('worker')[-1000:]}")
+            raise StageError(f"the worker did not start: {self.log(name)[-1000:]}")
 
     def _start(self, name: str, words: list[str]) -> subprocess.Popen[bytes]:
         with (self.home / f"{name}.log").open("ab") as log:

@@ -8,12 +8,16 @@ column, so a ciphertext moved to another column does not decrypt.
 from __future__ import annotations
 
 import json
+import select
+import time
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -91,17 +95,46 @@ class Encrypted(TypeDecorator[Any]):
         return json.loads(text) if self.as_json else text
 
 
+PREPARED = 1000
+"""Statements a connection keeps prepared. There are some 250; with psycopg's 100 it forgets and prepares all day."""
+TRUSTED_S = 5.0
+"""A connection used this shortly ago is given out without asking the server, unless the server has hung up."""
+
+
 def make_engine(url: str, *, pool_size: int = 8) -> Engine:
     """An engine whose sessions speak UTC. Create it after a fork, never before."""
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size)
 
     @event.listens_for(engine, "connect")
-    def _utc(connection: Any, _record: Any) -> None:
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.prepared_max = PREPARED
         with connection.cursor() as cursor:
             cursor.execute("SET TIME ZONE 'UTC'")
         connection.commit()
 
+    @event.listens_for(engine, "checkin")
+    def _given_back(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _still_there(connection: Any, record: Any, _proxy: Any) -> None:
+        idle_since = record.info.get("idle_since")
+        if idle_since is None or (time.monotonic() - idle_since < TRUSTED_S and not _hung_up(connection)):
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error  # the pool makes a new one
+
     return engine
+
+
+def _hung_up(connection: psycopg.Connection[Any]) -> bool:
+    """Whether there is something to read on an idle connection: a server speaks unasked only to say goodbye. Costs
+    no question over the wire."""
+    watch = select.poll()
+    watch.register(connection.fileno(), select.POLLIN)
+    return bool(watch.poll(0))
 
 
 def session_maker(engine: Engine, **info: Any) -> sessionmaker[Session]:
@@ -110,9 +143,14 @@ def session_maker(engine: Engine, **info: Any) -> sessionmaker[Session]:
 
 def try_lock(session: Session, name: str) -> bool:
     """A transaction-long advisory lock by name; False if somebody else holds it."""
-    return bool(session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(sa.func.hashtextextended(name, 0)))))
+    return bool(session.scalar(_TRY_LOCK, {"name": name}))
 
 
 def lock(session: Session, name: str) -> None:
     """Wait for the transaction-long advisory lock `name`."""
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+    session.execute(_LOCK, {"name": name})
+
+
+_NAMED = sa.func.hashtextextended(sa.bindparam("name", type_=sa.String), 0)
+_TRY_LOCK = sa.select(sa.func.pg_try_advisory_xact_lock(_NAMED))
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(_NAMED))

@@ -37,8 +37,16 @@ def patients_with_number(session: Session, e164: str) -> list[Patient]:
 
 def contacts_of(session: Session, patient_id: uuid.UUID, *, wrong_too: bool = False) -> list[Contact]:
     """The patient's numbers in their order; those that proved to be somebody else's only with `wrong_too`."""
-    rows = sa.select(Contact).where(Contact.patient_id == patient_id).order_by(Contact.position)
-    return list(session.scalars(rows if wrong_too else rows.where(Contact.wrong_at.is_(None))))
+    return list(session.scalars(_ALL_CONTACTS if wrong_too else _CONTACTS, {"patient_id": patient_id}))
+
+
+def has_relatives(patient_id: sa.ColumnElement[uuid.UUID]) -> sa.ColumnElement[bool]:
+    """Whether `contacts_of` has somebody else's number, as a column of a larger question."""
+    return sa.exists().where(Contact.patient_id == patient_id, Contact.wrong_at.is_(None), Contact.relation != SELF)
+
+
+_ALL_CONTACTS = sa.select(Contact).where(Contact.patient_id == sa.bindparam("patient_id")).order_by(Contact.position)
+_CONTACTS = _ALL_CONTACTS.where(Contact.wrong_at.is_(None))
 
 
 def respondents(session: Session, patient: Patient, today: date) -> list[Contact]:
@@ -100,13 +108,28 @@ def _first_position(session: Session, patient_id: uuid.UUID) -> int:
 
 def last_word(session: Session, patient_id: uuid.UUID, purpose: str) -> tuple[bool, str] | None:
     """The newest line of the ledger for this purpose: (given, source); None when there is none."""
-    row = session.execute(
-        sa.select(Consent.given, Consent.source)
+    row = session.execute(_LAST_WORD, {"patient_id": patient_id, "purpose": purpose}).first()
+    return (row.given, row.source) if row else None
+
+
+# the statements of every turn are built once: building one costs as much as running it
+_LAST_WORD = (
+    sa.select(Consent.given, Consent.source)
+    .where(Consent.patient_id == sa.bindparam("patient_id"), Consent.purpose == sa.bindparam("purpose"))
+    .order_by(Consent.id.desc())
+    .limit(1)
+)
+
+
+def consents_to(patient_id: sa.ColumnElement[uuid.UUID], purpose: str) -> sa.ColumnElement[bool]:
+    """`has_consent` as a column of a larger question."""
+    newest = (
+        sa.select(Consent.given)
         .where(Consent.patient_id == patient_id, Consent.purpose == purpose)
         .order_by(Consent.id.desc())
         .limit(1)
-    ).first()
-    return (row.given, row.source) if row else None
+    )
+    return sa.func.coalesce(newest.scalar_subquery(), sa.false())
 
 
 def has_consent(session: Session, patient_id: uuid.UUID, purpose: str) -> bool:

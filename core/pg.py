@@ -52,7 +52,7 @@ _STOP_S: Final = 30.0
 _SETTINGS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "60",
+    "max_connections": "200",
     "shared_buffers": "128MB",
     "max_wal_size": "512MB",
     "jit": "off",

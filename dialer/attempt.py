@@ -1,7 +1,7 @@
 """Attempts: the placing protocol of docs/design.md section 4, step by step, and the only writer of their status.
 
 1. `place` commits the row (`placing`, own UUID, a deadline) and defers the job, in one transaction.
-2. `claim_post` re-runs the gate and stamps `posted_at`; only then does the job POST.
+2. `claim_post` re-runs the gate, `may_post` takes the turn in the pace and stamps `posted_at`; only then the job POSTs.
 3. `posted` commits the SID; `post_refused` and `post_in_doubt` the two other endings.
 4. `overdue` turns silence into doubt, `looked` settles doubt from the carrier's own list.
 5. The voice webhook asks `may_speak`: an attempt that is over, or a second call for one attempt, never does.
@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -164,8 +164,8 @@ def locked(session: Session, attempt_id: uuid.UUID) -> Attempt | None:
 
 
 def claim_post(session: Session, attempt_id: uuid.UUID, now: datetime) -> Attempt | None:
-    """Step 2. The row if this job may POST now: still placing, never posted, its turn in the pace, and the gate
-    still agrees."""
+    """Step 2. The row if this job may go on to `may_post`: still placing, never posted, and the gate still agrees. A
+    claim that came to nothing is simply claimed anew: the older one's job finds that it is not the owner any more."""
     attempt = locked(session, attempt_id)
     if attempt is None or attempt.status != "placing" or attempt.posted_at is not None:
         return None
@@ -186,29 +186,34 @@ def claim_post(session: Session, attempt_id: uuid.UUID, now: datetime) -> Attemp
     if refused is not None:
         _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
         return None
-    leaves_at = lines.may_leave(session, attempt.lane, now)
-    if leaves_at > now:
-        attempt.deadline_at = leaves_at  # not its turn in the pace: `overdue` asks again then
-        return None
     attempt.claim = new_id()
-    attempt.posted_at = now
-    attempt.deadline_at = now + POST_GRACE
+    attempt.deadline_at = now + CLAIM_GRACE
     return attempt
 
 
-def may_post(session: Session, attempt_id: uuid.UUID, claim: uuid.UUID | None, now: datetime) -> bool:
-    """Asked just before the POST by the job that claimed it: a worker that was paused meanwhile must not ring,
-    nor may a ring that was taken back."""
+def may_post(session: Session, attempt_id: uuid.UUID, claim: uuid.UUID | None, clock: Callable[[], datetime]) -> bool:
+    """The last question before the POST, asked by the job that claimed it: a worker that was paused meanwhile must not
+    ring, nor may a ring that was taken back, nor one whose turn in the pace has not come. True stamps `posted_at`.
+
+    `clock` is read when the locks are held: the wait for them may be long, and the pace counts real moments.
+    """
     attempt = locked(session, attempt_id)
-    if attempt is None or attempt.status != "placing" or attempt.claim != claim:
-        return False
-    if now >= attempt.deadline_at:
-        # Held up since the claim for as long as a POST may take at most: the gate's answer is stale. `overdue` finds
-        # the row, and the carrier's list shows that there was no ring.
+    if attempt is None or attempt.status != "placing" or attempt.claim != claim or attempt.posted_at is not None:
         return False
     if attempt.unwanted:
-        _move(session, attempt, "cancelled", now, outcome="cancelled", why="taken back")
-    return not attempt.unwanted
+        _move(session, attempt, "cancelled", clock(), outcome="cancelled", why="taken back")
+        return False
+    lines.hold_the_count(session)
+    now = clock()
+    if now >= attempt.deadline_at:
+        return False  # the gate's answer is stale; `overdue` has it claimed anew
+    leaves_at = lines.may_leave(session, attempt.lane, now)
+    if leaves_at > now:
+        attempt.deadline_at = leaves_at  # `overdue` asks again then
+        return False
+    attempt.posted_at = now
+    attempt.deadline_at = now + POST_GRACE
+    return True
 
 
 def posted(session: Session, attempt_id: uuid.UUID, sid: str, now: datetime) -> None:
@@ -308,6 +313,7 @@ def overdue(session: Session, now: datetime, limit: int = 1) -> int:
     ).all()
     for attempt in rows:
         if attempt.status == "placing" and attempt.posted_at is None:
+            attempt.claim = None  # whoever claimed it and was held up must ask the gate again
             attempt.deadline_at = now + CLAIM_GRACE
             _defer_place(session, attempt)
         elif attempt.status == "placing" and attempt.via == "api":

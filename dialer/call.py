@@ -65,11 +65,18 @@ def _new(
 
 def locked(session: Session, call_id: uuid.UUID) -> Call | None:
     """The call, locked after its attempt: every transaction that needs both takes them in this order."""
-    of_this_call = sa.select(Call.attempt_id).where(Call.id == call_id).scalar_subquery()
-    session.scalar(
-        sa.select(Attempt).where(Attempt.id == of_this_call).with_for_update().execution_options(populate_existing=True)
-    )
-    return session.get(Call, call_id, with_for_update=True, populate_existing=True)
+    session.scalar(_ITS_ATTEMPT, {"call_id": call_id})
+    return session.scalar(_CALL, {"call_id": call_id})
+
+
+_WANTED = Call.id == sa.bindparam("call_id")
+_CALL = sa.select(Call).where(_WANTED).with_for_update().execution_options(populate_existing=True)
+_ITS_ATTEMPT = (
+    sa.select(Attempt)
+    .where(Attempt.id == sa.select(Call.attempt_id).where(_WANTED).scalar_subquery())
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def by_sid(session: Session, sid: str) -> Call | None:

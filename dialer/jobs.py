@@ -31,7 +31,7 @@ def place(house: House, attempt_id: uuid.UUID) -> None:
         return
     base = house.settings.public_url
     with house.transaction() as session:
-        if not attempts.may_post(session, attempt_id, attempt.claim, house.clock.now()):
+        if not attempts.may_post(session, attempt_id, attempt.claim, house.clock.now):
             return
     try:
         placed = house.service(CarrierClient).place(

@@ -23,7 +23,7 @@ from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Pace
 
 HORIZON = timedelta(seconds=1)
 """How far ahead a place in the pace is given away: until the timetable looks again, with room."""
-JITTER = timedelta(milliseconds=50)
+JITTER = timedelta(milliseconds=80)
 """What may pass between the count and the moment the request reaches the carrier."""
 YIELD = timedelta(milliseconds=250)
 """How long a routine POST stands back while an escalation waits for its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -42,15 +43,18 @@ def chain(session: Session, department: str, tiers: Sequence[str], now: datetime
 
 
 def anybody_on_duty(session: Session, department: str, tiers: Sequence[str], now: datetime) -> bool:
-    return bool(
-        session.scalar(
-            sa.select(
-                sa.exists().where(
-                    Shift.department.in_({department, EVERYWHERE}),
-                    Shift.tier.in_(tiers),
-                    Shift.starts_at <= now,
-                    Shift.ends_at > now,
-                )
-            )
-        )
-    )
+    return bool(session.scalar(_ANYBODY, asked(department, tiers, now)))
+
+
+ANYBODY = sa.exists().where(
+    Shift.department.in_(sa.bindparam("departments", expanding=True)),
+    Shift.tier.in_(sa.bindparam("tiers", expanding=True)),
+    Shift.starts_at <= sa.bindparam("now"),
+    Shift.ends_at > sa.bindparam("now"),
+)
+"""`anybody_on_duty` as a column of a larger question; its parameters are made by `asked`."""
+_ANYBODY = sa.select(ANYBODY)
+
+
+def asked(department: str, tiers: Sequence[str], now: datetime) -> dict[str, Any]:
+    return {"departments": sorted({department, EVERYWHERE}), "tiers": list(tiers), "now": now}

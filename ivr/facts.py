@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,12 +41,12 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     return build(session, call, now)
 
 
-def _house(session: Session, department: str, now: datetime) -> dict[str, Fact]:
+def _house(session: Session, *, roster_on: bool) -> dict[str, Fact]:
     settings = settings_of(session)
     return {
         "emergency": settings.hospital.emergency,
         "recording_on": True,
-        "roster_on": roster.anybody_on_duty(session, department, settings.escalation.chain, now),
+        "roster_on": roster_on,
         "minutes": math.ceil(settings.escalation.promise_s / 60),
         "operator_on": bool(settings.hospital.operator),
     }
@@ -59,8 +62,9 @@ def _in_each_language(session: Session, name: str) -> dict[str, Fact]:
 
 def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     patient = session.get(Patient, call.patient_id) if call.patient_id else None
+    chain = settings_of(session).escalation.chain
     return {
-        **_house(session, roster.EVERYWHERE, now),
+        **_house(session, roster_on=roster.anybody_on_duty(session, roster.EVERYWHERE, chain, now)),
         **_in_each_language(session, "hospital"),
         "threshold": settings_of(session).followup.threshold,
         "withheld": not call.party,
@@ -90,14 +94,46 @@ def _gets_messages(session: Session, call: Call) -> bool:
     )
 
 
-def _called(session: Session, call: Call, attempt: Attempt, patient: Patient, now: datetime) -> dict[str, Fact]:
-    """What every call of ours to a patient is told: whom it is for, and who we are to a stranger."""
+@dataclass(frozen=True)
+class _Asked:
+    """What the store knows of a call of ours to a patient, asked in one question: a person waits for the answer."""
+
+    patient: Patient
+    roster_on: bool
+    recording_on: bool
+    """The consent."""
+    relatives: bool
+    """A number of a relative is on file."""
+    family_on: bool
+    told_before: bool
+    """An earlier call of the same follow-up has answers."""
+
+
+_QUESTION = sa.select(
+    Patient,
+    roster.ANYBODY,
+    people.consents_to(Patient.id, "recording"),
+    people.has_relatives(Patient.id),
+    people.consents_to(Patient.id, "family"),
+    sa.exists().where(Answer.subject_id == sa.bindparam("subject_id"), Answer.call_id != sa.bindparam("call_id")),
+).where(Patient.id == sa.bindparam("patient_id"))
+
+
+def _ask(session: Session, call: Call, attempt: Attempt, now: datetime) -> _Asked:
     department = str(attempt.brief.get("department") or roster.EVERYWHERE)
+    on_duty = roster.asked(department, settings_of(session).escalation.chain, now)
+    ids = {"patient_id": call.patient_id, "subject_id": attempt.subject_id, "call_id": call.id}
+    return _Asked(*session.execute(_QUESTION, {**on_duty, **ids}).one())
+
+
+def _called(session: Session, attempt: Attempt, known: _Asked, now: datetime) -> dict[str, Fact]:
+    """What every call of ours to a patient is told: whom it is for, and who we are to a stranger."""
+    patient = known.patient
     guardian = bool(attempt.brief.get("guardian", people.is_minor(session, patient, _today(patient, now))))
     return {
-        **_house(session, department, now),
+        **_house(session, roster_on=known.roster_on),
         **_in_each_language(session, "sender"),
-        "recording_on": people.has_consent(session, patient.id, "recording"),
+        "recording_on": known.recording_on,
         "hotline": _as_dialled(settings_of(session).twilio_from),
         "surname": people.surname(patient.name),
         "sex": _sex(patient),
@@ -109,31 +145,25 @@ def _called(session: Session, call: Call, attempt: Attempt, patient: Patient, no
 
 def _followup(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     attempt = session.get_one(Attempt, call.attempt_id)
-    patient = session.get_one(Patient, call.patient_id)
+    known = _ask(session, call, attempt, now)
     brief = attempt.brief
     threshold = int(brief["threshold"])
-    told = _called(session, call, attempt, patient, now)
+    told = _called(session, attempt, known, now)
     listed = brief.get("questions")
     asked = listed if listed is not None else of(session).service(Book).questions.of_wave(str(brief.get("wave", "")))
     return {
         **told,
         "threshold": threshold,
         "nurse_from": int(brief.get("nurse_from", threshold)),
-        "relative_ok": _relative_may_answer(session, patient, bool(told["guardian"])),
+        # a relative is registered, and the patient agreed to it or is a child (docs/clinical.md 2, Proxy)
+        "relative_ok": known.relatives and (bool(told["guardian"]) or known.family_on),
         "questions": " ".join(str(key) for key in asked),
-        **_told_before(session, call, attempt, threshold),
+        **_told_before(_answers_before(session, call, attempt) if known.told_before else [], attempt, threshold),
     }
 
 
-def _relative_may_answer(session: Session, patient: Patient, guardian: bool) -> bool:
-    """A relative is registered, and the patient agreed to it or is a child (docs/clinical.md 2, Proxy)."""
-    relatives = [contact for contact in people.contacts_of(session, patient.id) if contact.relation != people.SELF]
-    return bool(relatives) and (guardian or people.has_consent(session, patient.id, "family"))
-
-
-def _told_before(session: Session, call: Call, attempt: Attempt, threshold: int) -> dict[str, Fact]:
-    """What earlier calls of this follow-up have answered: it is not asked again."""
-    rows = session.scalars(
+def _answers_before(session: Session, call: Call, attempt: Attempt) -> Sequence[Answer]:
+    return session.scalars(
         sa.select(Answer).where(
             Answer.subject_id == attempt.subject_id,
             Answer.subject_id.is_not(None),
@@ -141,6 +171,10 @@ def _told_before(session: Session, call: Call, attempt: Attempt, threshold: int)
             Answer.replaced_at.is_(None),
         )
     ).all()
+
+
+def _told_before(rows: Sequence[Answer], attempt: Attempt, threshold: int) -> dict[str, Fact]:
+    """What earlier calls of this follow-up have answered: it is not asked again."""
     keys = {row.question for row in rows}
     nurse_from = int(attempt.brief.get("nurse_from", threshold))
     return {
@@ -157,9 +191,8 @@ def _is_for_nurse(row: Answer, nurse_from: int, threshold: int) -> bool:
 
 def _reminder(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     attempt = session.get_one(Attempt, call.attempt_id)
-    patient = session.get_one(Patient, call.patient_id)
     visit: dict[str, Any] = attempt.brief["appointment"]
-    told = _called(session, call, attempt, patient, now)
+    told = _called(session, attempt, _ask(session, call, attempt, now), now)
     day, at = date.fromisoformat(str(visit["day"])), time.fromisoformat(str(visit["time"]))
     for language in settings_of(session).hospital.languages:
         told[f"day.{language}"], told[f"time.{language}"] = spoken.day(day, language), spoken.time(at, language)
@@ -225,6 +258,7 @@ def _operator_join(session: Session, call: Call, now: datetime) -> dict[str, Fac
     return {"recording_on": parent.recording_on}
 
 
+@lru_cache
 def _as_dialled(e164: str | None) -> str:
     """Our number as a caller in our own country dials it, digits only."""
     if not e164:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 Tick = tuple[str, float, Callable[[Session, datetime], int]]
 """Name, every so many seconds, what to do; the function returns how many rows it touched."""
 MOST_ROUNDS = 200
+AT_ONCE = 6
+"""Firings at the same time, each with a database connection; they are short, and a late one runs a moment later."""
 
 
 def fire(house: House, name: str, function: Callable[[Session, datetime], int]) -> int:
@@ -40,7 +42,7 @@ def fire(house: House, name: str, function: Callable[[Session, datetime], int]) 
 def start(house: House, ticks: Sequence[Tick]) -> BackgroundScheduler:
     """Start firing. A tick that raises is logged and fires again at its next time."""
     scheduler = BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(max(4, len(ticks)))},
+        executors={"default": ThreadPoolExecutor(AT_ONCE)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone="UTC",
     )

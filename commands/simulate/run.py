@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import psycopg
 from flask import Flask
+from sqlalchemy import event
 
 from commands.simulate.carrier import Exchange
 from commands.simulate.chaos import Chaos
@@ -50,7 +51,9 @@ DUE = {
     "recordings": "SELECT least((SELECT min(next_fetch_at) FROM recordings WHERE state = 'announced'),"
     " (SELECT min(next_speech_at) FROM recordings WHERE state IN ('fetched','waiting_for_model')))",
 }
-DUE_NOW: Any = "SELECT " + ", ".join(f"({question})" for question in DUE.values())
+DUE_NOW: Any = "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo'), " + ", ".join(
+    f"({question})" for question in DUE.values()
+)
 NOW_AND_THEN = timedelta(hours=1)
 """How often a tick fires that DUE does not know."""
 IN_VAIN = (2.0, 8.0, 30.0)
@@ -100,6 +103,9 @@ class Simulation:
     steps: int = 0
     jobs_run: int = 0
     _idle: dict[str, _Idle] = field(default_factory=dict)
+    _due: dict[str, datetime | None] = field(default_factory=dict)
+    _stale: bool = True
+    """Something was committed since `_due` was read."""
 
     def __post_init__(self) -> None:
         options, house = self.options, self.house
@@ -128,12 +134,19 @@ class Simulation:
         hospital = Hospital(self.house, self.home, self.options, self.population.patients)
         hospital.opens(self.town.telephones, self.until + timedelta(days=1))
         hospital.plans(self.exchange.at_time)
-        with self._own_connection() as connection:
-            while (following := self._at_once(connection)) < self.until:
-                self.clock.at = following
-                self.steps += 1
-                tell(following)
+        event.listen(self.house.engine, "commit", self._committed)
+        try:
+            with self._own_connection() as connection:
+                while (following := self._at_once(connection)) < self.until:
+                    self.clock.at = following
+                    self.steps += 1
+                    tell(following)
+        finally:
+            event.remove(self.house.engine, "commit", self._committed)
         self.clock.at = self.until
+
+    def _committed(self, _connection: object) -> None:
+        self._stale = True
 
     @contextmanager
     def _own_connection(self) -> Iterator[psycopg.Connection[Any]]:
@@ -151,10 +164,7 @@ class Simulation:
         """Everything that can be done now; returns the next moment."""
         over = self.town.over
         while True:
-            ran = jobs.run_waiting(self.house, connection)
-            self.jobs_run += ran
-            row = connection.execute(DUE_NOW, prepare=True).fetchone()
-            due = dict(zip(DUE, row or (), strict=True))
+            due = self._run_what_waits(connection)
             something_happened = self.town.over != over
             over = self.town.over
             if self._fire(due, something_happened=something_happened):
@@ -164,6 +174,18 @@ class Simulation:
                 self.exchange.step()
                 continue
             return self._next(due)
+
+    def _run_what_waits(self, connection: psycopg.Connection[Any]) -> dict[str, datetime | None]:
+        """Run the jobs that wait, and tell when the next rows are due. Moments at which nothing was committed cost no
+        question at all."""
+        while self._stale:
+            self._stale = False
+            waiting, *moments = connection.execute(DUE_NOW, prepare=True).fetchone() or ()
+            self._due = dict(zip(DUE, moments, strict=True))
+            if waiting:
+                self.jobs_run += jobs.run_waiting(self.house, connection)
+                self._stale = True
+        return self._due
 
     def _fire(self, due: dict[str, datetime | None], *, something_happened: bool) -> bool:
         """Fire the ticks that have rows due now. True if one of them did something."""

@@ -130,7 +130,7 @@ def test_its_settings_are_what_we_promise(home: Path) -> None:
         assert ask(server.url, "SELECT upper('äö') || length('张三')") == "ÄÖ2"
     assert shown == {
         "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "timezone": "UTC",
-        "listen_addresses": "", "max_connections": "60", "shared_buffers": "128MB", "server_encoding": "UTF8",
+        "listen_addresses": "", "max_connections": "200", "shared_buffers": "128MB", "server_encoding": "UTF8",
         "data_checksums": "on",
     }  # fmt: skip
 

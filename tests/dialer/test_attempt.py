@@ -96,19 +96,22 @@ def test_a_job_that_runs_again_posts_nothing_again(ward: Ward) -> None:
 
 def test_two_workers_that_claim_at_once_post_once(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
-    barrier, claimed = threading.Barrier(2), []
+    barrier, may = threading.Barrier(2), []
 
     def claim() -> None:
         barrier.wait()
         with ward.house.transaction() as session:
-            claimed.append(attempts.claim_post(session, attempt.id, ward.now))
+            row = attempts.claim_post(session, attempt.id, ward.now)
+        barrier.wait()  # both have claimed: the later claim is the one that stands
+        with ward.house.transaction() as session:
+            may.append(attempts.may_post(session, attempt.id, row.claim if row else None, ward.clock))
 
     threads = [threading.Thread(target=claim) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(row is not None for row in claimed) == 1
+    assert sorted(may) == [False, True]
 
 
 def test_a_number_that_asks_to_be_left_alone_between_placing_and_post_is_never_rung(ward: Ward) -> None:
@@ -270,10 +273,25 @@ def test_a_worker_that_dies_before_its_claim_has_a_successor_that_posts_once(war
     assert (len(ward.carrier.calls), ward.attempt(attempt.id).status) == (1, "placed")
 
 
-def test_a_worker_that_dies_after_its_claim_leaves_doubt_and_the_job_run_again_posts_nothing(ward: Ward) -> None:
+def test_a_worker_that_dies_after_its_claim_has_a_successor_that_posts_once(ward: Ward) -> None:
+    """Nothing can have been posted yet: there is no doubt, and no need to wait for the carrier's list."""
     attempt = ward.placed(followup(ward))
+    ward.drop_jobs()
     with ward.house.transaction() as session:
         assert attempts.claim_post(session, attempt.id, ward.now) is not None
+    ward.forward(seconds=6)
+    tick(ward)
+    ward.work()
+    assert (len(ward.carrier.calls), ward.attempt(attempt.id).status) == (1, "placed")
+
+
+def test_a_worker_that_dies_at_its_post_leaves_doubt_and_the_job_run_again_posts_nothing(ward: Ward) -> None:
+    attempt = ward.placed(followup(ward))
+    with ward.house.transaction() as session:
+        row = attempts.claim_post(session, attempt.id, ward.now)
+        assert row is not None
+    with ward.house.transaction() as session:
+        assert attempts.may_post(session, attempt.id, row.claim, ward.clock)
     ward.forward(seconds=13)
     tick(ward)
     assert ward.attempt(attempt.id).status == "in_doubt"
@@ -294,16 +312,16 @@ def test_a_worker_paused_between_claim_and_post_does_not_ring_when_it_wakes(ward
     ward.forward(seconds=60)
     tick(ward)
     with ward.house.transaction() as session:
-        assert not attempts.may_post(session, attempt.id, claim, ward.now)
+        assert not attempts.may_post(session, attempt.id, claim, ward.clock)
 
 
 def test_only_the_claim_that_stands_may_post(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
     with ward.house.transaction() as session:
-        assert not attempts.may_post(session, attempt.id, uuid.uuid4(), ward.now)
+        assert not attempts.may_post(session, attempt.id, uuid.uuid4(), ward.clock)
         row = attempts.claim_post(session, attempt.id, ward.now)
         assert row is not None
-        assert attempts.may_post(session, attempt.id, row.claim, ward.now)
+        assert attempts.may_post(session, attempt.id, row.claim, ward.clock)
 
 
 # ---- callbacks -------------------------------------------------------------------------------------
@@ -688,4 +706,4 @@ def test_a_worker_that_was_held_up_after_its_claim_does_not_ring(ward: Ward) -> 
     assert claimed is not None
     ward.forward(hours=14)
     with ward.house.transaction() as session:
-        assert not attempts.may_post(session, attempt.id, claimed.claim, ward.now)
+        assert not attempts.may_post(session, attempt.id, claimed.claim, ward.clock)

@@ -55,6 +55,9 @@ class Ward:
     def now(self) -> datetime:
         return self.house.clock.now()
 
+    def clock(self) -> datetime:
+        return self.now
+
     def at(self, moment: datetime) -> None:
         assert isinstance(self.house.clock, StandingClock)
         self.house.clock.at = moment

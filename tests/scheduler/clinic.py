@@ -168,7 +168,9 @@ class Ward:
         """The place job: the carrier takes it."""
         self._sid += 1
         with self.house.transaction() as session:
-            assert attempts.claim_post(session, attempt.id, self.now) is not None
+            claimed = attempts.claim_post(session, attempt.id, self.now)
+            assert claimed is not None
+            assert attempts.may_post(session, attempt.id, claimed.claim, self.house.clock.now)
         with self.house.transaction() as session:
             attempts.posted(session, attempt.id, f"CA{self._sid:032x}", self.now)
 
@@ -219,7 +221,9 @@ class Ward:
     def _lost(self, attempt: Attempt) -> None:
         """The carrier never answers the POST, and its list shows nothing in two looks."""
         with self.house.transaction() as session:
-            assert attempts.claim_post(session, attempt.id, self.now) is not None
+            claimed = attempts.claim_post(session, attempt.id, self.now)
+            assert claimed is not None
+            assert attempts.may_post(session, attempt.id, claimed.claim, self.house.clock.now)
         with self.house.transaction() as session:
             attempts.post_in_doubt(session, attempt.id, self.now)
         for _ in range(2):
