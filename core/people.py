@@ -40,7 +40,7 @@ def contacts_of(session: Session, patient_id: uuid.UUID, *, wrong_too: bool = Fa
     return list(session.scalars(_ALL_CONTACTS if wrong_too else _CONTACTS, {"patient_id": patient_id}))
 
 
-def has_relatives(patient_id: sa.ColumnElement[uuid.UUID]) -> sa.ColumnElement[bool]:
+def has_relatives(patient_id: sa.SQLColumnExpression[uuid.UUID]) -> sa.ColumnElement[bool]:
     """Whether `contacts_of` has somebody else's number, as a column of a larger question."""
     return sa.exists().where(Contact.patient_id == patient_id, Contact.wrong_at.is_(None), Contact.relation != SELF)
 
@@ -121,7 +121,7 @@ _LAST_WORD = (
 )
 
 
-def consents_to(patient_id: sa.ColumnElement[uuid.UUID], purpose: str) -> sa.ColumnElement[bool]:
+def consents_to(patient_id: sa.SQLColumnExpression[uuid.UUID], purpose: str) -> sa.ColumnElement[bool]:
     """`has_consent` as a column of a larger question."""
     newest = (
         sa.select(Consent.given)
@@ -172,6 +172,11 @@ def set_consent(
 def on_do_not_call(session: Session, e164: str) -> bool:
     row = session.get(DoNotCall, phone_index(e164))
     return row is not None and row.ended_at is None
+
+
+def left_alone(phone_index: sa.SQLColumnExpression[bytes]) -> sa.ColumnElement[bool]:
+    """`on_do_not_call` as a column of a larger question."""
+    return sa.exists().where(DoNotCall.phone_index == phone_index, DoNotCall.ended_at.is_(None))
 
 
 def add_do_not_call(session: Session, e164: str, source: str, now: datetime) -> bool:

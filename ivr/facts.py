@@ -62,13 +62,16 @@ def _in_each_language(session: Session, name: str) -> dict[str, Fact]:
 
 def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     patient = session.get(Patient, call.patient_id) if call.patient_id else None
-    chain = settings_of(session).escalation.chain
+    on_duty = roster.asked(roster.EVERYWHERE, settings_of(session).escalation.chain, now)
+    caller = {"patient_id": call.patient_id, "phone_index": call.party_index or b""}
+    roster_on, agreed, left_alone = session.execute(_CALLER, {**on_duty, **caller}).one()
     return {
-        **_house(session, roster_on=roster.anybody_on_duty(session, roster.EVERYWHERE, chain, now)),
+        **_house(session, roster_on=roster_on),
         **_in_each_language(session, "hospital"),
         "threshold": settings_of(session).followup.threshold,
         "withheld": not call.party,
-        "known": _gets_messages(session, call),
+        # tomorrow's recovery tips may be promised: the gate of the SMS will ask the same
+        "known": patient is not None and agreed and not left_alone,
         "ring_back": _may_ring_back(session, call, now),
         "slow": patient is not None and _is_old(session, patient, now),
     }
@@ -85,13 +88,11 @@ def _is_old(session: Session, patient: Patient, now: datetime) -> bool:
     return years is not None and 0 < slow_age <= years
 
 
-def _gets_messages(session: Session, call: Call) -> bool:
-    """Whether tomorrow's recovery tips may be promised: the gate of the SMS will ask the same."""
-    return (
-        call.patient_id is not None
-        and people.has_consent(session, call.patient_id, "followup")
-        and not people.on_do_not_call(session, call.party)
-    )
+_CALLER = sa.select(
+    roster.ANYBODY,
+    people.consents_to(sa.bindparam("patient_id", type_=sa.Uuid), "followup"),
+    people.left_alone(sa.bindparam("phone_index", type_=sa.LargeBinary)),
+)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from commands.simulate.people import HOSPITAL_ZONE, HOTLINE, Population, invent
 from commands.simulate.town import Town
 from commands.simulate.words import Ear
 from core import jobs
+from core.db import try_lock
 from core.house import House
 from dialer.carrier import CarrierClient
 from ivr.book import Book
@@ -105,7 +106,7 @@ class Simulation:
     _idle: dict[str, _Idle] = field(default_factory=dict)
     _due: dict[str, datetime | None] = field(default_factory=dict)
     _stale: bool = True
-    """Something was committed since `_due` was read."""
+    """Something may have been committed since `_due` was read."""
 
     def __post_init__(self) -> None:
         options, house = self.options, self.house
@@ -134,7 +135,7 @@ class Simulation:
         hospital = Hospital(self.house, self.home, self.options, self.population.patients)
         hospital.opens(self.town.telephones, self.until + timedelta(days=1))
         hospital.plans(self.exchange.at_time)
-        event.listen(self.house.engine, "commit", self._committed)
+        event.listen(self.house.engine, "checkin", self._written)
         try:
             with self._own_connection() as connection:
                 while (following := self._at_once(connection)) < self.until:
@@ -142,10 +143,11 @@ class Simulation:
                     self.steps += 1
                     tell(following)
         finally:
-            event.remove(self.house.engine, "commit", self._committed)
+            event.remove(self.house.engine, "checkin", self._written)
         self.clock.at = self.until
 
-    def _committed(self, _connection: object) -> None:
+    def _written(self, _connection: object, _record: object) -> None:
+        """A transaction is over: a connection came back to the pool."""
         self._stale = True
 
     @contextmanager
@@ -167,7 +169,7 @@ class Simulation:
             due = self._run_what_waits(connection)
             something_happened = self.town.over != over
             over = self.town.over
-            if self._fire(due, something_happened=something_happened):
+            if self._fire(connection, due, something_happened=something_happened):
                 continue
             following = self.exchange.next_at()
             if following is not None and following <= self.clock.at:
@@ -180,14 +182,16 @@ class Simulation:
         question at all."""
         while self._stale:
             self._stale = False
-            waiting, *moments = connection.execute(DUE_NOW, prepare=True).fetchone() or ()
-            self._due = dict(zip(DUE, moments, strict=True))
-            if waiting:
+            row = connection.execute(DUE_NOW, prepare=True).fetchone() or (False,)
+            self._due = dict(zip(DUE, row[1:], strict=True))
+            if row[0]:
                 self.jobs_run += jobs.run_waiting(self.house, connection)
                 self._stale = True
         return self._due
 
-    def _fire(self, due: dict[str, datetime | None], *, something_happened: bool) -> bool:
+    def _fire(
+        self, connection: psycopg.Connection[Any], due: dict[str, datetime | None], *, something_happened: bool
+    ) -> bool:
         """Fire the ticks that have rows due now. True if one of them did something."""
         now, did = self.clock.at, False
         if now >= self._others_at:
@@ -201,7 +205,7 @@ class Simulation:
             idle = self._idle.get(name)
             if idle is not None and now < idle.again_at and not something_happened:
                 continue
-            if timetable.fire(self.house, name, self._known[name]):
+            if self._fire_known(connection, name):
                 did = True
                 self._idle.pop(name, None)
             else:
@@ -209,6 +213,19 @@ class Simulation:
                 wait = IN_VAIN[min(times, len(IN_VAIN) - 1)]
                 self._idle[name] = _Idle(now + timedelta(seconds=wait), times)
         return did
+
+    def _fire_known(self, connection: psycopg.Connection[Any], name: str) -> bool:
+        """As scheduler.timetable fires it, a transaction each until nothing is due; but that nothing is, is asked of
+        DUE, where it costs a tenth."""
+        did, question = False, cast("Any", DUE[name])
+        while True:
+            with self.house.transaction() as session:
+                if not (try_lock(session, f"tick:{name}") and self._known[name](session, self.clock.at)):
+                    return did
+            did = True
+            following = (connection.execute(question, prepare=True).fetchone() or (None,))[0]
+            if following is None or following > self.clock.at:
+                return did
 
     def _next(self, due: dict[str, Any]) -> datetime:
         moments = [self._others_at, self.until]

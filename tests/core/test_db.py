@@ -122,3 +122,18 @@ def test_a_lock_by_name_is_held_until_the_transaction_ends(house: House) -> None
         assert db.try_lock(second, "another tick")
         first.rollback()
         db.lock(second, "a tick")
+
+
+@pytest.mark.parametrize("trusted_s", [db.TRUSTED_S, 0.0])
+def test_a_connection_the_server_has_ended_is_not_given_out(
+    house: House, monkeypatch: pytest.MonkeyPatch, trusted_s: float
+) -> None:
+    monkeypatch.setattr(db, "TRUSTED_S", trusted_s)
+    with house.transaction() as session:
+        first = session.scalar(sa.select(sa.func.pg_backend_pid()))
+    other = db.make_engine(house.engine.url.render_as_string(hide_password=False))
+    with other.begin() as connection:
+        assert connection.scalar(sa.select(sa.func.pg_terminate_backend(first, 5000)))
+    other.dispose()
+    with house.transaction() as session:
+        assert session.scalar(sa.select(sa.func.pg_backend_pid())) != first

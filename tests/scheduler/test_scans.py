@@ -42,8 +42,8 @@ def on_file(session: Session, count: int) -> None:
         'INSERT INTO messages (id, kind, subject_id, patient_id, "to", to_index, body, status, why, due_at, created_at)'
         " SELECT md5('m' || n)::uuid, 'recovery', md5('f' || n)::uuid, md5('p' || n)::uuid, 'x', 'x', 'x', 'delivered',"
         " '', '2030-01-01', '2030-01-01'",
-        'INSERT INTO attempts (id, kind, lane, via, subject_id, patient_id, "to", to_index, flow, language, brief, status,'
-        " why, deadline_at, unwanted, looks, ring_s, created_at, posted_at, last_seq, outcome)"
+        'INSERT INTO attempts (id, kind, lane, via, subject_id, patient_id, "to", to_index, flow, language, brief,'
+        " status, why, deadline_at, unwanted, looks, ring_s, created_at, posted_at, last_seq, outcome)"
         " SELECT md5('a' || n)::uuid, 'followup', 'routine', 'api', md5('f' || n)::uuid, md5('p' || n)::uuid, 'x',"
         " decode(md5('i' || n), 'hex'), 'followup', 'en', 'x', 'ended', '', t, false, 0, 30, t, t, -1, 'no_answer'"
         " FROM (SELECT n, timestamptz '2031-01-01' - n * interval '1 hour' AS t FROM generate_series(1, :count) n) n",
