@@ -28,6 +28,10 @@ MOST_DOCUMENTS = 200
 SIP = {"busy": "486", "no-answer": "487", "canceled": "487", "failed": "404"}
 
 
+class UnknownVerb(Exception):
+    """A flow says something this carrier was not taught: the simulation must not go on as if nothing was said."""
+
+
 class NoEnd(Exception):
     """A call got document after document and never came to an end."""
 
@@ -230,7 +234,7 @@ class Exchange(MemoryCarrier):
                 case twiml.Hangup():
                     break
                 case _:
-                    raise NotImplementedError(f"the simulated carrier does not know {type(verb).__name__}")
+                    raise UnknownVerb(f"the simulated carrier does not know {type(verb).__name__}")
         self._hears(leg, heard)
         hung_up = any(isinstance(verb, twiml.Hangup) for verb in document.verbs)
         joins = leg.direction == "outbound-dial" and not hung_up
