@@ -186,7 +186,7 @@ def reconcile(args: argparse.Namespace, joined: Joined) -> int:
 
 def _mrns(session: Session, ids: set[uuid.UUID]) -> dict[uuid.UUID, str]:
     rows = session.execute(sa.select(Patient.id, Patient.mrn).where(Patient.id.in_(ids)))
-    return dict(rows.tuples().all())
+    return {row.id: row.mrn for row in rows}
 
 
 # ---- answers ------------------------------------------------------------------------------------
