@@ -70,7 +70,7 @@ def models(args: argparse.Namespace, joined: Joined) -> int:
     return 0
 
 
-def _user() -> str:
+def login() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -81,8 +81,8 @@ def pause(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     now = house.clock.now()
     with house.transaction() as session:
-        session.add(Pause(lane=args.lane, reason=args.reason, who=_user(), started_at=now))
-        record(session, "lane", None, "paused", now, who=_user(), lane=args.lane)
+        session.add(Pause(lane=args.lane, reason=args.reason, who=login(), started_at=now))
+        record(session, "lane", None, "paused", now, who=login(), lane=args.lane)
     print(f"outbound calls of the lane '{args.lane}' are paused; calls already ringing go on")
     return 0
 
@@ -95,7 +95,7 @@ def resume(args: argparse.Namespace, joined: Joined) -> int:
             sa.update(Pause).where(Pause.ended_at.is_(None)).values(ended_at=now).returning(Pause.lane)
         ).all()
         if ended:
-            record(session, "lane", None, "resumed", now, who=_user(), lanes=sorted(set(ended)))
+            record(session, "lane", None, "resumed", now, who=login(), lanes=sorted(set(ended)))
     print("outbound calls run again" if ended else "nothing was paused")
     return 0
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from commands import ask
-from commands.admin import _user, house_of
+from commands.admin import house_of, login
 from commands.joined import Joined
 from commands.show import rows_out
 from core.tables import FileProblem
@@ -47,7 +47,7 @@ def make(args: argparse.Namespace, joined: Joined) -> int:
                 session,
                 args.title,
                 at,
-                _user(),
+                login(),
                 house.clock.now(),
                 department=args.department,
                 procedure=args.procedure,

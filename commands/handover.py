@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from commands import ask
-from commands.admin import _user, house_of
+from commands.admin import house_of, login
 from commands.handover_page import html, page, text_lines
 from commands.handover_sheet import sheet
 from commands.handover_words import Speech
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, joined: Joined) -> int:
         who = ask.patient(session, args.patient)
         made = page(sheet(session, who, hospital.timezone, now), say)
         # Written down before it is shown: nobody reads a hand-over unseen.
-        record(session, "patient", who.id, "handover read", now, who=_user(), data={"file": args.html is not None})
+        record(session, "patient", who.id, "handover read", now, who=login(), data={"file": args.html is not None})
     if args.html is None:
         for line in text_lines(made):
             print(line)

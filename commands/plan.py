@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from commands import ask
-from commands.admin import _user, house_of
+from commands.admin import house_of, login
 from commands.joined import Joined
 from commands.show import rows_out
 from core.house import House
@@ -118,7 +118,7 @@ def _add(session: Session, house: House, procedures: list[Procedure], args: argp
     if len(procedures) > 1:
         raise FileProblem("--procedure: the patient has several operations; which one is it for?")
     at = ask.moment(house, "--at", args.at)
-    row = store.add_wave(session, procedures[0].id, at, _user(), args.reason, house.clock.now())
+    row = store.add_wave(session, procedures[0].id, at, login(), args.reason, house.clock.now())
     return f"added {row.wave}"
 
 
@@ -143,7 +143,7 @@ def _each(session: Session, house: House, procedures: list[Procedure], args: arg
 
 
 def _one(session: Session, house: House, followup_id: uuid.UUID, args: argparse.Namespace) -> None:
-    who, why, now = _user(), args.reason, house.clock.now()
+    who, why, now = login(), args.reason, house.clock.now()
     if args.what == "hold":
         store.hold(session, followup_id, who, why, now)
     elif args.what == "resume":

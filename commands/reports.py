@@ -7,17 +7,13 @@ import uuid
 from dataclasses import asdict
 from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from commands import ask
 from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import rows_out
-from core import people
-from core.db import blind
 from core.house import House
-from core.models import Patient
-from core.tables import FileProblem
 from dialer import reports as dialer_reports
 from recordings import reports as recording_reports
 from scheduler import reports as followup_reports
@@ -57,19 +53,8 @@ def recordings(args: argparse.Namespace, joined: Joined) -> int:
 
 
 def _patient(session: Session, args: argparse.Namespace) -> uuid.UUID | None:
-    if args.patient is None:
-        return None
-    found = session.scalar(sa.select(Patient.id).where(Patient.mrn_index == blind(args.patient, people.MRN)))
-    if found is None:
-        raise FileProblem("--patient: no patient with this record number is on file.")
-    return found
+    return None if args.patient is None else ask.patient(session, args.patient).id
 
 
 def _since(house: House, args: argparse.Namespace) -> datetime | None:
-    if args.since is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(args.since)
-    except ValueError:
-        raise FileProblem(f"--since: {args.since!r} is not a time such as 2026-11-20T09:30.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=house.settings.hospital.timezone)
+    return None if args.since is None else ask.moment(house, "--since", args.since)

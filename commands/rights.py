@@ -8,7 +8,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from commands import ask
-from commands.admin import _user, house_of
+from commands.admin import house_of, login
 from commands.joined import Joined
 from commands.show import rows_out
 from core import people
@@ -71,7 +71,7 @@ def say(args: argparse.Namespace, joined: Joined) -> int:
             session, who.id, args.purpose, given, "staff", now, version=args.version, channel="desk"
         )
         if new:
-            record(session, "patient", who.id, f"consent {'given' if given else 'withdrawn'}", now, who=_user(),
+            record(session, "patient", who.id, f"consent {'given' if given else 'withdrawn'}", now, who=login(),
                    purpose=args.purpose)  # fmt: skip
     print("written" if new else "the ledger says so already")
     return 0
@@ -83,9 +83,9 @@ def left_alone(args: argparse.Namespace, joined: Joined) -> int:
     with house.transaction() as session:
         held = people.on_do_not_call(session, number)
         if args.what == "add":
-            people.add_do_not_call(session, number, f"staff: {_user()}", house.clock.now())
+            people.add_do_not_call(session, number, f"staff: {login()}", house.clock.now())
         else:
-            people.lift_do_not_call(session, number, f"staff: {_user()}", house.clock.now())
+            people.lift_do_not_call(session, number, f"staff: {login()}", house.clock.now())
     changed = held != (args.what == "add")
     print(_said(args.what) if changed else "it was so already")
     return 0

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from commands import ask, forecast, handover, plan
-from commands.admin import _user, house_of
+from commands.admin import house_of, login
 from commands.joined import Joined
 from commands.show import rows_out
 from core.models import Patient, record
@@ -148,7 +148,7 @@ def worklist_done(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     with house.transaction() as session:
         try:
-            work.done(session, _item_id(session, args.id), _user(), args.note, house.clock.now())
+            work.done(session, _item_id(session, args.id), login(), args.note, house.clock.now())
         except work.WorkProblem as problem:
             raise FileProblem(str(problem)) from problem
     print("done")
@@ -203,7 +203,7 @@ def answers_list(args: argparse.Namespace, joined: Joined) -> int:
             .where(Answer.patient_id == who.id)
             .order_by(Answer.keyed_at, Answer.replaced_at.nulls_last(), Answer.id)
         ).all()
-        record(session, "patient", who.id, "answers read", now, who=_user())
+        record(session, "patient", who.id, "answers read", now, who=login())
     rows_out([_answer_row(row, rows, zone) for row in rows], as_json=args.json)
     return 0
 
@@ -228,7 +228,7 @@ def answers_correct(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     with house.transaction() as session:
         try:
-            new = corrections.correct(session, ask.row_id(args.id), args.value, args.reason, _user(), house.clock.now())
+            new = corrections.correct(session, ask.row_id(args.id), args.value, args.reason, login(), house.clock.now())
         except corrections.CorrectionProblem as problem:
             raise FileProblem(str(problem)) from problem
     print(f"corrected; the new answer is {new.id}")
@@ -240,7 +240,7 @@ def answers_reassign(args: argparse.Namespace, joined: Joined) -> int:
     with house.transaction() as session:
         try:
             moved = corrections.reassign(
-                session, ask.row_id(args.call), args.patient, args.reason, _user(), house.clock.now()
+                session, ask.row_id(args.call), args.patient, args.reason, login(), house.clock.now()
             )
         except corrections.CorrectionProblem as problem:
             raise FileProblem(str(problem)) from problem
@@ -253,7 +253,7 @@ def patient_merge(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     with house.transaction() as session:
         try:
-            moved = merge(session, args.old, args.new, args.reason, _user(), house.clock.now())
+            moved = merge(session, args.old, args.new, args.reason, login(), house.clock.now())
         except MergeProblem as problem:
             raise FileProblem(str(problem)) from problem
     print("merged: " + ", ".join(f"{count} {name}" for name, count in moved.items() if count))

@@ -34,6 +34,12 @@ def in_window(now: datetime, zone: str, hours: Hours) -> bool:
     return any(start <= wall < end for start, end in hours(local.date()))
 
 
+def within(now: datetime, zone: str, span: Window) -> bool:
+    """Whether the wall clock in `zone` stands inside one span of every day, which may go over midnight."""
+    (start, end), wall = span, now.astimezone(ZoneInfo(zone)).time()
+    return start <= wall < end if start < end else wall >= start or wall < end
+
+
 def next_open(now: datetime, zone: str, hours: Hours) -> datetime:
     """`now` if a span is open, else the next moment one opens; `now` + 60 days if none does till then. UTC."""
     now = now.astimezone(UTC)

@@ -17,7 +17,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect, Engine
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -139,6 +139,16 @@ def _hung_up(connection: psycopg.Connection[Any]) -> bool:
 
 def session_maker(engine: Engine, **info: Any) -> sessionmaker[Session]:
     return sessionmaker(engine, expire_on_commit=False, info=info)
+
+
+TRIES = 3
+"""How often work is run when the database breaks a deadlock or a race by refusing one of two transactions."""
+
+
+def lost_a_race(error: DBAPIError) -> bool:
+    """Whether running the transaction again may succeed: a deadlock, a serialization failure, or a unique row two made
+    at once."""
+    return getattr(error.orig, "sqlstate", "") in ("40P01", "40001", "23505")
 
 
 def try_lock(session: Session, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -63,6 +64,24 @@ def respondents(session: Session, patient: Patient, today: date) -> list[Contact
     if family and (word := last_word(session, patient.id, "family")) is not None and not word[0]:
         return own
     return own + family
+
+
+def is_rung_at(session: Session, patient: Patient, e164: str, today: date) -> bool:
+    """Whether this number is one of `respondents`: not one that has changed hands, not a relative's the patient has
+    said no to, and for a child a guardian's."""
+    index = phone_index(e164)
+    return any(contact.phone_index == index for contact in respondents(session, patient, today))
+
+
+def today(patient: Patient, now: datetime) -> date:
+    """The date on the patient's wall."""
+    return now.astimezone(ZoneInfo(patient.timezone)).date()
+
+
+def is_old(session: Session, patient: Patient, today: date) -> bool:
+    """From [followup] slow_age on: spoken to more slowly, and the children are told too. 0 turns that off."""
+    completed, slow_age = age(patient, today), settings_of(session).followup.slow_age
+    return completed is not None and 0 < slow_age <= completed
 
 
 def is_minor(session: Session, patient: Patient, today: date) -> bool:

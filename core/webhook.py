@@ -17,6 +17,7 @@ from flask import Blueprint, Response, current_app, request
 from sqlalchemy.exc import IntegrityError, OperationalError
 from twilio.request_validator import RequestValidator
 
+from core.db import TRIES, lost_a_race
 from core.house import House
 
 log = logging.getLogger(__name__)
@@ -51,10 +52,6 @@ def _check() -> Response | None:
     return Response("This address answers only requests signed by the telephone carrier.\n", 403, mimetype="text/plain")
 
 
-TRIES = 3
-"""How often a webhook is run when the database breaks a deadlock or a race by refusing one of two transactions."""
-
-
 class _SignedBlueprint(Blueprint):
     """Views that the database refused for another transaction's sake are run again: a person is on the line."""
 
@@ -71,16 +68,11 @@ def _tried_again(view: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 return view(**words)
             except (OperationalError, IntegrityError) as error:
-                state = getattr(error.orig, "sqlstate", "")
-                if state not in _LOST_A_RACE or not left:
+                if not lost_a_race(error) or not left:
                     raise
                 log.warning("a webhook lost a race and runs again", extra={"endpoint": request.endpoint})
 
     return run
-
-
-_LOST_A_RACE = frozenset({"40P01", "40001", "23505"})
-"""Deadlock, serialization failure, and a unique row two requests made at once."""
 
 
 def signed_blueprint(name: str, import_name: str) -> Blueprint:

@@ -381,6 +381,16 @@ def answered_by(session: Session, attempt: Attempt, word: str, now: datetime) ->
         jobs.defer(session, LEAVE_WORD, attempt_id=attempt.id)
 
 
+def conversation_says(session: Session, conversation: Call, word: str, now: datetime) -> None:
+    """A status of an inbound call (locked, after its attempt if it has one). The ring that a patient who rang back
+    stands for ends as the call ends."""
+    ring = session.get(Attempt, conversation.attempt_id) if conversation.attempt_id is not None else None
+    if ring is not None:
+        carrier_says(session, ring, word, now)
+    else:
+        call.carrier_says(session, conversation, word, now)
+
+
 def _end_conversation(session: Session, attempt: Attempt, word: str, now: datetime) -> None:
     conversation = session.scalar(sa.select(Call).where(Call.attempt_id == attempt.id).with_for_update())
     if conversation is not None:

@@ -17,7 +17,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 import phonenumbers
 import sqlalchemy as sa
@@ -77,6 +76,9 @@ CONSENT: dict[str, tuple[str, ...]] = {
 }
 PERSON_GONE = frozenset({"deceased", "readmitted", "no_patient", "merged"})
 """Refusals that say this record is not to be rung at all."""
+HELD = frozenset({"no_line", "pace", "paused", "not_live", "number_in_use", "doctor_coming"})
+"""Refusals that say nothing about the patient: what is due stays due and is asked about again. No move, so that a lane
+paused for a day does not fill the ledger; each refusal has its own row with a count."""
 
 REASONS: dict[str, str] = {
     "not_live": "the service is not live and the number is not in allow_numbers",
@@ -190,11 +192,9 @@ def _deadline(session: Session, ring: Ring, now: datetime) -> Refused | None:
 
 
 def _their_number(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    """A number the patient is rung at today: not one that has changed hands, and for a child a guardian's."""
     patient = session.get_one(Patient, ring.patient_id)
-    theirs = people.respondents(session, patient, now.astimezone(ZoneInfo(patient.timezone)).date())
-    index = people.phone_index(ring.to)
-    return None if any(contact.phone_index == index for contact in theirs) else Refused("not_their_number")
+    theirs = people.is_rung_at(session, patient, ring.to, people.today(patient, now))
+    return None if theirs else Refused("not_their_number")
 
 
 def _window(session: Session, ring: Ring, now: datetime) -> Refused | None:
@@ -209,19 +209,17 @@ def _window(session: Session, ring: Ring, now: datetime) -> Refused | None:
 
 def _quiet(session: Session, ring: Ring, now: datetime) -> Refused | None:
     zone = session.get_one(Patient, ring.patient_id).timezone
-    start, end = settings_of(session).sms.quiet
-    wall = now.astimezone(ZoneInfo(zone)).time()
-    quiet = start <= wall < end if start < end else wall >= start or wall < end
-    if not quiet:
+    quiet = settings_of(session).sms.quiet
+    if not calendar.within(now, zone, quiet):
         return None
-    return Refused("quiet_hours", calendar.next_at(now, end, zone))
+    return Refused("quiet_hours", calendar.next_at(now, quiet[1], zone))
 
 
 def _rings_today(session: Session, ring: Ring, now: datetime) -> Refused | None:
     """So many rings a day for one patient, whatever the plan, and for one number, whoever shares it
     (docs/clinical.md section 2, Retries). A ring the carrier never had is none."""
-    zone = session.get_one(Patient, ring.patient_id).timezone
-    day = now.astimezone(ZoneInfo(zone)).date()
+    patient = session.get_one(Patient, ring.patient_id)
+    zone, day = patient.timezone, people.today(patient, now)
     mine = Attempt.patient_id == ring.patient_id
     this_number = Attempt.to_index == people.phone_index(ring.to)
     rung = sa.select(sa.func.count().filter(mine), sa.func.count().filter(this_number)).where(

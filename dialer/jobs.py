@@ -117,7 +117,7 @@ def ask_call(house: House, call_id: uuid.UUID) -> None:
         with house.transaction() as session:
             row = calls.locked(session, call_id)
             if row is not None:
-                calls.carrier_says(session, row, word, house.clock.now())
+                attempts.conversation_says(session, row, word, house.clock.now())
 
 
 def _ask(house: House, sid: str) -> str | None:

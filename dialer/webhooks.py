@@ -17,7 +17,6 @@ from dialer import attempt as attempts
 from dialer import call as calls
 from dialer import sms
 from dialer.machine import UnknownWord, answered_by_word, call_word, message_word
-from dialer.models import Attempt
 
 log = logging.getLogger(__name__)
 
@@ -78,13 +77,8 @@ def call_status(call_id: uuid.UUID) -> Response | tuple[str, int]:
     if word is not None:
         with house().transaction() as session:
             call = calls.locked(session, call_id)
-            if call is None or call.sid != request.form.get("CallSid"):
-                return NOTHING_TO_SAY
-            ring = session.get(Attempt, call.attempt_id) if call.attempt_id is not None else None
-            if ring is not None:  # a patient who rang back: the ring it stands for ends with it
-                attempts.carrier_says(session, ring, word, house().clock.now())
-            else:
-                calls.carrier_says(session, call, word, house().clock.now())
+            if call is not None and call.sid == request.form.get("CallSid"):
+                attempts.conversation_says(session, call, word, house().clock.now())
     return NOTHING_TO_SAY
 
 

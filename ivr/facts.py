@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import phonenumbers
 import sqlalchemy as sa
@@ -73,7 +72,7 @@ def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         # tomorrow's recovery tips may be promised: the gate of the SMS will ask the same
         "known": patient is not None and agreed and not left_alone,
         "ring_back": _may_ring_back(session, call, now),
-        "slow": patient is not None and _is_old(session, patient, now),
+        "slow": patient is not None and people.is_old(session, patient, people.today(patient, now)),
     }
 
 
@@ -81,11 +80,6 @@ def _may_ring_back(session: Session, call: Call, now: datetime) -> bool:
     """Whether this number missed a ring of ours. Asked only while the offer can still be made: at the beginning."""
     keeper = of(session).services.get(RingBack)
     return keeper is not None and bool(call.party) and call.turn <= 2 and bool(keeper.waiting(session, call.party, now))
-
-
-def _is_old(session: Session, patient: Patient, now: datetime) -> bool:
-    years, slow_age = people.age(patient, _today(patient, now)), settings_of(session).followup.slow_age
-    return years is not None and 0 < slow_age <= years
 
 
 _CALLER = sa.select(
@@ -130,7 +124,7 @@ def _ask(session: Session, call: Call, attempt: Attempt, now: datetime) -> _Aske
 def _called(session: Session, attempt: Attempt, known: _Asked, now: datetime) -> dict[str, Fact]:
     """What every call of ours to a patient is told: whom it is for, and who we are to a stranger."""
     patient = known.patient
-    guardian = bool(attempt.brief.get("guardian", people.is_minor(session, patient, _today(patient, now))))
+    guardian = bool(attempt.brief.get("guardian", people.is_minor(session, patient, people.today(patient, now))))
     return {
         **_house(session, roster_on=known.roster_on),
         **_in_each_language(session, "sender"),
@@ -140,7 +134,7 @@ def _called(session: Session, attempt: Attempt, known: _Asked, now: datetime) ->
         "sex": _sex(patient),
         "birth_mmdd": people.birth_mmdd(patient) or "",
         "guardian": guardian,
-        "slow": bool(attempt.brief.get("slow", _is_old(session, patient, now))),
+        "slow": bool(attempt.brief.get("slow", people.is_old(session, patient, people.today(patient, now)))),
     }
 
 
@@ -222,7 +216,7 @@ def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     patient = session.get(Patient, raised.patient_id) if raised.patient_id else None
     if patient is not None:
         told |= {"surname": people.surname(patient.name), "sex": _sex(patient), "allergy": patient.allergies}
-        years = people.age(patient, _today(patient, now))
+        years = people.age(patient, people.today(patient, now))
         if years is not None:
             told["age"] = years
     return told
@@ -270,7 +264,3 @@ def _as_dialled(e164: str | None) -> str:
 
 def _sex(patient: Patient) -> str:
     return SEXES.get(patient.sex.lower(), "")
-
-
-def _today(patient: Patient, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(patient.timezone)).date()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import db
-from core.calendar import always, in_window
+from core.calendar import within
 from core.house import settings_of
 from core.models import new_id, record
 from dialer.models import Call
@@ -101,7 +101,7 @@ def candidates(session: Session, day: date) -> list[Candidate]:
 
 def _candidate(session: Session, row: Recording, kind: str, hits: set[str]) -> Candidate:
     settings = settings_of(session)
-    night = in_window(row.announced_at, settings.hospital.timezone.key, always(*_spans(settings.hotline.night)))
+    night = within(row.announced_at, settings.hospital.timezone.key, settings.hotline.night)
     risk = {f"phrase: {category}" for category in hits}
     if row.keep_class != "ordinary":
         risk.add(row.keep_class)
@@ -111,12 +111,6 @@ def _candidate(session: Session, row: Recording, kind: str, hits: set[str]) -> C
         risk |= {"very short"} if row.seconds < SHORT_S else {"very long"} if row.seconds > LONG_S else set()
     stratum = (kind, row.purpose, row.language, "night" if night else "day")
     return Candidate(str(row.id), stratum, frozenset(risk))
-
-
-def _spans(window: tuple[time, time]) -> Sequence[tuple[time, time]]:
-    """A span over midnight as two within a day."""
-    start, end = window
-    return [(start, end)] if start < end else [(start, time.max), (time.min, end)]
 
 
 def _hits(session: Session, rows: Iterable[Recording]) -> dict[uuid.UUID, set[str]]:

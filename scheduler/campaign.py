@@ -49,17 +49,16 @@ def make(
     chosen = [row for row in rows if procedure in (None, session.get_one(Procedure, row.procedure_id).name)]
     for row in chosen:
         row.campaign_id = campaign.id
-        row.next_try_at = max(starts_at, _not_before(session, row))
+        row.next_try_at = max(starts_at, *_not_before(session, row))
         record(session, "followup", row.id, "put on a campaign", now, who=who, campaign=str(campaign.id))
     return len(chosen)
 
 
-def _not_before(session: Session, row: FollowUp) -> datetime:
+def _not_before(session: Session, row: FollowUp) -> list[datetime]:
     """The rules of trying again hold in a campaign too, and a wave of the first day does not come before it is due."""
-    ended_at = session.get_one(Procedure, row.procedure_id).ended_at
-    early = row.due_at - ended_at < timedelta(hours=24)
-    waits = row.tries > 0 or row.status == "waiting"
-    return max(row.next_try_at if waits else ended_at, row.due_at if early else ended_at)
+    first_day = row.due_at - session.get_one(Procedure, row.procedure_id).ended_at < timedelta(hours=24)
+    again = row.tries > 0 or row.status == "waiting"
+    return [row.next_try_at] * again + [row.due_at] * first_day
 
 
 def _end_of_day(moment: datetime, zone: ZoneInfo) -> datetime:

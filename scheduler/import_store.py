@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -126,7 +125,7 @@ def _status(life: str | None, before: str) -> str:
 
 def _guardian(session: Session, patient: Patient, now: datetime) -> Done:
     """A child is never rung, only its guardian (docs/clinical.md section 3: PIPL Art 31)."""
-    today = now.astimezone(ZoneInfo(patient.timezone)).date()
+    today = people.today(patient, now)
     if patient.status == "deceased" or not people.is_minor(session, patient, today):
         return Done([], [])
     if people.respondents(session, patient, today):

@@ -17,14 +17,11 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from core import sheets
+from core.db import TRIES, lost_a_race
 from core.house import House
 from core.tables import RowProblem, RowReport
 from scheduler import fhir, import_rows, import_store
 from scheduler.import_rows import COLUMNS, REQUIRED, Row
-
-TRIES = 3
-"""How often a row is tried when the database breaks a deadlock or a race by refusing one of two transactions."""
-_LOST_A_RACE = frozenset({"40P01", "40001", "23505"})
 
 Given = tuple[int | str, Mapping[str, str] | RowProblem]
 """A row as the file has it, by its label, or why it is none."""
@@ -72,7 +69,7 @@ def _kept(house: House, row: Row, now: datetime) -> RowReport:
         except RowProblem as problem:
             return RowReport(row.label, "refused", str(problem))
         except (OperationalError, IntegrityError) as error:
-            if getattr(error.orig, "sqlstate", "") not in _LOST_A_RACE or not left:
+            if not lost_a_race(error) or not left:
                 raise
     raise AssertionError("the last try returns or raises")
 

@@ -6,7 +6,6 @@ A neighbour may read an SMS: no name, no operation, no score (docs/clinical.md s
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -34,8 +33,7 @@ def missed(session: Session, row: FollowUp, now: datetime) -> None:
 
 
 def _send(session: Session, kind: str, row: FollowUp, patient: Patient, now: datetime) -> None:
-    today = now.astimezone(ZoneInfo(patient.timezone)).date()
-    numbers = people.respondents(session, patient, today)
+    numbers = people.respondents(session, patient, people.today(patient, now))
     if numbers:
         sms.plan(
             session,
@@ -77,7 +75,7 @@ def _recovery(session: Session, call: Call, row: FollowUp | None, now: datetime)
     patient = session.get_one(Patient, call.patient_id)
     procedure = session.get_one(Procedure, row.procedure_id) if row is not None else None
     key = settings_of(session).followup.recovery_for(procedure.name if procedure is not None else "")
-    tomorrow = now.astimezone(ZoneInfo(patient.timezone)).date() + timedelta(days=1)
+    tomorrow = people.today(patient, now) + timedelta(days=1)
     sms.plan(
         session,
         kind="recovery",

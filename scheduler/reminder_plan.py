@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import calendar, daily, holidays
+from core import calendar, daily, holidays, people
 from core.calendar import Hours
 from core.house import settings_of
-from core.models import Consent, Patient, Procedure, new_id, record
+from core.models import Patient, Procedure, new_id, record
 from dialer import attempt as attempts
 from dialer import sms
 from scheduler.models import Appointment, Reminder
@@ -145,19 +145,13 @@ def _recent_patients(first: date, now: datetime) -> sa.Select[Patient]:
         Procedure.ended_at > now - RECENT,
         Procedure.ended_at <= now,
     )
-    agreed = (
-        sa.select(Consent.given)
-        .where(Consent.patient_id == Patient.id, Consent.purpose == "reminder")
-        .order_by(Consent.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+    agreed = people.consents_to(Patient.id, "reminder")
     planned = sa.exists().where(
         Reminder.patient_id == Patient.id, Reminder.kind == "medicine", Reminder.subject == first.isoformat()
     )
     return (
         sa.select(Patient)
-        .where(Patient.status == "active", Patient.merged_into.is_(None), operated, agreed.is_(True), ~planned)
+        .where(Patient.status == "active", Patient.merged_into.is_(None), operated, agreed, ~planned)
         .order_by(Patient.id)
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -30,7 +29,7 @@ def may_remind(session: Session, patient_id: uuid.UUID) -> bool:
 def numbers(session: Session, patient: Patient, now: datetime) -> list[Contact]:
     """Where the patient is reminded: their own numbers, a child's guardian's, the family's only when there is no own
     one and the patient agreed to that; none that asked to be left alone."""
-    today = now.astimezone(ZoneInfo(patient.timezone)).date()
+    today = people.today(patient, now)
     everybody = people.respondents(session, patient, today)
     theirs = [contact for contact in everybody if contact.relation == people.SELF]
     if not theirs and (people.is_minor(session, patient, today) or people.has_consent(session, patient.id, "family")):
@@ -63,9 +62,7 @@ def write(session: Session, row: Reminder, patient: Patient, contact: Contact, n
 def copy_to_family(session: Session, row: Reminder, patient: Patient, now: datetime) -> None:
     """The children of the elderly are told too, if the patient agreed to it (docs/clinical.md REM2): when and where,
     and no department."""
-    visit, slow_age = visit_of(session, row), settings_of(session).followup.slow_age
-    years = people.age(patient, now.astimezone(ZoneInfo(patient.timezone)).date())
-    old = slow_age > 0 and years is not None and years >= slow_age
+    visit, old = visit_of(session, row), people.is_old(session, patient, people.today(patient, now))
     if visit is None or not old or not people.has_consent(session, patient.id, "family"):
         return
     family = [

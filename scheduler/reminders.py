@@ -91,8 +91,6 @@ AFTER_CHOICE: Final[dict[str, Next]] = {
 CHANGES_THE_VISIT: Final = {"confirmed": "confirmed", "move": "move_wanted", "cancel": "cancel_wanted"}
 WORK: Final = {"move": "move_visit", "cancel": "cancel_visit"}
 
-HELD: Final = frozenset({"no_line", "pace", "paused", "not_live", "number_in_use"})
-"""The gate's refusals that say nothing about the patient: asked again, without a move."""
 CLAIM_LIMIT: Final = 20
 
 
@@ -181,7 +179,7 @@ def _ring(session: Session, row: Reminder, now: datetime) -> None:
 def _refused(session: Session, row: Reminder, refused: gate.Refused, now: datetime) -> None:
     if refused.again_at is not None:
         row.reason, row.next_try_at = refused.reason, min(refused.again_at, row.deadline_at)
-        if refused.reason not in HELD:
+        if refused.reason not in gate.HELD:
             move(session, row, "wait", now, why=refused.reason)
     elif refused.reason == "deadline_passed":
         move(session, row, "expired", now, why=refused.reason)

@@ -6,9 +6,8 @@ ring. A row waits for the end of exactly one ring, its `current_attempt_id`: wha
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,9 +24,6 @@ from scheduler.models import FollowUp
 from scheduler.store import OPERATION_CANCELLED, locked, move
 
 CLAIM_LIMIT = 20
-HELD = frozenset({"no_line", "pace", "paused", "not_live", "number_in_use", "doctor_coming"})
-"""The gate's refusals that say nothing about the patient: the follow-up stays due and is asked about again. No
-move, so that a lane paused for a day does not fill the ledger; each refusal has its own row with a count."""
 NIGHT = timedelta(hours=3)
 """A wait for calling hours longer than this is the night, not the midday rest: the patient is written to now."""
 EARLY = timedelta(hours=24)
@@ -115,13 +111,9 @@ def _numbers(session: Session, row: FollowUp, patient: Patient, now: datetime) -
     )
     return [
         contact
-        for contact in people.respondents(session, patient, _today(patient, now))
+        for contact in people.respondents(session, patient, people.today(patient, now))
         if contact.phone_index not in dead and not people.on_do_not_call(session, contact.phone)
     ]
-
-
-def _today(patient: Patient, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(patient.timezone)).date()
 
 
 def brief(session: Session, row: FollowUp, patient: Patient, now: datetime) -> dict[str, Any]:
@@ -130,8 +122,7 @@ def brief(session: Session, row: FollowUp, patient: Patient, now: datetime) -> d
     followup = settings_of(session).followup
     policy = followup.policy(procedure.name, row.wave)
     threshold = doctor_from(policy.doctor_from, _last_score(session, row), followup.rise)
-    today = _today(patient, now)
-    years = people.age(patient, today)
+    today = people.today(patient, now)
     return {
         "wave": row.wave,
         "procedure_id": str(procedure.id),
@@ -140,7 +131,7 @@ def brief(session: Session, row: FollowUp, patient: Patient, now: datetime) -> d
         "nurse_from": min(policy.threshold, threshold),
         "questions": None if policy.questions is None else list(policy.questions),
         "guardian": people.is_minor(session, patient, today),
-        "slow": years is not None and years >= followup.slow_age,
+        "slow": people.is_old(session, patient, today),
     }
 
 
@@ -163,7 +154,7 @@ def _refused(session: Session, row: FollowUp, patient: Patient, refused: gate.Re
     if refused.again_at is not None:
         row.reason = refused.reason
         row.next_try_at = refused.again_at
-        if refused.reason not in HELD:
+        if refused.reason not in gate.HELD:
             move(session, row, "wait", now, why=refused.reason)
         if refused.reason == "outside_window" and _falls_in_the_night(session, row, refused.again_at, now):
             notices.night(session, row, patient, now)

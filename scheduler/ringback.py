@@ -8,7 +8,6 @@ offered it. Either way the row waits for the end of one call only (`current_atte
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -54,7 +53,7 @@ def _missed(session: Session, party: str, now: datetime) -> list[FollowUp]:
     owners = [
         patient.id
         for patient in people.patients_with_number(session, party)
-        if _may_answer(session, patient, party, now)
+        if people.is_rung_at(session, patient, party, people.today(patient, now))
     ]
     if not owners:
         return []
@@ -72,14 +71,6 @@ def _missed(session: Session, party: str, now: datetime) -> list[FollowUp]:
         .order_by(FollowUp.due_at)
     )
     return [row for row in rows if _free(session, row)]
-
-
-def _may_answer(session: Session, patient: Patient, party: str, now: datetime) -> bool:
-    """Whether this number is one we ring for this patient: not a relative's the patient has said no to, and for a
-    child a guardian's."""
-    today = now.astimezone(ZoneInfo(patient.timezone)).date()
-    index = people.phone_index(party)
-    return any(contact.phone_index == index for contact in people.respondents(session, patient, today))
 
 
 def _free(session: Session, row: FollowUp) -> bool:

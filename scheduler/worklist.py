@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -92,7 +91,7 @@ def on_followup_unreached(session: Session, event: events.FollowUpUnreached, now
     kind = KIND_OF_REASON.get(event.why.partition(";")[0]) or (row.status if row.status in KINDS else "unreached")
     if kind == "no_number":
         patient = session.get_one(Patient, event.patient_id)
-        today = now.astimezone(ZoneInfo(patient.timezone)).date()
+        today = people.today(patient, now)
         kind = "guardian_missing" if people.is_minor(session, patient, today) else kind
     want(session, kind, event.patient_id, event.followup_id, event.why, now)
 

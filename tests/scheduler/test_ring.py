@@ -298,3 +298,10 @@ def test_who_waits_for_a_doctor_is_not_rung_for_anything_else(ward: Ward) -> Non
         session.execute(sa.update(Escalation).values(status="closed"))
     ward.forward(minutes=1)
     assert ward.tick() == 1
+
+
+@pytest.mark.parametrize(("slow_age", "slow"), [(69, True), (70, False), (0, False)])
+def test_from_which_age_we_speak_slowly_and_that_nought_turns_it_off(ward: Ward, slow_age: int, slow: bool) -> None:
+    hospital(ward.house, followup={"slow_age": slow_age})
+    ward.due_patient()  # born on 6 May 1961: 69 in March 2031
+    assert ward.rung().brief["slow"] is slow

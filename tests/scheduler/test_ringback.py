@@ -227,3 +227,18 @@ def test_an_operation_that_was_cancelled_has_no_interview(ward: Ward) -> None:
     with ward.house.transaction() as session:
         session.get_one(Procedure, procedure).status = "cancelled"
     assert not waiting(ward)
+
+
+def test_however_the_end_of_the_call_is_learnt_the_ring_it_stands_for_ends_with_it(ward: Ward) -> None:
+    """Told by the carrier, or asked of it because nothing was told."""
+    procedure = missed(ward)
+    call_id = rings_us(ward)
+    begins(ward, call_id)
+    with ward.house.transaction() as session:
+        call = calls.locked(session, call_id)
+        assert call is not None
+        attempts.conversation_says(session, call, "completed", ward.now)
+    with ward.house.transaction() as session:
+        assert session.get_one(Attempt, call_of(ward, call_id).attempt_id).status == "ended"
+    assert call_of(ward, call_id).status == "completed"
+    assert ward.first(procedure).status == "waiting"
