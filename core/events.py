@@ -136,10 +136,67 @@ class PatientsMerged:
 
 @dataclass(frozen=True)
 class DoctorDecided:
-    """The doctor's phone was answered and a key, or none, decided: accepted | declined | no_key."""
+    """The doctor's phone was answered and a key, or none, decided about the patient he was offered: accepted |
+    declined | no_key | no_pin (accepted, and then the PIN was wrong)."""
 
     attempt_id: uuid.UUID
     decision: str
+
+
+@dataclass(frozen=True)
+class DoctorSaid:
+    """The doctor keyed what becomes of the patient he accepted: `what` = call_later | one of
+    dialer.escalation.OUTCOMES."""
+
+    attempt_id: uuid.UUID
+    what: str
+
+
+@dataclass(frozen=True)
+class NextWanted:
+    """The doctor is done with one patient and is to be offered the next who waits for him, in the same call."""
+
+    attempt_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """Somebody at the night target pressed the key."""
+
+    attempt_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class TestConfirmed:
+    """Somebody pressed the key at a test ring."""
+
+    __test__ = False
+    attempt_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class CallerWaits:
+    """A hotline caller stays on the line for the doctor."""
+
+    call_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class CallerLeft:
+    """A caller who waited on the line does so no more: `why` = bridged | nurse | hung_up | error."""
+
+    call_id: uuid.UUID
+    why: str
+
+
+@dataclass(frozen=True)
+class EscalationClosed:
+    """A patient was helped: `how` = talked | coded."""
+
+    escalation_id: uuid.UUID
+    patient_id: uuid.UUID | None
+    procedure_id: uuid.UUID | None
+    how: str
 
 
 @dataclass(frozen=True)

@@ -254,29 +254,63 @@ class Reminders(Section):
     """How to come by and find the place: a sentence in every reminder of a visit; empty for none."""
 
 
+Tiers = Annotated[tuple[StrictStr, ...], BeforeValidator(as_tuple)]
+
+
+class Chain(Section):
+    """What one department does differently when it brings a doctor to the phone."""
+
+    chain: Tiers | None = Field(None, min_length=1, description='a list of tiers such as ["1", "2", "head"]')
+    ring_s: StrictInt | None = Field(None, ge=5, le=120, description="a whole number of seconds from 5 to 120")
+    again_s: StrictInt | None = Field(None, ge=20, le=600, description="a whole number of seconds from 20 to 600")
+    tries: StrictInt | None = Field(None, ge=1, le=5, description="a whole number from 1 to 5")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.chain is not None:
+            _check_tiers(self.chain)
+        return self
+
+
+def _check_tiers(chain: tuple[str, ...]) -> None:
+    wrong = [tier for tier in chain if not _TIER.fullmatch(tier)]
+    if wrong:
+        raise ValueError(f'chain names {wrong[0]!r}: a tier is "1", "2" …, "head" or "president"')
+    if len(set(chain)) != len(chain):
+        raise ValueError("chain names a tier twice")
+
+
 class Escalation(Section):
     """The doctor's call-back: the promise and the chain that keeps it."""
 
     promise_s: StrictInt = Field(300, ge=30, le=3600, description="a whole number of seconds from 30 to 3600")
     ring_s: StrictInt = Field(25, ge=5, le=120, description="a whole number of seconds from 5 to 120")
     talk_s: StrictInt = Field(15, ge=1, le=600, description="a whole number of seconds from 1 to 600")
-    chain: Annotated[tuple[StrictStr, ...], BeforeValidator(as_tuple)] = Field(
+    chain: Tiers = Field(
         ("1", "2", "head", "president"),
         min_length=1,
         description='a list of tiers such as ["1", "2", "head", "president"]',
     )
+    again_s: StrictInt = Field(60, ge=20, le=600, description="a whole number of seconds from 20 to 600")
+    tries: StrictInt = Field(2, ge=1, le=5, description="a whole number from 1 to 5")
+    later_s: StrictInt = Field(120, ge=30, le=1800, description="a whole number of seconds from 30 to 1800")
+    sms: StrictBool = Field(True, description="true or false")
     recheck_h: StrictInt = Field(4, ge=1, le=72, description="a whole number of hours from 1 to 72")
+    roster_alarm: ClockTime = Field(time(18, 0), description='a time of the day such as "18:00"')
+    downtime_dir: StrictStr = Field("", description='a folder, or "" for one beside the data')
+    department: dict[str, Chain] = Field({}, description="one table per department")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.talk_s >= self.promise_s:
             raise ValueError(f"talk_s is {self.talk_s}: it must be less than promise_s ({self.promise_s})")
-        wrong = [tier for tier in self.chain if not _TIER.fullmatch(tier)]
-        if wrong:
-            raise ValueError(f'chain names {wrong[0]!r}: a tier is "1", "2" …, "head" or "president"')
-        if len(set(self.chain)) != len(self.chain):
-            raise ValueError("chain names a tier twice")
+        _check_tiers(self.chain)
         return self
+
+    def of_department(self, department: str) -> Self:
+        """The same with what this department does differently."""
+        own = self.department.get(department)
+        return self if own is None else self.model_copy(update=own.model_dump(exclude_none=True))
 
 
 class Theme(Section):

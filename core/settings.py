@@ -134,6 +134,7 @@ class Environment(BaseSettings):
     twilio_region: str | None = _env("TWILIO_REGION")
     twilio_edge: str | None = _env("TWILIO_EDGE")
     carrier_url: Url | None = _env("CARRIER_URL")
+    heartbeat_url: Url | None = _env("HEARTBEAT_URL")
     hospital_file: Path | None = _env("HOSPITAL_FILE")
     secret_key: Annotated[str, AfterValidator(_secret)] | None = _env("SECRET_KEY", secret=True)
     data_key: Annotated[bytes, BeforeValidator(_data_key)] | None = _env("DATA_KEY", secret=True)
@@ -233,6 +234,11 @@ class Settings:
     def public_url(self) -> str | None:
         """Where the carrier reaches us, without a slash at its end."""
         return self.environment.public_url
+
+    @property
+    def heartbeat_url(self) -> str | None:
+        """Rung every minute while everything works: a watcher outside that misses it calls for help."""
+        return self.environment.heartbeat_url
 
     @property
     def account_sid(self) -> str | None:

@@ -81,7 +81,7 @@ class Attempt(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    """followup | reminder | doctor | patient | operator"""
+    """followup | reminder | doctor | patient | operator | night | test"""
     lane: Mapped[str]
     """routine | escalation"""
     via: Mapped[str]
@@ -218,6 +218,49 @@ class Shift(Base):
     ends_at: Mapped[datetime] = mapped_column(AwareDateTime)
 
 
+class Cover(Base):
+    """Somebody takes over from a doctor for a span, in every tier and department he would be on duty in. A swap is two
+    of them. The roster's own rows stay as imported."""
+
+    __tablename__ = "covers"
+    __table_args__ = (sa.Index("ix_covers_doctor", "doctor_index", "ends_at"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    doctor: Mapped[str] = mapped_column(Encrypted("covers.doctor"))
+    """Who is replaced."""
+    doctor_index: Mapped[bytes]
+    by_doctor: Mapped[str] = mapped_column(Encrypted("covers.by_doctor"))
+    by_doctor_index: Mapped[bytes]
+    phone: Mapped[str] = mapped_column(Encrypted("covers.phone"))
+    phone2: Mapped[str] = mapped_column(Encrypted("covers.phone2"), default="")
+    pin: Mapped[str] = mapped_column(Encrypted("covers.pin"), default="")
+    language: Mapped[str]
+    starts_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    ends_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    note: Mapped[str] = mapped_column(Encrypted("covers.note"), default="")
+    made_by: Mapped[str]
+    made_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    cancelled_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+
+
+class TestRing(Base):
+    """A ring at one number of a doctor or of the night target that only asks for a key: does it reach somebody?"""
+
+    __test__ = False  # not a test of pytest's
+    __tablename__ = "test_rings"
+    __table_args__ = (sa.Index("ix_test_rings_number", "phone_index", "asked_at"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    phone: Mapped[str] = mapped_column(Encrypted("test_rings.phone"))
+    phone_index: Mapped[bytes]
+    attempt_id: Mapped[uuid.UUID | None]
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    result: Mapped[str | None]
+    """confirmed | no_key | no_answer | busy | failed | refused; null while it rings."""
+    ended_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+
+
 class Escalation(Base):
     """A patient who needs a doctor, with every clock from the key to the talk."""
 
@@ -225,6 +268,7 @@ class Escalation(Base):
     __table_args__ = (
         sa.Index("ix_escalations_step", "next_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_open_number", "to_index", postgresql_where=sa.text("status <> 'closed'")),
+        sa.Index("ix_escalations_owner", "owner_attempt_id", postgresql_where=sa.text("status <> 'closed'")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -246,7 +290,7 @@ class Escalation(Base):
     """Whether the bridge may be recorded: the patient did not press star at the notice."""
     status: Mapped[str]
     chain: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
-    """Snapshot of the policy when it opened: [{"shift": id, "tier": "1"}, ...], no names or numbers."""
+    """Who is on duty, as this round began: [{"shift": id, "tier": "1", "cover": id or null}, ...], no names."""
     step: Mapped[int] = mapped_column(default=-1)
     """Index in `chain` of the doctor being rung or last rung."""
     round: Mapped[int] = mapped_column(default=1)
@@ -262,3 +306,39 @@ class Escalation(Base):
     promise_at: Mapped[datetime] = mapped_column(AwareDateTime)
     breached_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     talk_s: Mapped[int | None]
+    policy: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=sa.text("'{}'::jsonb"))
+    """Snapshot of the rules it opened with (dialer.chain.Policy); {} in rows older than that."""
+    round_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When this round of the chain began."""
+    waiting_call_id: Mapped[uuid.UUID | None]
+    """The hotline call on which the patient stays on the line for the doctor; null: the patient is rung."""
+    outcome: Mapped[str | None]
+    """What came of it, coded by the doctor's keypad or the console: one of dialer.escalation.OUTCOMES."""
+    outcome_by: Mapped[str] = mapped_column(default="", server_default="")
+    """doctor | staff: who coded it."""
+    night_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When the night target was first called in."""
+    acknowledged_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When somebody at the night target pressed the key."""
+    failures: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))
+    """How often driving it raised an error, one after the other: the watchdog takes it by another way."""
+
+
+class Offer(Base):
+    """One patient offered to one doctor in one call of his: accepted, passed on, or neither. A doctor who is on the
+    phone may be offered several patients, one after the other."""
+
+    __tablename__ = "offers"
+    __table_args__ = (
+        sa.Index("ix_offers_attempt", "attempt_id", "id"),
+        sa.Index("ix_offers_escalation", "escalation_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    escalation_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("escalations.id"))
+    attempt_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("attempts.id"))
+    """The ring on which the doctor speaks with us; not always the one this patient's chain placed."""
+    offered_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    decision: Mapped[str | None]
+    """accepted | declined | no_key | taken (somebody else had accepted) | no_pin; null while he listens."""
+    decided_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
