@@ -5,7 +5,8 @@ Rules by kind of ring (docs/design.md section 1):
 - routine (follow-up, reminder, SMS): patient alive and at home, consent to this kind, do-not-call, a number of
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
-- to a doctor or the operator: on duty, number, lines
+- to a doctor: on duty, number, lines; the operator, the night target, a test ring: number, lines; an SMS to staff: nothing
+  more
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
 Every refusal leaves a row with its reason; `again_at` says when asking again makes sense (None: never).
@@ -126,6 +127,8 @@ def _rules(ring: Ring) -> list[Rule]:
     rules: list[Rule] = [_number, _live, _pause]
     if ring.routine:
         rules += [_patient, _consent, _do_not_call, _their_number, _deadline]
+    if ring.kind == "alert":
+        return rules
     if ring.kind == "sms":
         return rules if ring.any_hour else [*rules, _quiet]
     if ring.routine:
