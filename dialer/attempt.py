@@ -1,7 +1,7 @@
 """Attempts: the placing protocol of docs/design.md section 4, step by step, and the only writer of their status.
 
 1. `place` commits the row (`placing`, own UUID, a deadline) and defers the job, in one transaction.
-2. `claim_post` re-runs the gate, `may_post` takes the turn in the pace and stamps `posted_at`; only then the job POSTs.
+2. `may_post` re-runs the gate, takes the turn in the pace and stamps `posted_at`; only then the job POSTs.
 3. `posted` commits the SID; `post_refused` and `post_in_doubt` the two other endings.
 4. `overdue` turns silence into doubt, `looked` settles doubt from the carrier's own list.
 5. The voice webhook asks `may_speak`: an attempt that is over, or a second call for one attempt, never does.
@@ -43,8 +43,8 @@ LEAVE_WORD = jobs.declare("leave_word", "calls")
 
 POST_GRACE = timedelta(seconds=12)
 """A POST times out after 8 s; four more and it is in doubt."""
-CLAIM_GRACE = timedelta(seconds=5)
-"""A placing row nobody has claimed by then gets its job again."""
+JOB_GRACE = timedelta(seconds=5)
+"""A placing row no job has seen to by then gets its job again."""
 TOO_MANY_REQUESTS = 20429
 """The carrier's code for a request it did not even look at (docs/twilio.md 1.8)."""
 TOO_MANY_AGAIN = timedelta(seconds=1)
@@ -73,7 +73,7 @@ def place(
     if turn > now:
         attempt.deadline_at = turn  # `overdue` sees to it then
     else:
-        attempt.deadline_at = now + CLAIM_GRACE
+        attempt.deadline_at = now + JOB_GRACE
         _defer_place(session, attempt)
     return attempt
 
@@ -163,17 +163,40 @@ def locked(session: Session, attempt_id: uuid.UUID) -> Attempt | None:
     return session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
 
 
-def claim_post(session: Session, attempt_id: uuid.UUID, now: datetime) -> Attempt | None:
-    """Step 2. The row if this job may go on to `may_post`: still placing, never posted, and the gate still agrees. A
-    claim that came to nothing is simply claimed anew: the older one's job finds that it is not the owner any more."""
+def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], datetime]) -> Attempt | None:
+    """Step 2, in the transaction just before the POST: the row, if it is still placing, was never posted and was not
+    taken back, the gate still agrees, and its turn in the pace has come. `posted_at` is stamped then.
+
+    `clock` is read when the locks are held: the wait for them may be long, the gate's answer must be of now, and the
+    pace counts real moments.
+    """
     attempt = locked(session, attempt_id)
     if attempt is None or attempt.status != "placing" or attempt.posted_at is not None:
         return None
+    if attempt.unwanted:
+        _move(session, attempt, "cancelled", clock(), outcome="cancelled", why="taken back")
+        return None
     if attempt.kind == "doctor":
         # A refusal below is told to the escalation: its lock comes before the count's, as everywhere.
-        session.get(Escalation, attempt.subject_id, with_for_update=True)
+        session.execute(_ITS_ESCALATION, {"escalation_id": attempt.subject_id})
     lines.hold_the_count(session)
-    ring = gate.Ring(
+    now = clock()
+    refused = gate.may_dial(session, _ring_of(attempt), now)
+    if refused is not None:
+        _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
+        return None
+    now = clock()  # the gate took its time, and from here to the wire there is only JITTER
+    leaves_at = lines.may_leave(session, attempt.lane, now)
+    if leaves_at > now:
+        attempt.deadline_at = leaves_at  # `overdue` asks again then
+        return None
+    attempt.posted_at = now
+    attempt.deadline_at = now + POST_GRACE
+    return attempt
+
+
+def _ring_of(attempt: Attempt) -> gate.Ring:
+    return gate.Ring(
         kind=attempt.kind,
         to=attempt.to,
         subject_id=attempt.subject_id,
@@ -182,38 +205,11 @@ def claim_post(session: Session, attempt_id: uuid.UUID, now: datetime) -> Attemp
         shift_id=attempt.shift_id,
         attempt_id=attempt.id,
     )
-    refused = gate.may_dial(session, ring, now)
-    if refused is not None:
-        _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
-        return None
-    attempt.claim = new_id()
-    attempt.deadline_at = now + CLAIM_GRACE
-    return attempt
 
 
-def may_post(session: Session, attempt_id: uuid.UUID, claim: uuid.UUID | None, clock: Callable[[], datetime]) -> bool:
-    """The last question before the POST, asked by the job that claimed it: a worker that was paused meanwhile must not
-    ring, nor may a ring that was taken back, nor one whose turn in the pace has not come. True stamps `posted_at`.
-
-    `clock` is read when the locks are held: the wait for them may be long, and the pace counts real moments.
-    """
-    attempt = locked(session, attempt_id)
-    if attempt is None or attempt.status != "placing" or attempt.claim != claim or attempt.posted_at is not None:
-        return False
-    if attempt.unwanted:
-        _move(session, attempt, "cancelled", clock(), outcome="cancelled", why="taken back")
-        return False
-    lines.hold_the_count(session)
-    now = clock()
-    if now >= attempt.deadline_at:
-        return False  # the gate's answer is stale; `overdue` has it claimed anew
-    leaves_at = lines.may_leave(session, attempt.lane, now)
-    if leaves_at > now:
-        attempt.deadline_at = leaves_at  # `overdue` asks again then
-        return False
-    attempt.posted_at = now
-    attempt.deadline_at = now + POST_GRACE
-    return True
+_ITS_ESCALATION = (
+    sa.select(Escalation.id).where(Escalation.id == sa.bindparam("escalation_id")).with_for_update(key_share=True)
+)
 
 
 def posted(session: Session, attempt_id: uuid.UUID, sid: str, now: datetime) -> None:
@@ -229,8 +225,8 @@ def post_refused(session: Session, attempt_id: uuid.UUID, code: int, now: dateti
     if attempt is None:
         return
     if code == TOO_MANY_REQUESTS and attempt.status == "placing":
-        # Nothing to do with the callee, and surely not placed: the same ring again, from the claim on.
-        attempt.claim, attempt.posted_at = None, None
+        # Nothing to do with the callee, and surely not placed: the same ring again, from the gate on.
+        attempt.posted_at = None
         attempt.deadline_at = now + TOO_MANY_AGAIN
         record(session, "attempt", attempt.id, "carrier is busy", now, why=f"carrier code {code}")
     else:
@@ -309,12 +305,11 @@ def overdue(session: Session, now: datetime, limit: int = 1) -> int:
         .where(Attempt.status.in_(LIVE_ATTEMPT), Attempt.deadline_at <= now)
         .order_by(Attempt.deadline_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     ).all()
     for attempt in rows:
         if attempt.status == "placing" and attempt.posted_at is None:
-            attempt.claim = None  # whoever claimed it and was held up must ask the gate again
-            attempt.deadline_at = now + CLAIM_GRACE
+            attempt.deadline_at = now + JOB_GRACE
             _defer_place(session, attempt)
         elif attempt.status == "placing" and attempt.via == "api":
             _move(session, attempt, "no_reply", now)
