@@ -69,11 +69,11 @@ def place(
     turn = lines.routine_turn(session, now) if ring.routine else lines.escalation_turn(session, now)
     if turn is None:
         return gate.Refused("pace", now + lines.HORIZON)
-    attempt = _new(session, ring, "api", flow, language, brief, ring_s, now)
-    if turn > now:
-        attempt.deadline_at = turn  # `overdue` sees to it then
-    else:
-        attempt.deadline_at = now + JOB_GRACE
+    waits = turn > now  # `overdue` sees to it then
+    attempt = _new(
+        session, ring, "api", flow, language, brief, ring_s, now, deadline_at=turn if waits else now + JOB_GRACE
+    )
+    if not waits:
         _defer_place(session, attempt)
     return attempt
 
@@ -94,11 +94,11 @@ def dial(
     refused = gate.may_dial(session, ring, now)
     if refused is not None:
         return refused
-    attempt = _new(session, ring, "dial", flow, language, brief, ring_s, now)
-    attempt.parent_call_id = parent.id
-    attempt.posted_at = now
-    attempt.deadline_at = now + timedelta(seconds=ring_s) + QUIET
-    return attempt
+    deadline_at = now + timedelta(seconds=ring_s) + QUIET
+    return _new(
+        session, ring, "dial", flow, language, brief, ring_s, now,
+        deadline_at=deadline_at, posted_at=now, parent_call_id=parent.id,
+    )  # fmt: skip
 
 
 def rang_back(
@@ -113,11 +113,10 @@ def rang_back(
 ) -> Attempt:
     """A patient rang us instead: their call `inbound` (locked, alive) stands for the ring from here on, and ends as
     its call ends. No gate: nobody is rung."""
-    attempt = _new(session, ring, "inbound", flow, language, brief, 0, now)
+    attempt = _new(session, ring, "inbound", flow, language, brief, 0, now, deadline_at=now + QUIET)
     learn_sid(session, attempt, inbound.sid or "")
     _move(session, attempt, "answered", now)
     attempt.answered_at = now
-    attempt.deadline_at = now + QUIET
     inbound.attempt_id = attempt.id
     inbound.kind = ring.kind
     inbound.patient_id = ring.patient_id
@@ -133,6 +132,10 @@ def _new(
     brief: Mapping[str, Any],
     ring_s: int,
     now: datetime,
+    *,
+    deadline_at: datetime,
+    posted_at: datetime | None = None,
+    parent_call_id: uuid.UUID | None = None,
 ) -> Attempt:
     attempt = Attempt(
         id=new_id(),
@@ -151,7 +154,9 @@ def _new(
         shift_id=ring.shift_id,
         give_up_at=ring.deadline_at,
         created_at=now,
-        deadline_at=now,
+        deadline_at=deadline_at,
+        posted_at=posted_at,
+        parent_call_id=parent_call_id,
     )
     session.add(attempt)
     session.flush()
@@ -407,6 +412,14 @@ def unwanted(session: Session, attempt_id: uuid.UUID, now: datetime) -> str | No
         _move(session, attempt, "cancelled", now, outcome="cancelled", why="taken back")
         return None
     return attempt.sid
+
+
+def sid_to_ask_for(session: Session, attempt_id: uuid.UUID) -> str | None:
+    """The carrier's name of a ring that is not known to be over."""
+    return session.scalar(_SID_TO_ASK_FOR, {"attempt_id": attempt_id})
+
+
+_SID_TO_ASK_FOR = sa.select(Attempt.sid).where(Attempt.id == sa.bindparam("attempt_id"), Attempt.ended_at.is_(None))
 
 
 def ask_legs(session: Session, parent: Call) -> None:

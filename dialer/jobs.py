@@ -93,10 +93,8 @@ def look(house: House, attempt_id: uuid.UUID) -> None:
 def ask_attempt(house: House, attempt_id: uuid.UUID) -> None:
     """No callback for too long: how does the carrier see this call?"""
     with house.transaction() as session:
-        attempt = session.get(Attempt, attempt_id)
-    if attempt is None or attempt.sid is None or attempt.ended_at is not None:
-        return
-    word = _ask(house, attempt.sid)
+        sid = attempts.sid_to_ask_for(session, attempt_id)
+    word = None if sid is None else _ask(house, sid)
     if word is not None:
         with house.transaction() as session:
             row = attempts.locked(session, attempt_id)
