@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
+from core import ledger
 from core.crypto import Keyring
 
 
@@ -104,6 +105,7 @@ TRUSTED_S = 5.0
 def make_engine(url: str, *, pool_size: int = 8) -> Engine:
     """An engine whose sessions speak UTC. Create it after a fork, never before."""
     engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+    ledger.attach(engine)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
