@@ -86,8 +86,7 @@ def keep_until(session: Session, row: Recording) -> datetime:
     return row.announced_at + timedelta(days=days)
 
 
-def locked(session: Session, recording_id: uuid.UUID) -> Recording | None:
-    return session.get(Recording, recording_id, with_for_update=True, populate_existing=True)
+locked = db.RowLock(Recording)
 
 
 def of_call(session: Session, call_id: uuid.UUID) -> Sequence[Recording]:

@@ -86,9 +86,13 @@ def test_rows_written_beside_the_session_are_kept(house: House) -> None:
 
 
 def test_what_is_rolled_back_takes_its_rows_along(house: House) -> None:
-    with pytest.raises(ZeroDivisionError), house.transaction() as session:
-        _tell(house, session, "never")
-        raise ZeroDivisionError
+    def fails() -> None:
+        with house.transaction() as session:
+            _tell(house, session, "never")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
     with house.transaction() as session:
         _tell(house, session, "after")
     assert _told(house) == ["after"]
@@ -126,21 +130,29 @@ def test_a_savepoint_keeps_its_own_rows_and_no_others(house: House) -> None:
 
 
 def test_a_savepoint_that_fails_in_the_store_takes_its_rows_along(house: House) -> None:
-    with house.transaction() as session:
-        _tell(house, session, "before")
-        with pytest.raises(sa.exc.ProgrammingError), session.begin_nested():
+    def fails(session: Session) -> None:
+        with session.begin_nested():
             _tell(house, session, "undone")
             session.execute(sa.text("SELECT no_such_thing"))
+
+    with house.transaction() as session:
+        _tell(house, session, "before")
+        with pytest.raises(sa.exc.ProgrammingError):
+            fails(session)
         _tell(house, session, "after")
     assert _told(house) == ["before", "after"]
 
 
 def test_a_ledger_that_cannot_be_written_stops_the_commit(house: House) -> None:
+    def fails() -> None:
+        with house.transaction() as session:
+            session.execute(sa.text("INSERT INTO beside VALUES (1)"))
+            record(session, "call", None, "no text for the store: \0", house.clock.now())
+
     with house.transaction() as session:
         session.execute(sa.text("CREATE TABLE beside (id int)"))
-    with pytest.raises(sa.exc.DBAPIError), house.transaction() as session:
-        session.execute(sa.text("INSERT INTO beside VALUES (1)"))
-        record(session, "call", None, "no text for the store: \0", house.clock.now())
+    with pytest.raises(sa.exc.DBAPIError):
+        fails()
     with house.transaction() as session:
         assert session.scalar(sa.text("SELECT count(*) FROM beside")) == 0
     assert _told(house) == []
