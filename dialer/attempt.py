@@ -300,13 +300,14 @@ def _first_look(session: Session, attempt: Attempt) -> datetime | None:
 
 
 def overdue(session: Session, now: datetime, limit: int = 1) -> int:
-    """Live attempts whose deadline has passed: doubt, a look, or a question to the carrier. Returns how many.
+    """Live attempts whose deadline has passed, and that of their conversation: doubt, a look, or a question to the
+    carrier. Returns how many.
 
     One at a time, because each may drive an escalation: see the order of locks in docs/design.md section 3.
     """
     rows = session.scalars(
         sa.select(Attempt)
-        .where(Attempt.status.in_(LIVE_ATTEMPT), Attempt.deadline_at <= now)
+        .where(Attempt.status.in_(LIVE_ATTEMPT), Attempt.deadline_at <= now, ~call.talks(now))
         .order_by(Attempt.deadline_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -29,22 +29,27 @@ def open_inbound(session: Session, sid: str, party: str, flow: str, now: datetim
     of its own unless the number is set up with one.
     """
     owners = people.patients_with_number(session, party) if party else []
-    call = _new(session, sid, None, "hotline", party, flow, now)
     # A number shared by a family says who rings only if one patient has it.
-    call.patient_id = owners[0].id if len(owners) == 1 else None
+    patient_id = owners[0].id if len(owners) == 1 else None
+    call = _new(session, sid, None, "hotline", party, patient_id, flow, now)
     jobs.defer(session, WATCH, call_id=call.id)
     return call
 
 
 def open_for(session: Session, attempt: Attempt, sid: str, now: datetime) -> Call:
     """The ring `attempt` was answered."""
-    call = _new(session, sid, attempt.id, attempt.kind, attempt.to, attempt.flow, now)
-    call.patient_id = attempt.patient_id
-    return call
+    return _new(session, sid, attempt.id, attempt.kind, attempt.to, attempt.patient_id, attempt.flow, now)
 
 
 def _new(
-    session: Session, sid: str, attempt_id: uuid.UUID | None, kind: str, party: str, flow: str, now: datetime
+    session: Session,
+    sid: str,
+    attempt_id: uuid.UUID | None,
+    kind: str,
+    party: str,
+    patient_id: uuid.UUID | None,
+    flow: str,
+    now: datetime,
 ) -> Call:
     call = Call(
         id=new_id(),
@@ -54,6 +59,7 @@ def _new(
         status="in_progress",
         party=party,
         party_index=people.phone_index(party) if party else None,
+        patient_id=patient_id,
         flow=flow,
         started_at=now,
         answered_at=now,
@@ -123,12 +129,15 @@ def somebody_is_there(session: Session, call: Call) -> bool:
     return bool(session.scalar(sa.select(sa.exists().where(*said))))
 
 
-def alive(session: Session, call: Call, now: datetime) -> None:
-    """A sign of life: the carrier is asked only after another quiet spell."""
+def alive(call: Call, now: datetime) -> None:
+    """A sign of life: the carrier is asked only after another quiet spell. A ring of ours that talks is not touched:
+    its watch looks here."""
     call.deadline_at = now + QUIET
-    if call.attempt_id is not None:
-        attempt = session.get_one(Attempt, call.attempt_id)
-        attempt.deadline_at = now + QUIET
+
+
+def talks(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether the conversation of an attempt in a larger question is not quiet for too long."""
+    return sa.exists().where(Call.attempt_id == Attempt.id, Call.status.in_(LIVE_CALL), Call.deadline_at > now)
 
 
 def carrier_says(session: Session, call: Call, word: str, now: datetime) -> None:
