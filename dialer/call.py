@@ -111,16 +111,12 @@ def _both() -> sa.Select[Call, Attempt]:
 # the statements of every webhook are built once: building one costs as much as running it
 _WITH_ITS_ATTEMPT = _both()
 _ID_BY_SID = sa.select(Call.id).where(Call.sid == sa.bindparam("sid"))
-_OF_ATTEMPT = (
-    sa.select(Call)
-    .where(Call.attempt_id == sa.bindparam("attempt_id"))
-    .with_for_update(key_share=True)
-    .execution_options(populate_existing=True)
-)
+_FOR_ATTEMPT = sa.select(Call).where(Call.attempt_id == sa.bindparam("attempt_id"))
+_OF_ATTEMPT = _FOR_ATTEMPT.with_for_update(key_share=True).execution_options(populate_existing=True)
 
 
 def for_attempt(session: Session, attempt_id: uuid.UUID) -> Call | None:
-    return session.scalar(sa.select(Call).where(Call.attempt_id == attempt_id))
+    return session.scalar(_FOR_ATTEMPT, {"attempt_id": attempt_id})
 
 
 def somebody_is_there(session: Session, call: Call) -> bool:

@@ -412,6 +412,23 @@ def test_silence_about_a_live_call_makes_the_carrier_be_asked_and_its_end_known_
     assert ward.attempt(attempt.id).status == "ended"
 
 
+def test_a_ring_that_talks_is_asked_about_only_after_another_quiet_spell(ward: Ward) -> None:
+    attempt = ward.placed(followup(ward))
+    ward.work()
+    call = ward.answers(attempt.id)
+    assert call is not None
+    ward.carrier.calls[0].status = "completed"  # and its callback is lost
+    ward.forward(seconds=20)
+    with ward.house.transaction() as session:
+        calls.alive(session.get_one(Call, call.id), ward.now)
+    ward.forward(seconds=29)
+    assert tick(ward) == 0
+    ward.forward(seconds=1)
+    assert tick(ward) == 1
+    ward.work()
+    assert ward.attempt(attempt.id).status == "ended"
+
+
 def test_a_call_the_carrier_has_never_heard_of_is_over(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
     ward.work()
