@@ -724,3 +724,31 @@ def test_a_worker_that_was_held_up_after_its_claim_does_not_ring(ward: Ward) -> 
     ward.forward(hours=14)
     with ward.house.transaction() as session:
         assert not attempts.may_post(session, attempt.id, claimed.claim, ward.clock)
+
+
+def test_a_call_waits_for_its_attempt_unlocked_and_is_then_as_the_other_left_it(ward: Ward) -> None:
+    attempt = ward.placed(followup(ward))
+    ward.work()
+    call = ward.answers(attempt.id)
+    assert call is not None
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        with ward.house.transaction() as session:
+            locked, its = calls.locked(session, call.id), attempts.locked(session, attempt.id)
+            assert locked is not None and its is not None  # noqa: PT018
+            seen.append((locked.turn, its.last_seq))
+
+    waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'WITH held%'")
+    free = sa.select(Call).where(Call.id == call.id).with_for_update(nowait=True)
+    other = threading.Thread(target=look)
+    with ward.house.transaction() as session:
+        mine = attempts.locked(session, attempt.id)
+        assert mine is not None
+        other.start()
+        while other.is_alive() and not session.scalar(waits):  # the query it waits in, not a length of time
+            session.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+        session.scalars(free).one().turn = 7  # refused at once if the other had it
+        mine.last_seq = 5
+    other.join()
+    assert seen == [(7, 5)]
