@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import events, jobs, people
+from core.db import RowLock
 from core.models import EventRow, new_id, record
 from dialer import call, gate, lines
 from dialer.machine import (
@@ -164,8 +165,7 @@ def _new(
     return attempt
 
 
-def locked(session: Session, attempt_id: uuid.UUID) -> Attempt | None:
-    return session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
+locked = RowLock(Attempt)
 
 
 def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], datetime]) -> Attempt | None:
@@ -301,13 +301,14 @@ def _first_look(session: Session, attempt: Attempt) -> datetime | None:
 
 
 def overdue(session: Session, now: datetime, limit: int = 1) -> int:
-    """Live attempts whose deadline has passed: doubt, a look, or a question to the carrier. Returns how many.
+    """Live attempts whose deadline has passed, and that of their conversation: doubt, a look, or a question to the
+    carrier. Returns how many.
 
     One at a time, because each may drive an escalation: see the order of locks in docs/design.md section 3.
     """
     rows = session.scalars(
         sa.select(Attempt)
-        .where(Attempt.status.in_(LIVE_ATTEMPT), Attempt.deadline_at <= now)
+        .where(Attempt.status.in_(LIVE_ATTEMPT), Attempt.deadline_at <= now, ~call.talks(now))
         .order_by(Attempt.deadline_at)
         .limit(limit)
         .with_for_update(key_share=True, skip_locked=True)
@@ -349,11 +350,18 @@ def carrier_says(
     session: Session, attempt: Attempt, word: str, now: datetime, *, seq: int | None = None, sip_code: str = ""
 ) -> None:
     """A status of the carrier's, in our words. Late and repeated ones find no move and change nothing."""
+    if seq is not None and seq <= attempt.last_seq:
+        return
+    if word in CALL_OVER and attempt.status not in ATTEMPT_OVER:
+        # before the row is touched: what follows reads much, and would have it written twice
+        _end_conversation(session, attempt, word, now)
     if seq is not None:
-        if seq <= attempt.last_seq:
-            return
         attempt.last_seq = seq
     if attempt.status in ATTEMPT_OVER:
+        return
+    if word in CALL_OVER:
+        outcome = final_outcome(word, answered=attempt.answered_at is not None, sip_code=sip_code)
+        _move(session, attempt, "ended", now, outcome=outcome)
         return
     attempt.deadline_at = now + (QUIET if word == "in_progress" else timedelta(seconds=attempt.ring_s) + QUIET)
     if word == "queued":
@@ -362,13 +370,8 @@ def carrier_says(
         if _move(session, attempt, "ringing", now):
             attempt.ringing_at = now
             events.publish(session, events.AttemptRinging(attempt.id, attempt.kind, attempt.subject_id), now)
-    elif word == "in_progress":
-        if _move(session, attempt, "answered", now):
-            attempt.answered_at = now
-    elif word in CALL_OVER:
-        outcome = final_outcome(word, answered=attempt.answered_at is not None, sip_code=sip_code)
-        _end_conversation(session, attempt, word, now)
-        _move(session, attempt, "ended", now, outcome=outcome)
+    elif word == "in_progress" and _move(session, attempt, "answered", now):
+        attempt.answered_at = now
 
 
 def answered_by(session: Session, attempt: Attempt, word: str, now: datetime) -> None:
@@ -392,7 +395,7 @@ def conversation_says(session: Session, conversation: Call, word: str, now: date
 
 
 def _end_conversation(session: Session, attempt: Attempt, word: str, now: datetime) -> None:
-    conversation = session.scalar(sa.select(Call).where(Call.attempt_id == attempt.id).with_for_update())
+    conversation = call.of_attempt(session, attempt.id)
     if conversation is not None:
         call.carrier_says(session, conversation, word, now)
 

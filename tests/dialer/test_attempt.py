@@ -410,6 +410,23 @@ def test_silence_about_a_live_call_makes_the_carrier_be_asked_and_its_end_known_
     assert ward.attempt(attempt.id).status == "ended"
 
 
+def test_a_ring_that_talks_is_asked_about_only_after_another_quiet_spell(ward: Ward) -> None:
+    attempt = ward.placed(followup(ward))
+    ward.work()
+    call = ward.answers(attempt.id)
+    assert call is not None
+    ward.carrier.calls[0].status = "completed"  # and its callback is lost
+    ward.forward(seconds=20)
+    with ward.house.transaction() as session:
+        calls.alive(session.get_one(Call, call.id), ward.now)
+    ward.forward(seconds=29)
+    assert tick(ward) == 0
+    ward.forward(seconds=1)
+    assert tick(ward) == 1
+    ward.work()
+    assert ward.attempt(attempt.id).status == "ended"
+
+
 def test_a_call_the_carrier_has_never_heard_of_is_over(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
     ward.work()
@@ -717,3 +734,31 @@ def test_a_worker_that_waited_for_the_count_asks_the_gate_by_the_clock_of_then(w
     worker.join()
     row = ward.attempt(attempt.id)
     assert (row.posted_at, row.why) == (None, "outside_window")
+
+
+def test_a_call_waits_for_its_attempt_unlocked_and_is_then_as_the_other_left_it(ward: Ward) -> None:
+    attempt = ward.placed(followup(ward))
+    ward.work()
+    call = ward.answers(attempt.id)
+    assert call is not None
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        with ward.house.transaction() as session:
+            locked, its = calls.locked(session, call.id), attempts.locked(session, attempt.id)
+            assert locked is not None and its is not None  # noqa: PT018
+            seen.append((locked.turn, its.last_seq))
+
+    waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'WITH held%'")
+    free = sa.select(Call).where(Call.id == call.id).with_for_update(nowait=True)
+    other = threading.Thread(target=look)
+    with ward.house.transaction() as session:
+        mine = attempts.locked(session, attempt.id)
+        assert mine is not None
+        other.start()
+        while other.is_alive() and not session.scalar(waits):  # the query it waits in, not a length of time
+            session.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+        session.scalars(free).one().turn = 7  # refused at once if the other had it
+        mine.last_seq = 5
+    other.join()
+    assert seen == [(7, 5)]
