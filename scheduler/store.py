@@ -259,7 +259,15 @@ def _sensible(at: datetime, now: datetime) -> None:
 def locked(session: Session, followup_id: uuid.UUID | None) -> FollowUp | None:
     if followup_id is None:
         return None
-    return session.get(FollowUp, followup_id, with_for_update=True, populate_existing=True)
+    return session.scalar(_LOCKED, {"followup_id": followup_id})
+
+
+_LOCKED = (
+    sa.select(FollowUp)
+    .where(FollowUp.id == sa.bindparam("followup_id"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
 def release_stuck(session: Session, row: FollowUp, now: datetime) -> bool:
