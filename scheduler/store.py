@@ -38,13 +38,14 @@ class PlanProblem(Exception):
 
 
 # ---- planning -----------------------------------------------------------------------------------
-def plan(session: Session, procedure: Procedure, now: datetime) -> list[FollowUp]:
-    """The waves of a procedure, those that exist already left alone.
+def plan(session: Session, procedure: Procedure, now: datetime, *, new: bool = False) -> list[FollowUp]:
+    """The waves of a procedure, those that exist already left alone; a `new` one has none.
 
     A wave whose time has passed and whose deadline has not is rung at the next allowed time; one whose deadline has
     passed is written down as expired. Both say so in `reason`: nothing vanishes.
     """
-    existing = set(session.scalars(sa.select(FollowUp.wave).where(FollowUp.procedure_id == procedure.id)))
+    planned = sa.select(FollowUp.wave).where(FollowUp.procedure_id == procedure.id)
+    existing = set() if new else set(session.scalars(planned))
     made = []
     for wave in _waves(session, procedure):
         if wave.name not in existing:
