@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from core import events, jobs, people
 from core.db import RowLock
+from core.house import settings_of
 from core.models import EventRow, new_id, record
 from dialer import call, gate, lines
 from dialer.machine import (
@@ -27,6 +28,7 @@ from dialer.machine import (
     ATTEMPT_OVER,
     CALL_OVER,
     QUIET,
+    TALKING,
     after_look,
     final_outcome,
     move,
@@ -363,7 +365,7 @@ def carrier_says(
         outcome = final_outcome(word, answered=attempt.answered_at is not None, sip_code=sip_code)
         _move(session, attempt, "ended", now, outcome=outcome)
         return
-    attempt.deadline_at = now + (QUIET if word == "in_progress" else timedelta(seconds=attempt.ring_s) + QUIET)
+    attempt.deadline_at = now + _quiet(session, attempt, word, now)
     if word == "queued":
         _move(session, attempt, "accepted_by_carrier", now)
     elif word == "ringing":
@@ -372,6 +374,27 @@ def carrier_says(
             events.publish(session, events.AttemptRinging(attempt.id, attempt.kind, attempt.subject_id), now)
     elif word == "in_progress" and _move(session, attempt, "answered", now):
         attempt.answered_at = now
+
+
+def _quiet(session: Session, attempt: Attempt, word: str, now: datetime) -> timedelta:
+    """How long nothing need be heard of it after the carrier's `word`."""
+    if word != "in_progress":
+        return timedelta(seconds=attempt.ring_s) + QUIET
+    if attempt.lane != "escalation" or attempt.status != "answered":
+        return QUIET
+    # Only once it has lasted long enough to count as a talk: until then its end is what rings the next doctor.
+    a_talk = now - timedelta(seconds=settings_of(session).escalation.talk_s)
+    talks = session.scalar(_BRIDGED_BEFORE, {"escalation_id": attempt.subject_id, "moment": a_talk})
+    return TALKING if talks else QUIET
+
+
+_BRIDGED_BEFORE = sa.select(
+    sa.exists().where(
+        Escalation.id == sa.bindparam("escalation_id"),
+        Escalation.status == "bridged",
+        Escalation.bridged_at <= sa.bindparam("moment"),
+    )
+)
 
 
 def answered_by(session: Session, attempt: Attempt, word: str, now: datetime) -> None:
