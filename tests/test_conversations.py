@@ -22,6 +22,8 @@ from tests.stack import LOGGING, Conversation, Stage, Step, begin_again, hears, 
 
 __all__ = ["kept_database"]
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def shared(kept_database: sa.Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
