@@ -20,7 +20,7 @@ from dialer import call as calls
 from dialer import escalation as escalations
 from dialer import gate, offers
 from dialer.escalation import OWNER_QUIET, move_on
-from dialer.models import LIVE_CALL, Attempt, Call, Escalation, Offer
+from dialer.models import ALARM_OPEN, LIVE_CALL, Attempt, Call, Escalation, Offer
 
 PATIENT_RING_S = 30
 TALK_QUIET = timedelta(hours=1)
@@ -62,7 +62,7 @@ def _owned(session: Session, attempt_id: uuid.UUID) -> Escalation | None:
 
 _OWNED = (
     sa.select(Escalation)
-    .where(Escalation.owner_attempt_id == sa.bindparam("attempt_id"), Escalation.status != "closed")
+    .where(Escalation.owner_attempt_id == sa.bindparam("attempt_id"), ALARM_OPEN)
     .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
 )
@@ -182,7 +182,7 @@ def on_caller_waits(session: Session, event: events.CallerWaits, now: datetime) 
 def on_caller_left(session: Session, event: events.CallerLeft, now: datetime) -> None:
     for escalation in session.scalars(
         sa.select(Escalation)
-        .where(Escalation.status != "closed", Escalation.waiting_call_id == event.call_id)
+        .where(ALARM_OPEN, Escalation.waiting_call_id == event.call_id)
         .order_by(Escalation.id)
         .with_for_update(key_share=True)
     ):

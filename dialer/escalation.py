@@ -22,13 +22,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core import events
-from core.db import lost_a_race
+from core.db import RowLock, lost_a_race
 from core.house import settings_of
 from core.models import record
 from dialer import attempt as attempts
 from dialer import chain, gate, lines, night, offers, roster
 from dialer.machine import ESCALATION_MOVES, move
-from dialer.models import LIVE_ATTEMPT, Attempt, Escalation
+from dialer.models import ALARM_OPEN, LIVE_ATTEMPT, Attempt, Escalation
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +215,7 @@ def _due(
     return list(
         session.scalars(
             sa.select(Escalation)
-            .where(Escalation.status != "closed", timer <= now, *wanted)
+            .where(ALARM_OPEN, timer <= now, *wanted)
             .order_by(timer)
             .limit(limit)
             .with_for_update(skip_locked=True, key_share=True)
@@ -299,7 +299,7 @@ def _touched_by(session: Session, attempt_id: uuid.UUID, subject_id: uuid.UUID |
     return list(
         session.scalars(
             sa.select(Escalation)
-            .where(Escalation.status != "closed", (Escalation.id == subject_id) | Escalation.id.in_(offered))
+            .where(ALARM_OPEN, (Escalation.id == subject_id) | Escalation.id.in_(offered))
             .order_by(Escalation.id)
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
@@ -308,15 +308,10 @@ def _touched_by(session: Session, attempt_id: uuid.UUID, subject_id: uuid.UUID |
 
 
 def locked(session: Session, escalation_id: uuid.UUID) -> Escalation | None:
-    return session.scalar(_LOCKED, {"escalation_id": escalation_id})
+    return _LOCK(session, escalation_id)
 
 
-_LOCKED = (
-    sa.select(Escalation)
-    .where(Escalation.id == sa.bindparam("escalation_id"))
-    .with_for_update(key_share=True)
-    .execution_options(populate_existing=True)
-)
+_LOCK = RowLock(Escalation)
 
 
 def check_owner(session: Session, escalation: Escalation, now: datetime) -> None:

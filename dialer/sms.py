@@ -90,10 +90,9 @@ def cancel_to(session: Session, number: str, why: str, now: datetime) -> int:
 
 
 def _cancel(session: Session, wanted: tuple[sa.ColumnElement[bool], ...], why: str, now: datetime) -> int:
-    rows = session.scalars(
-        sa.select(Message).where(*wanted, Message.status == "planned").order_by(Message.id).with_for_update()
-    ).all()
-    return sum(_move(session, message, "cancelled", now, why=why) for message in rows)
+    rows = sa.select(Message).where(*wanted, Message.status == "planned").order_by(Message.id)
+    planned = session.scalars(rows.with_for_update(key_share=True)).all()
+    return sum(_move(session, message, "cancelled", now, why=why) for message in planned)
 
 
 def due(session: Session, now: datetime, limit: int = 100) -> int:
@@ -103,7 +102,7 @@ def due(session: Session, now: datetime, limit: int = 100) -> int:
         .where(Message.status.in_(("planned", "sending")), Message.due_at <= now)
         .order_by(Message.due_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     ).all()
     for message in rows:
         message.due_at = now + POST_GRACE
@@ -233,7 +232,15 @@ def _did_not_arrive(session: Session, message: Message, now: datetime, *, work: 
 
 
 def _locked(session: Session, message_id: uuid.UUID) -> Message | None:
-    return session.get(Message, message_id, with_for_update=True, populate_existing=True)
+    return session.scalar(_LOCKED, {"message_id": message_id})
+
+
+_LOCKED = (
+    sa.select(Message)
+    .where(Message.id == sa.bindparam("message_id"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
 def _move(session: Session, message: Message, event: str, now: datetime, *, why: str = "") -> bool:

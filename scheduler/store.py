@@ -38,13 +38,14 @@ class PlanProblem(Exception):
 
 
 # ---- planning -----------------------------------------------------------------------------------
-def plan(session: Session, procedure: Procedure, now: datetime) -> list[FollowUp]:
-    """The waves of a procedure, those that exist already left alone.
+def plan(session: Session, procedure: Procedure, now: datetime, *, new: bool = False) -> list[FollowUp]:
+    """The waves of a procedure, those that exist already left alone; a `new` one has none.
 
     A wave whose time has passed and whose deadline has not is rung at the next allowed time; one whose deadline has
     passed is written down as expired. Both say so in `reason`: nothing vanishes.
     """
-    existing = set(session.scalars(sa.select(FollowUp.wave).where(FollowUp.procedure_id == procedure.id)))
+    planned = sa.select(FollowUp.wave).where(FollowUp.procedure_id == procedure.id)
+    existing = set() if new else set(session.scalars(planned))
     made = []
     for wave in _waves(session, procedure):
         if wave.name not in existing:
@@ -259,7 +260,15 @@ def _sensible(at: datetime, now: datetime) -> None:
 def locked(session: Session, followup_id: uuid.UUID | None) -> FollowUp | None:
     if followup_id is None:
         return None
-    return session.get(FollowUp, followup_id, with_for_update=True, populate_existing=True)
+    return session.scalar(_LOCKED, {"followup_id": followup_id})
+
+
+_LOCKED = (
+    sa.select(FollowUp)
+    .where(FollowUp.id == sa.bindparam("followup_id"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
 def release_stuck(session: Session, row: FollowUp, now: datetime) -> bool:

@@ -20,6 +20,7 @@ from dialer import attempt as attempts
 from dialer import doctor as on_phone
 from dialer import escalation as escalations
 from dialer import gate, roster
+from dialer.machine import QUIET, TALKING
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Shift
 from tests.dialer.ward import DOCTOR_PHONES, PATIENT_PHONE, Ward, clear
 from tests.house import MID_MORNING
@@ -746,3 +747,19 @@ def test_whatever_happens_the_patient_has_one_doctor_or_another_is_being_found(h
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )
+
+
+def test_a_talk_is_asked_about_less_often_once_it_counts_as_one(ward: Ward) -> None:
+    ward.doctor(1)
+    opened(ward)
+    ward.work("place_escalation")
+    doctor, call = accepted(ward)
+    leg = joined(ward, call)
+    ward.forward(seconds=14)
+    for attempt in (doctor, leg):
+        ward.says(attempt.id, "in_progress")
+        assert ward.attempt(attempt.id).deadline_at == ward.now + QUIET
+    ward.forward(seconds=1)
+    for attempt in (doctor, leg):
+        ward.says(attempt.id, "in_progress")
+        assert ward.attempt(attempt.id).deadline_at == ward.now + TALKING
