@@ -24,7 +24,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from dialer import alarm, attempt, call, escalation, sms
+from dialer import alarm, attempt, call, escalation, heartbeat, sms
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
@@ -82,6 +82,7 @@ TICKS: list[Tick] = [
     ("reminders of medicine", 60.0, reminder_plan.plan_medicine),
     ("recordings", 1.0, recordings.store.due),
     ("recordings to purge", 60.0, recordings.store.purge_due),
+    ("heartbeat", 30.0, heartbeat.tick),
     ("what nobody would ring", 60.0, reconcile.nightly),
 ]
 
@@ -115,7 +116,7 @@ def open_house(settings: Settings) -> House:
     house.services = {
         Book: Book(flows, prompts),
         dialer.jobs.Interruption: interruption.words(prompts),
-        dialer.inbound.Replies: dialer.inbound.Replies(texts.written),
+        sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
         Speech: Speech(settings.speech, settings.home_dir("models")),

@@ -20,7 +20,7 @@ from core.house import House
 from core.models import Pause, record
 from core.settings import SettingsError
 from core.tables import RowReport
-from dialer import roster
+from dialer import heartbeat, roster
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
 from ivr import fallback as static
@@ -188,6 +188,7 @@ def _house_lines(house: House, joined: Joined) -> list[Line]:
         _tried("roster", lambda: _roster(house)),
         _tried("holidays", lambda: _holidays(house)),
         _tried("nightly look", lambda: _nightly(house)),
+        _tried("heartbeat", lambda: _heartbeat(house)),
     ]
 
 
@@ -222,6 +223,14 @@ def _nightly(house: House) -> str:
     if wrong:
         raise _Wrong(wrong)
     return "in order"
+
+
+def _heartbeat(house: House) -> str:
+    if wrong := heartbeat.problems(house):
+        raise _Wrong("it does not beat: " + "; ".join(wrong.values()))
+    if house.settings.heartbeat_url is None:
+        return "HEARTBEAT_URL is not set: nobody outside notices when this service dies"
+    return "beats while a worker runs"
 
 
 def _roster(house: House) -> str:

@@ -6,6 +6,7 @@ Rules by kind of ring (docs/design.md section 1):
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
 - to a doctor or the operator: on duty, number, lines
+- an SMS to staff: number
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
 Every refusal leaves a row with its reason; `again_at` says when asking again makes sense (None: never).
@@ -40,7 +41,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | reminder | sms | doctor | patient | operator"""
+    """followup | reminder | sms | doctor | patient | operator | alert (an SMS to staff)"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None
@@ -126,6 +127,8 @@ def _rules(ring: Ring) -> list[Rule]:
     rules: list[Rule] = [_number, _live, _pause]
     if ring.routine:
         rules += [_patient, _consent, _do_not_call, _their_number, _deadline]
+    if ring.kind == "alert":
+        return rules
     if ring.kind == "sms":
         return rules if ring.any_hour else [*rules, _quiet]
     if ring.routine:

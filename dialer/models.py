@@ -157,7 +157,7 @@ class Message(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    """recovery | night_notice | missed | reminder | reminder_child | medicine"""
+    """recovery | night_notice | missed | reminder | reminder_child | medicine, and dialer.sms.ALERTS"""
     subject_id: Mapped[uuid.UUID | None]
     patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
     to: Mapped[str] = mapped_column(Encrypted("messages.to"))
