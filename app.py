@@ -34,7 +34,7 @@ from ivr.ringback import RingBack
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
-from scheduler import notices, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
+from scheduler import notices, recheck, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
 from scheduler.timetable import Tick
 
 ROOT = Path(__file__).resolve().parent
@@ -61,6 +61,8 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.RecordingAnnounced, recordings.store.on_announced),
     (events.CallEnded, recordings.store.on_call_ended),
     (events.EscalationOpened, recordings.store.on_escalation_opened),
+    (events.EscalationOpened, recheck.on_escalation_opened),
+    (events.EscalationClosed, recheck.on_escalation_closed),
     (events.WorkWanted, worklist.on_work_wanted),
     (events.FollowUpUnreached, worklist.on_followup_unreached),
     (events.AnswersReassigned, worklist.on_answers_reassigned),

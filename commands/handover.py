@@ -46,12 +46,12 @@ def run(args: argparse.Namespace, joined: Joined) -> int:
         for line in text_lines(made):
             print(line)
         return 0
-    write_private(args.html, html(made))
+    write_private(args.html, html(made), "--html")
     print(f"{args.html} is written; only you can read it")
     return 0
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str, option: str) -> None:
     """Only the owner may read it, from its first byte on. Raises FileProblem."""
     try:
         # No link is followed: a page with a patient's name goes where it was meant to go or nowhere.
@@ -60,4 +60,4 @@ def write_private(path: Path, text: str) -> None:
             os.fchmod(handle, 0o600)
             file.write(text)
     except OSError as error:
-        raise FileProblem(f"--html: {path} cannot be written: {error.strerror}.") from error
+        raise FileProblem(f"{option}: {path} cannot be written: {error.strerror}.") from error

@@ -273,6 +273,30 @@ def _reopen(session: Session, escalation: Escalation, now: datetime) -> None:
     drive(session, escalation, now)
 
 
+OUTCOMES: dict[str, str] = {
+    # the coordinator's at the merge: the console's list and its words
+    "advice": "advice by telephone",
+    "come_in": "asked to come in",
+    "emergency": "sent to the emergency number",
+    "handed_over": "handed over",
+    "reached_otherwise": "reached by other means",
+    "no_need": "no need of a doctor",
+}
+
+
+def close(session: Session, escalation_id: uuid.UUID, outcome: str, who: str, now: datetime) -> bool:
+    """Minimal until the merge: the body in the coordinator's dialer/escalation.py replaces it."""
+    escalation = locked(session, escalation_id)
+    if escalation is None or escalation.status == "closed":
+        return False
+    escalation.status, escalation.outcome, escalation.outcome_by = "closed", outcome, "staff"
+    escalation.closed_at, escalation.next_step_at = now, None
+    record(session, "escalation", escalation.id, "coded", now, to_state="closed", who=who, why=outcome)
+    closed = events.EscalationClosed(escalation.id, escalation.patient_id, escalation.procedure_id, "coded")
+    events.publish(session, closed, now)
+    return True
+
+
 def _move(
     session: Session, escalation: Escalation, event: str, now: datetime, *, why: str = "", **data: object
 ) -> bool:

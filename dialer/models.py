@@ -268,6 +268,7 @@ class Escalation(Base):
     __table_args__ = (
         sa.Index("ix_escalations_step", "next_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_open_number", "to_index", postgresql_where=sa.text("status <> 'closed'")),
+        sa.Index("ix_escalations_keyed", "keyed_at"),
         sa.Index("ix_escalations_owner", "owner_attempt_id", postgresql_where=sa.text("status <> 'closed'")),
     )
 
