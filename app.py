@@ -34,7 +34,7 @@ from ivr.ringback import RingBack
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
-from scheduler import notices, recheck, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
+from scheduler import downtime, notices, recheck, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
 from scheduler.timetable import Tick
 
 ROOT = Path(__file__).resolve().parent
@@ -84,6 +84,8 @@ TICKS: list[Tick] = [
     ("reminders of medicine", 60.0, reminder_plan.plan_medicine),
     ("recordings", 1.0, recordings.store.due),
     ("recordings to purge", 60.0, recordings.store.purge_due),
+    # asked every minute, done once an hour
+    ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
     ("what nobody would ring", 60.0, reconcile.nightly),
 ]
@@ -121,6 +123,7 @@ def open_house(settings: Settings) -> House:
         sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
+        downtime.Sheets: downtime.Sheets(settings),
         Speech: Speech(settings.speech, settings.home_dir("models")),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""

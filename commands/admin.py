@@ -29,7 +29,7 @@ from ivr.check import check_flows
 from ivr.flow import FlowError, load_flows, load_questions
 from ivr.prompts import load_prompts
 from recordings.stt import Speech
-from scheduler import reconcile
+from scheduler import downtime, reconcile
 from scheduler.appointments import import_appointments
 from scheduler.imports import import_patients
 
@@ -189,6 +189,7 @@ def _house_lines(house: House, joined: Joined) -> list[Line]:
         _tried("holidays", lambda: _holidays(house)),
         _tried("nightly look", lambda: _nightly(house)),
         _tried("heartbeat", lambda: _heartbeat(house)),
+        _tried("down-time sheet", lambda: _downtime(house)),
     ]
 
 
@@ -223,6 +224,12 @@ def _nightly(house: House) -> str:
     if wrong:
         raise _Wrong(wrong)
     return "in order"
+
+
+def _downtime(house: House) -> str:
+    if wrong := downtime.problem(house, house.clock.now()):
+        raise _Wrong(wrong)
+    return f"written to {house.service(downtime.Sheets).folder}"
 
 
 def _heartbeat(house: House) -> str:

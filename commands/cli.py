@@ -11,7 +11,7 @@ from pathlib import Path
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from commands import admin, campaign, demo, escalations, flows, qa, reports, rights, service, ward
+from commands import admin, campaign, demo, downtime, escalations, flows, qa, reports, rights, service, ward
 from commands.joined import Joined
 from commands.simulate import command as simulate_command
 from commands.simulate import options as simulate_options
@@ -97,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
         report.add_argument("--since", metavar="TIME", help="ISO 8601")
         report.add_argument("--json", action="store_true")
     escalations.add_commands(add)
+    downtime.add_commands(add)
 
     check = add("check", admin.check, "Configuration, database, carrier, models, roster: one line each.")
     check.add_argument("--json", action="store_true")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from commands import ask
 from commands.admin import house_of, login
-from commands.handover_page import html, page, text_lines
+from commands.handover_page import page, text_lines
 from commands.handover_sheet import sheet
 from commands.handover_words import Speech
 from commands.joined import Joined
 from core.models import record
+from core.page import html
 from core.tables import FileProblem
 from core.values import KNOWN_LANGUAGES
 from ivr.flow import load_questions

@@ -41,14 +41,9 @@ KIND = "heartbeat"
 
 def tick(session: Session, now: datetime) -> int:
     """Ask for one beat, unless the last one still waits or runs."""
-    if settings_of(session).heartbeat_url is not None and not session.scalar(_UNDER_WAY):
+    if settings_of(session).heartbeat_url is not None and not jobs.under_way(session, BEAT):
         jobs.defer(session, BEAT)
     return 0
-
-
-_UNDER_WAY = sa.text(
-    f"SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = '{BEAT.name}' AND status IN ('todo', 'doing'))"
-)
 
 
 @jobs.handles(BEAT)

@@ -151,16 +151,20 @@ def alert_doctor(session: Session, attempt: Attempt, to: str, language: str, bod
 def doctor_words(session: Session, escalation: Escalation, language: str) -> str:
     """What the doctor's message says: how strong the pain is or that there is a warning sign, how long ago the
     operation was, the department. Not who."""
-    return of(session).service(Texts).text(
-        settings_of(session), "doctor_alert", language, about=_about(escalation, language)
+    return (
+        of(session)
+        .service(Texts)
+        .text(settings_of(session), "doctor_alert", language, about=_about(escalation, language))
     )
 
 
 def night_words(session: Session, escalation: Escalation, language: str, now: datetime) -> str:
     """What the night target's message says: the same, and how long the patient has waited."""
     minutes = str(int((now - escalation.keyed_at) / timedelta(minutes=1)))
-    return of(session).service(Texts).text(
-        settings_of(session), "night_alert", language, about=_about(escalation, language), minutes=minutes
+    return (
+        of(session)
+        .service(Texts)
+        .text(settings_of(session), "night_alert", language, about=_about(escalation, language), minutes=minutes)
     )
 
 

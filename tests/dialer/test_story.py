@@ -71,7 +71,10 @@ class Told:
         with self.ward.house.transaction() as session:
             session.add(
                 Offer(
-                    escalation_id=self.row.id, attempt_id=attempt, offered_at=self.at(at), decision=decision,
+                    escalation_id=self.row.id,
+                    attempt_id=attempt,
+                    offered_at=self.at(at),
+                    decision=decision,
                     decided_at=self.at(at),
                 )  # fmt: skip
             )
@@ -272,9 +275,7 @@ def test_a_report_costs_what_is_in_its_span(ward: Ward) -> None:
         session.execute(sa.text("ANALYZE escalations"))
         query = reports.asked(since=told.key - timedelta(hours=1), until=ward.now + timedelta(hours=1))
         compiled = query.compile(session.connection(), compile_kwargs={"literal_binds": False})
-        plan = "\n".join(
-            session.connection().exec_driver_sql("EXPLAIN " + str(compiled), compiled.params).scalars()
-        )
+        plan = "\n".join(session.connection().exec_driver_sql("EXPLAIN " + str(compiled), compiled.params).scalars())
         assert "ix_escalations_keyed" in plan
         assert "Seq Scan" not in plan
         assert len(reports.escalations(session, since=told.key - timedelta(hours=1))) == 61

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from core import events
 from core.models import Patient, Procedure, new_id
 from dialer.models import Attempt, Call, Escalation
-from scheduler import campaign, reconcile, recheck, ring, store
+from scheduler import campaign, recheck, reconcile, ring, store
 from scheduler.models import FollowUp, WorkItem
 from tests.scheduler.clinic import PHONE, Ward, hospital
 
@@ -158,9 +158,7 @@ def test_another_alarm_takes_it_back_and_its_contact_plans_the_next(
     assert (after.wave, after.status) == ("recheck-2", "planned")
 
 
-def test_an_alarm_raised_in_the_recheck_itself_lets_it_end(
-    ward: Ward, operated: tuple[uuid.UUID, uuid.UUID]
-) -> None:
+def test_an_alarm_raised_in_the_recheck_itself_lets_it_end(ward: Ward, operated: tuple[uuid.UUID, uuid.UUID]) -> None:
     escalation = helped(ward, *operated)
     ward.forward(hours=4)
     attempt = rung_for(ward, rechecks(ward)[0])
@@ -177,9 +175,7 @@ def test_an_alarm_of_a_stranger_takes_nothing_back(ward: Ward, operated: tuple[u
 
 
 @pytest.mark.parametrize("status", ["readmitted", "deceased"])
-def test_who_is_not_at_home_is_not_asked(
-    ward: Ward, operated: tuple[uuid.UUID, uuid.UUID], status: str
-) -> None:
+def test_who_is_not_at_home_is_not_asked(ward: Ward, operated: tuple[uuid.UUID, uuid.UUID], status: str) -> None:
     helped(ward, *operated)
     with ward.house.transaction() as session:
         session.get_one(Patient, operated[0]).status = status
