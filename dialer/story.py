@@ -174,7 +174,7 @@ class _Teller:
     # ---- who --------------------------------------------------------------------------------------
     def _called(self, ring: Any) -> str:
         if ring.kind != "doctor":
-            return self.say.get(ring.kind, ring.kind)
+            return self.say.get(str(ring.kind), str(ring.kind))
         if ring.shift_id not in self._who:
             self._who[ring.shift_id] = self._doctor(ring, len(self._who) + 1)
         return self._who[ring.shift_id]

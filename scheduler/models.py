@@ -45,8 +45,8 @@ class FollowUp(Base):
     procedure_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("procedures.id"))
     patient_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("patients.id"))
     wave: Mapped[str]
-    """6h | 48h | 7d | 30d | 90d, what hospital.toml says, `extra-1` ... for one a nurse has added, or `recheck-1` ... after a
-    doctor's contact"""
+    """6h | 48h | 7d | 30d | 90d, what hospital.toml says, `extra-1` ... for one a nurse has added, or `recheck-1` ...
+    after a doctor's contact"""
     due_at: Mapped[datetime] = mapped_column(AwareDateTime)
     deadline_at: Mapped[datetime] = mapped_column(AwareDateTime)
     """Not rung for this wave any more after this."""

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 import app
-from commands.handover_page import Page, html, page, text_lines
+from commands.handover_page import page, text_lines
 from commands.handover_sheet import Alarm, Operation, Said, Sheet, WaveRow, sheet
 from commands.handover_words import STATES, WORDS, Speech
 from core import events, people, settings

@@ -76,7 +76,7 @@ class Told:
                     offered_at=self.at(at),
                     decision=decision,
                     decided_at=self.at(at),
-                )  # fmt: skip
+                )
             )
 
     def ledger(self, what: str, at: float, why: str = "", **data: object) -> None:
