@@ -24,6 +24,7 @@ from core import events, people, settings
 from core.db import blind
 from core.house import House
 from core.models import EventRow, Patient
+from core.page import Page, html
 from core.values import KNOWN_LANGUAGES
 from dialer.models import Call
 from ivr import corrections
