@@ -24,7 +24,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from dialer import alarm, attempt, call, escalation, heartbeat, sms
+from dialer import alarm, attempt, call, doctor, escalation, heartbeat, night, sms
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
@@ -45,6 +45,7 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     # who is told, in this order, inside the transaction in which it happened
     (events.CallEnded, store.on_call_ended),
     (events.CallEnded, alarm.on_call_ended),
+    (events.CallEnded, doctor.on_call_ended),
     (events.InterviewEnded, ring.on_interview_ended),
     (events.ScoreStands, alarm.on_score_stands),
     (events.ScoreStands, notices.on_score_stands),
@@ -53,14 +54,22 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.AttemptInDoubt, escalation.on_attempt_in_doubt),
     (events.AttemptEnded, escalation.on_attempt_ended),
     (events.AttemptEnded, ring.on_attempt_ended),
-    (events.DoctorDecided, escalation.on_doctor_decided),
+    (events.DoctorDecided, doctor.on_doctor_decided),
+    (events.DoctorSaid, doctor.on_doctor_said),
+    (events.NextWanted, doctor.on_next_wanted),
+    (events.Acknowledged, night.on_acknowledged),
+    (events.CallerWaits, doctor.on_caller_waits),
+    (events.CallerLeft, doctor.on_caller_left),
+    (events.CallerJoined, doctor.on_caller_joined),
     (events.AttemptEnded, reminders.on_attempt_ended),
     (events.ReminderAnswered, reminders.on_reminder_answered),
     (events.MessageFailed, reminders.on_message_failed),
-    (events.PatientJoined, escalation.on_patient_joined),
+    (events.PatientJoined, doctor.on_patient_joined),
     (events.RecordingAnnounced, recordings.store.on_announced),
     (events.CallEnded, recordings.store.on_call_ended),
     (events.EscalationOpened, recordings.store.on_escalation_opened),
+    (events.DoctorRung, sms.on_doctor_rung),
+    (events.NightCalledIn, sms.on_night_called_in),
     (events.EscalationOpened, recheck.on_escalation_opened),
     (events.EscalationClosed, recheck.on_escalation_closed),
     (events.WorkWanted, worklist.on_work_wanted),
@@ -74,6 +83,7 @@ TICKS: list[Tick] = [
     ("stalled jobs", 1.0, lambda session, now: jobs.sweep_stalled(session)),
     ("escalation steps", 1.0, escalation.overdue_steps),
     ("broken promises", 1.0, escalation.breaches),
+    ("night target", 1.0, night.due),
     # five times a second: it also lets rings go whose turn in the pace has come
     ("attempts", 0.2, attempt.overdue),
     ("calls", 2.0, call.overdue),

@@ -120,10 +120,10 @@ def close(args: argparse.Namespace, joined: Joined) -> int:
     now = house.clock.now()
     with house.transaction() as session:
         row = _one(session, args.id)
-        done = escalations.close(session, row.id, args.outcome, args.who, now)
-        if done and args.why:
+        done = escalations.close(session, row.id, args.outcome, "staff", now, args.why)
+        if done:
             record(session, "escalation", row.id, "closed by hand", now, who=args.who, why=args.why)
-    print(f"closed: {args.outcome}" if done else "it was closed already; nothing is changed")
+    print(f"closed: {args.outcome}" if done else "its outcome is known already; nothing is changed")
     return 0 if done else 1
 
 

@@ -175,10 +175,37 @@ class TestConfirmed:
 
 
 @dataclass(frozen=True)
+class DoctorRung:
+    """A doctor is rung for the first time in this round, at this number (E.164)."""
+
+    attempt_id: uuid.UUID
+    escalation_id: uuid.UUID
+    to: str
+    language: str
+
+
+@dataclass(frozen=True)
+class NightCalledIn:
+    """Automation has run out, or the promise is broken: the night target at this number is rung."""
+
+    escalation_id: uuid.UUID
+    to: str
+
+
+@dataclass(frozen=True)
 class CallerWaits:
-    """A hotline caller stays on the line for the doctor."""
+    """A hotline caller stays on the line for the doctor of this escalation."""
 
     call_id: uuid.UUID
+    escalation_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class CallerJoined:
+    """The doctor's Dial has taken this caller from the line they waited on."""
+
+    call_id: uuid.UUID
+    doctor_attempt_id: uuid.UUID
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from core import events, people
 from core.db import lock
 from core.house import settings_of
 from core.models import EventRow, Procedure, new_id, record
-from dialer import roster
+from dialer import chain, roster
 from dialer.escalation import drive
 from dialer.models import Attempt, Call, Escalation
 
@@ -108,6 +108,7 @@ def _open(
     settings = settings_of(session)
     procedure = _latest_procedure(session, call)
     department = (procedure.department if procedure else "") or roster.EVERYWHERE
+    policy = chain.Policy.of(settings.escalation.of_department(department))
     escalation = Escalation(
         id=new_id(),
         call_id=call.id,
@@ -122,7 +123,9 @@ def _open(
         hours=int((now - procedure.ended_at) / timedelta(hours=1)) if procedure else None,
         record_on=call.recording_on,
         status="open",
-        chain=roster.chain(session, department, settings.escalation.chain, now),
+        policy=policy.snapshot(),
+        chain=roster.chain(session, department, policy.chain, now),
+        round_at=now,
         keyed_at=keyed_at,
         stored_at=now,
         promise_at=keyed_at + timedelta(seconds=settings.escalation.promise_s),

@@ -2,258 +2,323 @@
 
     open -> ringing -> accepted -> bridged -> closed          (dialer.machine.ESCALATION_MOVES)
                |  exhausted -> overdue -> ringing (next round) ...
+               |  breached: the next tier is rung beside, the night target is called in (dialer.night)
 
-It opens in dialer.alarm, in the transaction in which the score stands (docs/clinical.md FUP6-7). Each step rings one
-doctor; the step's timer is the row's `next_step_at`, found by a tick, so nothing depends on a job that may be lost. The
-first doctor to press accept owns it; closed means talked for at least `talk_s`.
+It opens in dialer.alarm, in the transaction in which the score stands (docs/clinical.md FUP6-7). Whom to ring is
+decided by dialer.chain; every timer is the row's `next_step_at`, found by a tick and watched by dialer.watchdog, so
+nothing depends on a job that may be lost. The first doctor to press accept owns it (dialer.doctor); closed means
+talked for at least `talk_s`, or an outcome somebody has coded.
 """
 
 from __future__ import annotations
 
+import logging
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core import events, jobs
+from core import events
+from core.db import lost_a_race
 from core.house import settings_of
 from core.models import record
 from dialer import attempt as attempts
-from dialer import call as calls
-from dialer import gate, roster
-from dialer.machine import ESCALATION_MOVES, NextRing, move, next_ring
-from dialer.models import Attempt, Call, Escalation, Shift
+from dialer import chain, gate, lines, night, offers, roster
+from dialer.machine import ESCALATION_MOVES, move
+from dialer.models import LIVE_ATTEMPT, Attempt, Escalation
 
-STEP_GRACE = timedelta(seconds=10)
-"""Beyond the ring time before a silent step is passed over (carriers add up to 5 s of ringing)."""
-ROUND_PAUSE = timedelta(seconds=20)
-LATER_ROUND_PAUSE = timedelta(minutes=3)
-QUICK_ROUNDS = 3
-"""After so many rounds without a doctor the next ones come more slowly; they never stop."""
-PATIENT_RING_S = 30
+log = logging.getLogger(__name__)
+
 OWNER_QUIET = timedelta(seconds=60)
 """How long an accepted escalation may show no progress before its doctor is looked for."""
+FAILED_AGAIN = timedelta(seconds=10)
+MOST_FAILURES = 3
+"""An escalation that could not be driven so many times is handed to the night target."""
+NOT_THE_DOCTORS_FAULT = ("no_line", "paused")
+"""Refusals of a ring after which the same doctor is rung, not the next."""
+UNOWNED = offers.WAITING
+
+OUTCOMES: dict[str, str] = {
+    # what came of it, as the doctor keys it after the talk or the ward enters it
+    "advice": "advice on the telephone",
+    "come_in": "the patient comes to the hospital",
+    "emergency": "the emergency service was called",
+    "handed_over": "a colleague or the ward goes on from here",
+    "reached_otherwise": "reached by other means",
+    "no_need": "there was no need",
+}
 
 
 # ---- the chain ----------------------------------------------------------------------------------
-def drive(session: Session, escalation: Escalation, now: datetime) -> None:
-    """Ring the next doctor. Called when it opens, when a ring ends without an accept, and when a step is overdue."""
+def drive(session: Session, escalation: Escalation, now: datetime, *, hurry: bool = False) -> None:
+    """Ring whoever is to be rung now. Called when it opens, when a ring ends without an accept, when a step is due.
+    `hurry`: the promise is broken."""
+    if escalation.status not in UNOWNED:
+        return
+    if escalation.round_at is not None and now < escalation.round_at:
+        if not hurry:
+            return
+        escalation.round_at = now
+    policy = policy_of(session, escalation)
+    rings = _rings(session, escalation)
+    tiers = [str(step["tier"]) for step in escalation.chain]
+    looks: list[datetime] = []
+    busy = False
     while True:
-        following = next_ring(escalation.chain, escalation.step)
-        if not isinstance(following, NextRing):
-            _exhausted(session, escalation, now)
+        plan = chain.decide(tiers, escalation.step, rings, policy, now, hurry=hurry)
+        hurry = False
+        if plan.over and not looks:
+            _round_over(session, escalation, now, busy=busy)
             return
-        refused = _ring(session, escalation, following.step, now)
-        if refused is None:
-            return
-        if refused.again_at is not None and refused.reason in ("no_line", "paused"):
-            # The doctor is not the reason: the same step again, not the next one.
-            escalation.next_step_at = refused.again_at
-            return
-        escalation.step = following.step
-        record(session, "escalation", escalation.id, "step skipped", now, why=refused.reason, step=following.step)
+        wanted = [*plan.beside, *([plan.front] if plan.front is not None else [])]
+        if not wanted:
+            break
+        for step in wanted:
+            rung = _ring(session, escalation, step, rings, policy, now, beside=step != plan.front)
+            if isinstance(rung, gate.Refused) and rung.reason in NOT_THE_DOCTORS_FAULT and rung.again_at is not None:
+                looks.append(rung.again_at)
+            elif isinstance(rung, gate.Refused):
+                busy = busy or rung.reason == "number_in_use"
+                record(session, "escalation", escalation.id, "step skipped", now, why=rung.reason, step=step)
+            # whoever was refused is not asked for again in this moment
+            rings.append(chain.Ring(step, now, live=False, declined=True) if isinstance(rung, gate.Refused) else rung)
+        if plan.front is not None and looks:
+            break  # no line for the front: the same doctor then
+        escalation.step = escalation.step if plan.front is None else plan.front
+    escalation.next_step_at = min(looks + ([plan.look_at] if plan.look_at is not None else []))
 
 
-def _ring(session: Session, escalation: Escalation, step: int, now: datetime) -> gate.Refused | None:
-    settings = settings_of(session)
-    shift = session.get(Shift, uuid.UUID(escalation.chain[step]["shift"]))
-    if shift is None:
+def policy_of(session: Session, escalation: Escalation) -> chain.Policy:
+    rules = settings_of(session).escalation.of_department(escalation.department)
+    return chain.Policy.stored(escalation.policy, rules)
+
+
+def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
+    """The rings of this round, as the chain's rules see them."""
+    since = escalation.round_at or escalation.stored_at
+    decided = offers.decisions_on(session, escalation.id, since)
+    step_of = {step["shift"]: index for index, step in enumerate(escalation.chain)}
+    its_own = (Attempt.subject_id == escalation.id) & (Attempt.created_at >= since)
+    rows = session.execute(
+        sa.select(Attempt.id, Attempt.shift_id, Attempt.status, Attempt.created_at, Attempt.ended_at)
+        .where(Attempt.kind == "doctor", its_own | Attempt.id.in_(list(decided)))
+        .order_by(Attempt.created_at, Attempt.id)
+    ).all()
+    return [
+        chain.Ring(
+            step=step_of[str(row.shift_id)],
+            at=row.created_at,
+            live=row.status in LIVE_ATTEMPT,
+            doubtful=row.status == "in_doubt",
+            ended_at=row.ended_at,
+            decided=decided.get(row.id) is not None,
+            declined=decided.get(row.id) in offers.PASSED_ON,
+        )
+        for row in rows
+        if str(row.shift_id) in step_of
+    ]
+
+
+def _ring(
+    session: Session,
+    escalation: Escalation,
+    step: int,
+    rings: list[chain.Ring],
+    policy: chain.Policy,
+    now: datetime,
+    *,
+    beside: bool,
+) -> chain.Ring | gate.Refused:
+    """Ring chain[step], at the next of the doctor's numbers; `beside` the front only if the patient's line stays free."""
+    if beside and any(ring.live and not ring.decided for ring in rings) and not lines.has_spare(session, 2):
+        return gate.Refused("no_line", now + gate.NO_LINE_AGAIN)
+    doctor = roster.doctor_of(session, escalation.chain[step], now)
+    if doctor is None:
         return gate.Refused("off_duty")
-    ring = gate.Ring("doctor", shift.phone, escalation.id, shift_id=shift.id)
+    before = sum(ring.step == step for ring in rings)
+    number = doctor.numbers[before % len(doctor.numbers)]
     placed = attempts.place(
         session,
-        ring,
+        gate.Ring("doctor", number, escalation.id, shift_id=doctor.shift_id),
         flow="doctor",
-        language=shift.language,
+        language=doctor.language,
         brief={"step": step},
-        ring_s=settings.escalation.ring_s,
+        ring_s=policy.ring_s,
         now=now,
     )
     if isinstance(placed, gate.Refused):
         return placed
-    escalation.step = step
-    escalation.next_step_at = now + timedelta(seconds=settings.escalation.ring_s) + STEP_GRACE
-    _move(session, escalation, "ring", now, step=step, tier=escalation.chain[step]["tier"], attempt=str(placed.id))
-    return None
+    tier = escalation.chain[step]["tier"]
+    _move(session, escalation, "ring", now, step=step, tier=tier, time=before + 1, attempt=str(placed.id))
+    if before == 0:
+        events.publish(session, events.DoctorRung(placed.id, escalation.id, number, doctor.language), now)
+    return chain.Ring(step, now)
 
 
-def _exhausted(session: Session, escalation: Escalation, now: datetime) -> None:
-    """Nobody in this round took it: overdue, and the chain starts again from whoever is on duty then."""
+def _round_over(session: Session, escalation: Escalation, now: datetime, *, busy: bool) -> None:
+    """Nobody in this round took it: overdue, and the chain starts again from whoever is on duty then. The night target
+    hears of it, unless a doctor only speaks with another patient: he is offered this one as soon as he is done."""
     _move(session, escalation, "exhausted", now, why=f"round {escalation.round}", doctors=len(escalation.chain))
-    settings = settings_of(session)
+    if not busy or escalation.round > 1:
+        night.call_in(session, escalation, now, f"nobody took it in round {escalation.round}")
+    begin_round(session, escalation, now, now + chain.pause_after(escalation.round))
+
+
+def begin_round(
+    session: Session, escalation: Escalation, now: datetime, at: datetime, first: uuid.UUID | None = None
+) -> None:
+    """A further round at `at`, with who is on duty now; the doctor of the shift `first` before all others."""
+    steps = roster.chain(session, escalation.department, policy_of(session, escalation).chain, now)
+    escalation.chain = sorted(steps, key=lambda step: step["shift"] != str(first))
     escalation.round += 1
     escalation.step = -1
-    escalation.chain = roster.chain(session, escalation.department, settings.escalation.chain, now)
-    escalation.next_step_at = now + (ROUND_PAUSE if escalation.round <= QUICK_ROUNDS else LATER_ROUND_PAUSE)
+    escalation.round_at = escalation.next_step_at = at
 
 
+# ---- what is due --------------------------------------------------------------------------------
 def overdue_steps(session: Session, now: datetime, limit: int = 1) -> int:
     """Escalations whose step timer has run out: move on. Returns how many."""
-    rows = session.scalars(
-        sa.select(Escalation)
-        .where(Escalation.status != "closed", Escalation.next_step_at <= now)
-        .order_by(Escalation.next_step_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    rows = _due(session, Escalation.next_step_at, now, limit, Escalation.next_step_at.is_not(None))
     for escalation in rows:
-        if escalation.status in ("accepted", "bridged"):
-            _check_owner(session, escalation, now)
-        else:
-            drive(session, escalation, now)
+        take_step(session, escalation, now)
     return len(rows)
 
 
-def breaches(session: Session, now: datetime) -> int:
-    """Stamp the escalations that have just broken the promise; each is an event a manager can see."""
-    rows = session.scalars(
-        sa.select(Escalation)
-        .where(
-            Escalation.status.in_(("open", "ringing", "accepted", "overdue")),
-            Escalation.breached_at.is_(None),
-            Escalation.bridged_at.is_(None),
-            Escalation.promise_at <= now,
+def breaches(session: Session, now: datetime, limit: int = 1) -> int:
+    """Stamp the escalations that have just broken the promise, and ring the next tier for them at once. How many."""
+    rows = _due(
+        session,
+        Escalation.promise_at,
+        now,
+        limit,
+        Escalation.status != "bridged",
+        Escalation.breached_at.is_(None),
+        Escalation.bridged_at.is_(None),
+    )
+    for escalation in rows:
+        breach(session, escalation, now)
+        _carefully(session, escalation, _hurry, now)
+    return len(rows)
+
+
+def _due(
+    session: Session,
+    timer: sa.orm.InstrumentedAttribute[datetime] | sa.orm.InstrumentedAttribute[datetime | None],
+    now: datetime,
+    limit: int,
+    *wanted: sa.ColumnElement[bool],
+) -> list[Escalation]:
+    return list(
+        session.scalars(
+            sa.select(Escalation)
+            .where(Escalation.status != "closed", timer <= now, *wanted)
+            .order_by(timer)
+            .limit(limit)
+            .with_for_update(skip_locked=True, key_share=True)
         )
-        .with_for_update(skip_locked=True)
-    ).all()
-    for escalation in rows:
-        _breach(session, escalation, now)
-    return len(rows)
+    )
 
 
-def _breach(session: Session, escalation: Escalation, now: datetime) -> None:
+def take_step(session: Session, escalation: Escalation, now: datetime) -> None:
+    """The timer of this escalation (locked) has run out."""
+    _carefully(session, escalation, _step, now)
+
+
+def _step(session: Session, escalation: Escalation, now: datetime) -> None:
+    if escalation.status in UNOWNED:
+        drive(session, escalation, now)
+    elif escalation.status != "closed":
+        check_owner(session, escalation, now)
+
+
+def _hurry(session: Session, escalation: Escalation, now: datetime) -> None:
+    if escalation.status in UNOWNED:
+        drive(session, escalation, now, hurry=True)
+        night.call_in(session, escalation, now, "the promise is broken")
+
+
+def _carefully(
+    session: Session, escalation: Escalation, work: Callable[[Session, Escalation, datetime], None], now: datetime
+) -> None:
+    """An error over one patient holds up no other: it is logged, what it did is undone, and the step is tried again
+    until the night target is called in instead."""
+    try:
+        with session.begin_nested():
+            work(session, escalation, now)
+        escalation.failures = 0
+    except Exception as error:
+        if isinstance(error, DBAPIError) and lost_a_race(error):
+            raise
+        log.exception("an escalation could not be driven", extra={"escalation": str(escalation.id)})
+        escalation.failures += 1
+        escalation.next_step_at = now + FAILED_AGAIN
+        if escalation.failures >= MOST_FAILURES:
+            night.call_in(session, escalation, now, "it cannot be driven")
+
+
+def breach(session: Session, escalation: Escalation, now: datetime) -> None:
     escalation.breached_at = now
     record(session, "escalation", escalation.id, "promise broken", now, status=escalation.status)
 
 
+# ---- rings of doctors ---------------------------------------------------------------------------
 def on_attempt_ringing(session: Session, event: events.AttemptRinging, now: datetime) -> None:
-    escalation = _of_doctor(session, event.kind, event.subject_id)
-    if escalation is not None and escalation.first_ring_at is None:
-        escalation.first_ring_at = now
+    if event.kind == "doctor" and event.subject_id is not None:
+        escalation = locked(session, event.subject_id)
+        if escalation is not None and escalation.first_ring_at is None:
+            escalation.first_ring_at = now
 
 
 def on_attempt_in_doubt(session: Session, event: events.AttemptInDoubt, now: datetime) -> None:
     """An escalation does not wait for the truth about a doubtful ring: the next doctor, at once."""
-    escalation = _of_doctor(session, event.kind, event.subject_id)
-    if escalation is not None and escalation.status == "ringing":
-        drive(session, escalation, now)
+    if event.kind == "doctor" and event.subject_id is not None:
+        escalation = locked(session, event.subject_id)
+        if escalation is not None:
+            drive(session, escalation, now)
 
 
 def on_attempt_ended(session: Session, event: events.AttemptEnded, now: datetime) -> None:
-    """A doctor's ring is over. If it was the one we waited for, the next; if it owned the patient, see below."""
-    escalation = _of_doctor(session, event.kind, event.subject_id)
-    if escalation is None:
+    """A doctor's call is over. Patients he was asked about and did not take go to the next; one he owned, see below."""
+    if event.kind != "doctor":
         return
-    if escalation.owner_attempt_id == event.attempt_id:
-        _check_owner(session, escalation, now)
-    elif escalation.status == "ringing" and not _waited_for(session, escalation):
+    for escalation in _touched_by(session, event.attempt_id, event.subject_id):
+        if escalation.owner_attempt_id == event.attempt_id:
+            check_owner(session, escalation, now)
+    offers.leave(session, event.attempt_id, now)
+    for escalation in _touched_by(session, event.attempt_id, event.subject_id):
         drive(session, escalation, now)
 
 
-def _waited_for(session: Session, escalation: Escalation) -> list[Attempt]:
-    """Rings that are under way; one in doubt is not waited for."""
-    return [a for a in attempts.live_for(session, escalation.id, "doctor") if a.status != "in_doubt"]
-
-
-def _of_doctor(session: Session, kind: str, subject_id: uuid.UUID | None) -> Escalation | None:
-    if kind != "doctor" or subject_id is None:
-        return None
-    return locked(session, subject_id)
+def _touched_by(session: Session, attempt_id: uuid.UUID, subject_id: uuid.UUID | None) -> list[Escalation]:
+    """The patient the ring was for, and those the doctor was offered in it; locked, always in one order."""
+    offered = offers.asked_in(attempt_id)
+    return list(
+        session.scalars(
+            sa.select(Escalation)
+            .where(Escalation.status != "closed", (Escalation.id == subject_id) | Escalation.id.in_(offered))
+            .order_by(Escalation.id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    )
 
 
 def locked(session: Session, escalation_id: uuid.UUID) -> Escalation | None:
-    return session.get(Escalation, escalation_id, with_for_update=True, populate_existing=True)
+    return session.scalar(_LOCKED, {"escalation_id": escalation_id})
 
 
-# ---- the doctor on the phone --------------------------------------------------------------------
-def wants(session: Session, attempt: Attempt) -> bool:
-    """Whether a doctor who picks up now is still needed."""
-    escalation = session.get(Escalation, attempt.subject_id) if attempt.subject_id else None
-    return escalation is not None and (
-        escalation.status in ("open", "ringing", "overdue") or escalation.owner_attempt_id == attempt.id
-    )
+_LOCKED = (
+    sa.select(Escalation)
+    .where(Escalation.id == sa.bindparam("escalation_id"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
-def on_doctor_decided(session: Session, event: events.DoctorDecided, now: datetime) -> None:
-    """A key was pressed, or none: accept, pass on at once, or treat as nobody."""
-    attempt = session.get_one(Attempt, event.attempt_id)
-    escalation = locked(session, attempt.subject_id) if attempt.subject_id else None
-    if escalation is None:
-        return
-    if event.decision != "accepted":
-        record(session, "escalation", escalation.id, event.decision, now, attempt=str(attempt.id))
-        if escalation.status == "ringing" and escalation.owner_attempt_id is None:
-            drive(session, escalation, now)
-        return
-    if not _move(session, escalation, "accepted", now, attempt=str(attempt.id)):
-        return
-    escalation.owner_attempt_id = attempt.id
-    escalation.accepted_at = escalation.accepted_at or now
-    escalation.next_step_at = now + OWNER_QUIET
-    for other in attempts.live_for(session, escalation.id, "doctor"):
-        if other.id != attempt.id:
-            attempts.take_back(session, other.id)
-    for ring in attempts.unanswered_to(session, escalation.to, "routine"):
-        # A follow-up of ours would make the patient's line busy for the doctor.
-        attempts.take_back(session, ring.id)
-    for live in calls.live_with_number(session, escalation.to):
-        # The patient still talks with our machine: it says the doctor is coming and hangs up.
-        jobs.defer(session, calls.INTERRUPT, call_id=live.id)
-
-
-def connect_patient(session: Session, doctor_call: Call, now: datetime) -> Attempt | gate.Refused:
-    """The ring to the patient that the doctor's own Dial will make. The gate is asked like for any other."""
-    assert doctor_call.attempt_id is not None
-    doctor_attempt = session.get_one(Attempt, doctor_call.attempt_id)
-    escalation = locked(session, doctor_attempt.subject_id) if doctor_attempt.subject_id else None
-    if escalation is None or escalation.owner_attempt_id != doctor_attempt.id:
-        return gate.Refused("not_owner")
-    escalation.next_step_at = now + timedelta(seconds=PATIENT_RING_S) + OWNER_QUIET
-    return attempts.dial(
-        session,
-        gate.Ring("patient", escalation.to, escalation.id, patient_id=escalation.patient_id),
-        parent=doctor_call,
-        flow="patient_join",
-        language=escalation.language,
-        brief={"known": escalation.patient_id is not None},
-        ring_s=PATIENT_RING_S,
-        now=now,
-    )
-
-
-def on_patient_joined(session: Session, event: events.PatientJoined, now: datetime) -> None:
-    attempt = session.get_one(Attempt, event.attempt_id)
-    escalation = locked(session, attempt.subject_id) if attempt.subject_id else None
-    doctor_call = session.get(Call, attempt.parent_call_id) if attempt.parent_call_id else None
-    if escalation is None or doctor_call is None or doctor_call.attempt_id != escalation.owner_attempt_id:
-        return  # the doctor whose Dial this leg belongs to has lost the patient to another one
-    if _move(session, escalation, "bridged", now):
-        escalation.bridged_at = now
-        escalation.next_step_at = now + timedelta(hours=1)
-        if escalation.breached_at is None and escalation.promise_at <= now:
-            _breach(session, escalation, now)
-
-
-def talk_ended(session: Session, doctor_attempt_id: uuid.UUID, seconds: int, now: datetime) -> None:
-    """The joined call is over after `seconds` of talk: closed if that was a talk, open again if not."""
-    attempt = session.get_one(Attempt, doctor_attempt_id)
-    escalation = locked(session, attempt.subject_id) if attempt.subject_id else None
-    if escalation is None or escalation.owner_attempt_id != doctor_attempt_id:
-        return
-    if escalation.bridged_at is not None:
-        # The carrier counts a leg from its answer; the talk begins when the patient has pressed the key.
-        seconds = min(seconds, int((now - escalation.bridged_at).total_seconds()))
-    if seconds >= settings_of(session).escalation.talk_s:
-        if _move(session, escalation, "talked", now, seconds=seconds):
-            escalation.talk_s = seconds
-            escalation.closed_at = now
-            escalation.next_step_at = None
-    elif _move(session, escalation, "too_short", now, seconds=seconds):
-        _reopen(session, escalation, now)
-
-
-def _check_owner(session: Session, escalation: Escalation, now: datetime) -> None:
+def check_owner(session: Session, escalation: Escalation, now: datetime) -> None:
     """The accepted doctor's call is over, or quiet for long: was there a talk?"""
     owner = session.get(Attempt, escalation.owner_attempt_id) if escalation.owner_attempt_id else None
     if owner is not None and owner.ended_at is None:
@@ -261,44 +326,85 @@ def _check_owner(session: Session, escalation: Escalation, now: datetime) -> Non
         return
     if escalation.status == "bridged" and escalation.bridged_at is not None and owner is not None:
         ended = owner.ended_at or now
-        talk_ended(session, owner.id, int((ended - escalation.bridged_at).total_seconds()), now)
-    elif _move(session, escalation, "lost_doctor", now, why="the doctor's call ended before the patient was there"):
-        _reopen(session, escalation, now)
+        talked(session, escalation, int((ended - escalation.bridged_at).total_seconds()), now)
+    if escalation.status == "accepted":
+        lose_doctor(session, escalation, now, "the doctor's call ended without a talk")
 
 
-def _reopen(session: Session, escalation: Escalation, now: datetime) -> None:
+def lose_doctor(session: Session, escalation: Escalation, now: datetime, why: str) -> None:
     """Not talked: the next doctor in the chain is rung, and the clock runs on."""
-    escalation.owner_attempt_id = None
-    escalation.bridged_at = None
-    drive(session, escalation, now)
+    if _move(session, escalation, "lost_doctor", now, why=why):
+        escalation.owner_attempt_id = None
+        drive(session, escalation, now)
 
 
-OUTCOMES: dict[str, str] = {
-    # the coordinator's at the merge: the console's list and its words
-    "advice": "advice by telephone",
-    "come_in": "asked to come in",
-    "emergency": "sent to the emergency number",
-    "handed_over": "handed over",
-    "reached_otherwise": "reached by other means",
-    "no_need": "no need of a doctor",
-}
+# ---- talked, closed -----------------------------------------------------------------------------
+def talked(session: Session, escalation: Escalation, seconds: int, now: datetime) -> None:
+    """The joined call is over after `seconds`: closed if that was a talk; if not the doctor, while he is on the line,
+    may try again."""
+    if escalation.bridged_at is not None:
+        # The carrier counts a leg from its answer; the talk begins when the patient has pressed the key.
+        seconds = min(seconds, int((now - escalation.bridged_at).total_seconds()))
+    if seconds >= policy_of(session, escalation).talk_s:
+        if escalation.status == "bridged":
+            escalation.talk_s = seconds
+            _close(session, escalation, "talked", now, seconds=seconds)
+    elif _move(session, escalation, "too_short", now, seconds=seconds):
+        escalation.bridged_at = None
+        escalation.next_step_at = now + OWNER_QUIET
 
 
-def close(session: Session, escalation_id: uuid.UUID, outcome: str, who: str, now: datetime) -> bool:
-    """Minimal until the merge: the body in the coordinator's dialer/escalation.py replaces it."""
+def close(session: Session, escalation_id: uuid.UUID, outcome: str, who: str, now: datetime, why: str = "") -> bool:
+    """Somebody says what came of it (`outcome` of OUTCOMES; `who` = doctor | staff): closed, if it was not. False:
+    there is no such escalation, or its outcome is known already."""
     escalation = locked(session, escalation_id)
-    if escalation is None or escalation.status == "closed":
+    if escalation is None or outcome not in OUTCOMES or escalation.outcome is not None:
         return False
-    escalation.status, escalation.outcome, escalation.outcome_by = "closed", outcome, "staff"
-    escalation.closed_at, escalation.next_step_at = now, None
-    record(session, "escalation", escalation.id, "coded", now, to_state="closed", who=who, why=outcome)
-    closed = events.EscalationClosed(escalation.id, escalation.patient_id, escalation.procedure_id, "coded")
-    events.publish(session, closed, now)
+    escalation.outcome, escalation.outcome_by = outcome, who
+    if escalation.status == "closed":
+        record(session, "escalation", escalation.id, "outcome", now, who=who, why=why, outcome=outcome)
+    else:
+        _close(session, escalation, "coded", now, who=who, why=why, outcome=outcome)
     return True
 
 
+def _close(
+    session: Session,
+    escalation: Escalation,
+    event: str,
+    now: datetime,
+    *,
+    who: str = "service",
+    why: str = "",
+    **data: object,
+) -> None:
+    _move(session, escalation, event, now, who=who, why=why, **data)
+    escalation.closed_at = now
+    escalation.next_step_at = escalation.night_step_at = None
+    take_back_rings(session, escalation, besides=escalation.owner_attempt_id)
+    closed = events.EscalationClosed(escalation.id, escalation.patient_id, escalation.procedure_id, event)
+    events.publish(session, closed, now)
+
+
+def take_back_rings(session: Session, escalation: Escalation, *, besides: uuid.UUID | None) -> None:
+    """Nobody else need come to the phone for this patient. A doctor who speaks with another one meanwhile, on a ring
+    placed for this, is left alone."""
+    rings = attempts.live_for(session, escalation.id, "doctor") + attempts.live_for(session, escalation.id, "night")
+    busy = offers.busy_with_others(session, [ring.id for ring in rings], escalation.id)
+    for ring in rings:
+        if ring.id != besides and ring.id not in busy:
+            attempts.take_back(session, ring.id)
+
+
 def _move(
-    session: Session, escalation: Escalation, event: str, now: datetime, *, why: str = "", **data: object
+    session: Session,
+    escalation: Escalation,
+    event: str,
+    now: datetime,
+    *,
+    who: str = "service",
+    why: str = "",
+    **data: object,
 ) -> bool:
     """The only writer of an escalation's status. False: no such move, nothing changed."""
     to_state = move(ESCALATION_MOVES, escalation.status, event)
@@ -307,6 +413,9 @@ def _move(
     from_state, escalation.status = escalation.status, to_state
     record(
         session, "escalation", escalation.id, event, now, from_state=from_state, to_state=to_state,
-        why=why, data=data,
+        who=who, why=why, data=data,
     )  # fmt: skip
     return True
+
+
+move_on = _move

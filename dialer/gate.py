@@ -5,8 +5,8 @@ Rules by kind of ring (docs/design.md section 1):
 - routine (follow-up, reminder, SMS): patient alive and at home, consent to this kind, do-not-call, a number of
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
-- to a doctor or the operator: on duty, number, lines
-- an SMS to staff: number
+- to a doctor: on duty, number, lines; the operator, the night target, a test ring: number, lines; an SMS to staff: nothing
+  more
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
 Every refusal leaves a row with its reason; `again_at` says when asking again makes sense (None: never).
@@ -41,7 +41,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | reminder | sms | doctor | patient | operator | alert (an SMS to staff)"""
+    """followup | reminder | sms | doctor | patient | operator | night | test | alert (an SMS to staff)"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None

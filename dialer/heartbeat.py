@@ -24,6 +24,7 @@ from core.house import House, settings_of
 from core.models import EventRow, new_id, record
 from core.settings import SettingsError
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
+from dialer.escalation import MOST_FAILURES
 from dialer.models import Escalation
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,6 @@ BEAT = jobs.declare("heartbeat", "escalation", priority=-1)
 """After every ring of the queue."""
 STUCK = timedelta(seconds=60)
 """An escalation whose next step is overdue by so much, though a watchdog looks every 10 s, is going nowhere."""
-MOST_FAILURES = 3
-"""Driving it raised an error this often, one after the other: a person has been told, and the chain stands still."""
 MOST_SKEW = timedelta(seconds=5)
 TIMEOUT_S = 5.0
 KIND = "heartbeat"
@@ -90,7 +89,7 @@ def _escalations(house: House) -> str | None:
 
 
 def stuck_escalations(session: Session, now: datetime) -> int:
-    """Escalations nobody drives: without a next step, long past it, or given up by the watchdog."""
+    """Escalations nobody drives: without a next step, long past it, or that raise an error again and again, so that the night target was called."""
     stuck = (
         Escalation.next_step_at.is_(None)
         | (Escalation.next_step_at <= now - STUCK)

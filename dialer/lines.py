@@ -49,6 +49,11 @@ def has_free(session: Session, lane: str, *, besides: uuid.UUID | None = None) -
     return in_use(session, besides=besides) < limit
 
 
+def has_spare(session: Session, wanted: int) -> bool:
+    """Whether so many lines are free at all."""
+    return in_use(session) + wanted <= settings_of(session).calling.lines
+
+
 # ---- pace ---------------------------------------------------------------------------------------
 def routine_may(session: Session, now: datetime) -> bool:
     """Whether it is worth while to look for routine rings at all: a line is free, and a place within the horizon."""

@@ -6,7 +6,6 @@ table and changes nothing. Status is written by one store function per aggregate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -90,9 +89,16 @@ ESCALATION_MOVES: dict[tuple[str, str], str] = {
     ("overdue", "exhausted"): "overdue",
     ("accepted", "bridged"): "bridged",
     ("accepted", "lost_doctor"): "open",
+    ("accepted", "later"): "open",
     ("bridged", "talked"): "closed",
-    ("bridged", "too_short"): "open",
+    ("bridged", "too_short"): "accepted",
     ("bridged", "bridged"): "bridged",
+    # the doctor's keypad or the console says what came of it
+    ("open", "coded"): "closed",
+    ("ringing", "coded"): "closed",
+    ("overdue", "coded"): "closed",
+    ("accepted", "coded"): "closed",
+    ("bridged", "coded"): "closed",
 }
 OPEN_ESCALATION = frozenset({"open", "ringing", "accepted", "bridged", "overdue"})
 
@@ -225,20 +231,3 @@ def after_look(*, found: bool, looks_before: int, now: datetime, list_lag_s: int
     if looks_before == 0:
         return Look("again", now + timedelta(seconds=list_lag_s))
     return Look("absent")
-
-
-@dataclass(frozen=True)
-class NextRing:
-    """Ring chain[step]; `round` counts how often the chain was started."""
-
-    step: int
-
-
-@dataclass(frozen=True)
-class Exhausted:
-    """Nobody is left in this round."""
-
-
-def next_ring(chain: Sequence[object], step: int) -> NextRing | Exhausted:
-    """Who comes after chain[step] (-1 = nobody was rung yet). An empty chain is exhausted at once."""
-    return NextRing(step + 1) if step + 1 < len(chain) else Exhausted()

@@ -200,6 +200,7 @@ class Shift(Base):
     __tablename__ = "shifts"
     __table_args__ = (
         sa.Index("ix_shifts_on_duty", "department", "tier", "starts_at"),
+        sa.Index("ix_shifts_doctor", "doctor_index", "ends_at"),
         sa.UniqueConstraint("department", "tier", "doctor_index", "starts_at"),
     )
 
@@ -269,6 +270,7 @@ class Escalation(Base):
         sa.Index("ix_escalations_step", "next_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_open_number", "to_index", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_keyed", "keyed_at"),
+        sa.Index("ix_escalations_night", "night_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_owner", "owner_attempt_id", postgresql_where=sa.text("status <> 'closed'")),
     )
 
@@ -321,6 +323,8 @@ class Escalation(Base):
     """When the night target was first called in."""
     acknowledged_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     """When somebody at the night target pressed the key."""
+    night_step_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When the night target is rung next; null: it was not called in, or has acknowledged."""
     failures: Mapped[int] = mapped_column(default=0, server_default=sa.text("0"))
     """How often driving it raised an error, one after the other: the watchdog takes it by another way."""
 

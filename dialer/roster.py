@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -84,3 +85,36 @@ _ANYBODY = sa.select(ANYBODY)
 
 def asked(department: str, tiers: Sequence[str], now: datetime) -> dict[str, Any]:
     return {"departments": sorted({department, EVERYWHERE}), "tiers": list(tiers), "now": now}
+
+
+@dataclass(frozen=True)
+class Doctor:
+    shift_id: uuid.UUID
+    cover_id: uuid.UUID | None
+    tier: str
+    doctor: str
+    doctor_index: bytes
+    numbers: tuple[str, ...]
+    pin: str
+    language: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+def doctor_of(session: Session, step: Mapping[str, Any], now: datetime) -> Doctor | None:
+    shift = session.get(Shift, uuid.UUID(step["shift"]))
+    if shift is None or not shift.starts_at <= now < shift.ends_at:
+        return None
+    numbers = (shift.phone, shift.phone2) if shift.phone2 else (shift.phone,)
+    return Doctor(
+        shift.id,
+        None,
+        shift.tier,
+        shift.doctor,
+        shift.doctor_index,
+        numbers,
+        shift.pin,
+        shift.language,
+        shift.starts_at,
+        shift.ends_at,
+    )

@@ -21,7 +21,7 @@ from core.models import new_id, record
 from core.settings import Settings
 from dialer import gate, roster
 from dialer.machine import MESSAGE_MOVES, move
-from dialer.models import Attempt, Escalation, Message
+from dialer.models import Escalation, Message
 
 SEND = jobs.declare("send_message", "sms")
 SEND_ALERT = jobs.declare("send_alert", "sms", priority=10)
@@ -141,15 +141,22 @@ def alert(
     return message
 
 
-def alert_doctor(session: Session, attempt: Attempt, to: str, language: str, body: str, now: datetime) -> None:
-    """The message beside a doctor's ring, if the hospital wants it ([escalation] sms). `body`: `doctor_words` in his
-    `language`."""
+def on_doctor_rung(session: Session, event: events.DoctorRung, now: datetime) -> None:
+    """The message beside a doctor's first ring of a round, if the hospital wants it ([escalation] sms)."""
     if settings_of(session).escalation.sms:
-        alert(session, kind="doctor_alert", subject_id=attempt.id, to=to, body=body, now=now)
+        body = doctor_words(session, session.get_one(Escalation, event.escalation_id), event.language)
+        alert(session, kind="doctor_alert", subject_id=event.attempt_id, to=event.to, body=body, now=now)
+
+
+def on_night_called_in(session: Session, event: events.NightCalledIn, now: datetime) -> None:
+    """The message beside the night target's rings: one per call-in."""
+    language = settings_of(session).hospital.languages[0]
+    body = night_words(session, session.get_one(Escalation, event.escalation_id), language, now)
+    alert(session, kind="night_alert", subject_id=event.escalation_id, to=event.to, body=body, now=now)
 
 
 def doctor_words(session: Session, escalation: Escalation, language: str) -> str:
-    """What the doctor's message says: how strong the pain is or that there is a warning sign, how long ago the
+    """What a doctor's message says: how strong the pain is or that there is a warning sign, how long ago the
     operation was, the department. Not who."""
     return (
         of(session)

@@ -18,7 +18,10 @@ from sqlalchemy.orm import Session
 from core.models import EventRow
 from dialer.models import Attempt, Cover, Escalation, Offer, Shift
 
-TOLD_ELSEWHERE = frozenset({"opened", "ring", "coded"})
+TOLD_ELSEWHERE = frozenset(
+    {"opened", "ring", "coded", "outcome", "offered", "night target called in", "night target rung", "closed by hand"}
+    | {"acknowledged"}
+)
 DECISIONS = ("accepted", "declined", "no_key", "no_pin", "taken")
 WORDS: dict[str, dict[str, str]] = {
     "en": {
@@ -49,6 +52,10 @@ WORDS: dict[str, dict[str, str]] = {
         "talked": "the talk is over: {talk}",
         "too_short": "the talk was too short ({seconds} s), the chain goes on",
         "lost_doctor": "the doctor's call ended before the patient was there, the chain goes on",
+        "later": "the doctor will try again later",
+        "the caller waits on the line": "the patient stays on the line",
+        "the caller left the line": "the patient is no longer on the line ({why})",
+        "driven by the watchdog": "overdue: the watchdog drives it on",
         "exhausted": "everybody in {why} was tried and nobody took it",
         "promise broken": "the promise of {promise} s is broken",
         "step skipped": "a step is skipped: {why}",
@@ -88,6 +95,10 @@ WORDS: dict[str, dict[str, str]] = {
         "talked": "通话结束:{talk}",
         "too_short": "通话太短({seconds}秒),继续呼叫",
         "lost_doctor": "患者接通前医生已挂断,继续呼叫",
+        "later": "医生稍后再联系",
+        "the caller waits on the line": "患者在线等候",
+        "the caller left the line": "患者不再在线等候({why})",
+        "driven by the watchdog": "超时未动,由看护程序推进",
         "exhausted": "{why}全部呼叫完毕,无人接诊",
         "promise broken": "超过承诺的{promise}秒",
         "step skipped": "跳过一步:{why}",

@@ -26,7 +26,7 @@ from core.models import new_id, record
 from core.webhook import house, signed_blueprint
 from dialer import attempt as attempts
 from dialer import call as calls
-from dialer import escalation, gate
+from dialer import doctor, gate, night
 from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
 from ivr import engine, fallback, nodes, store, talk, twiml
@@ -69,7 +69,7 @@ def answered(attempt_id: uuid.UUID) -> Response:
     now = here.clock.now()
     with here.transaction() as session:
         attempt = attempts.may_speak(session, attempt_id, sid)
-        if attempt is None or (attempt.kind == "doctor" and not escalation.wants(session, attempt)):
+        if attempt is None or not _is_needed(session, attempt, now):
             record(session, "attempt", attempt_id, "answered but not wanted", now, who="carrier", sid=sid)
             return _xml(NOBODY_TO_SPEAK)
         attempts.carrier_says(session, attempt, "in_progress", now)
@@ -78,6 +78,13 @@ def answered(attempt_id: uuid.UUID) -> Response:
             return _xml(known.last_twiml or NOBODY_TO_SPEAK)
         call = calls.open_for(session, attempt, sid, now)
         return _xml(_begin(here, session, call, attempt.language, now))
+
+
+def _is_needed(session: Session, attempt: Attempt, now: datetime) -> bool:
+    """Whether whoever picks up is still to come to the phone."""
+    if attempt.kind == "doctor":
+        return doctor.picked_up(session, attempt, now)
+    return attempt.kind != "night" or night.wants(session, attempt)
 
 
 @blueprint.post("/ivr/turn/<uuid:call_id>/<int:turn>")
@@ -166,7 +173,7 @@ def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     seconds = _seconds("DialCallDuration", 0)
     bridged = form.get("DialBridged") == "true"
     if call.kind == "doctor" and call.attempt_id is not None and bridged:
-        escalation.talk_ended(session, call.attempt_id, seconds, now)
+        doctor.talk_ended(session, call.attempt_id, seconds, now)
     if bridged:
         return talk.Connected(seconds)
     return talk.NotConnected(DIAL_WORDS.get(form["DialCallStatus"], "failed"))
@@ -258,7 +265,7 @@ def _joined(first: talk.Turn, then: talk.Turn) -> talk.Turn:
 
 def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | gate.Refused:
     if target == "patient":
-        return escalation.connect_patient(session, call, now)
+        return doctor.connect_patient(session, call, now)
     told = store.load(call)
     return attempts.dial(
         session,

@@ -76,6 +76,19 @@ KINDS: dict[str, Kind] = {
     "call_wanted": _kind(
         2, "患者要求与工作人员通话,请回电。", "The patient asks to talk to somebody: please ring.", urgent=True
     ),
+    # the doctor's call-back (docs/design.md section 5, escalation)
+    "patient_unreached": _kind(
+        1,
+        "医生回电时患者没有接听,请继续联系。",
+        "The patient did not answer the doctor: please go on trying.",
+        urgent=True,
+    ),
+    "no_doctor": _kind(
+        1,
+        "有患者等候医生而无人接听,请立即处理。",
+        "A patient waits for a doctor and nobody takes it: please see to it now.",
+        urgent=True,
+    ),
     # messages
     "sms_reply": _kind(2, "患者发来短信,请阅读并处理。", "The patient wrote an SMS: please read it.", urgent=True),
     "sms_failed": _kind(

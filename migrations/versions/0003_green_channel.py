@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.add_column("escalations", sa.Column("outcome_by", sa.String(), server_default="", nullable=False))
     op.add_column("escalations", sa.Column("night_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("escalations", sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("escalations", sa.Column("night_step_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("escalations", sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.create_index("ix_escalations_keyed", "escalations", ["keyed_at"], unique=False)
     op.create_index(
@@ -44,6 +45,14 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("escalation_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_escalations_night",
+        "escalations",
+        ["night_step_at"],
+        unique=False,
+        postgresql_where=sa.text("status <> 'closed'"),
+    )
+    op.create_index("ix_shifts_doctor", "shifts", ["doctor_index", "ends_at"], unique=False)
     op.create_table(
         "offers",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),

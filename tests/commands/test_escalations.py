@@ -83,7 +83,7 @@ def test_a_person_closes_it_once_with_a_code_and_a_reason(at_work: Carecall, ope
     words = ("escalations", "close", str(opened), "--outcome", "reached_otherwise", "--who", "nurse1")
     assert at_work(*words, "--why", "met in the ward").code == 0
     told = at_work(*words)
-    assert (told.code, told.out.strip()) == (1, "it was closed already; nothing is changed")
+    assert (told.code, told.out.strip()) == (1, "its outcome is known already; nothing is changed")
     (row,) = at_work("escalations", "--json").rows
     assert (row["status"], row["outcome"]) == ("closed", "reached_otherwise")
     house = app.open_house(load())

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from core import events
 from core.models import Pause, new_id
 from dialer import inbound, sms
 from dialer.models import Message
@@ -140,9 +141,10 @@ def test_it_says_how_bad_and_where_and_not_who(ward: Ward, language: str, words:
     ward.doctor(0)
     escalation = opened(ward)
     with ward.house.transaction() as session:
-        attempt = ward.attempts(kind="doctor")[0]
-        body = sms.doctor_words(session, escalation, language)
-        sms.alert_doctor(session, attempt, DOCTOR, language, body, ward.now)
+        ring = ward.attempts(kind="doctor")[0]
+        session.execute(sa.delete(Message))
+        rung = events.DoctorRung(ring.id, escalation.id, DOCTOR, language)
+        sms.on_doctor_rung(session, rung, ward.now)
         late = sms.night_words(session, escalation, language, ward.now + timedelta(minutes=6))
     ward.work("send_alert")
     sent = ward.carrier.messages[-1].body
@@ -163,11 +165,17 @@ def test_an_alarm_without_a_score_or_an_operation_is_told_too(ward: Ward) -> Non
 def test_a_hospital_may_do_without(ward: Ward) -> None:
     ward.settings("[escalation]\nsms = false")
     ward.doctor(0)
-    escalation = opened(ward)
-    with ward.house.transaction() as session:
-        body = sms.doctor_words(session, escalation, "en")
-        sms.alert_doctor(session, ward.attempts(kind="doctor")[0], DOCTOR, "en", body, ward.now)
+    opened(ward)
+    assert len(ward.attempts(kind="doctor")) == 1
     assert "send_alert" not in ward.queued()
+
+
+def test_the_night_target_is_written_to_once_per_call_in(ward: Ward) -> None:
+    ward.settings(f'[hospital]\nlive = true\nnight_target = "{DOCTOR_PHONES[9]}"')
+    escalation = opened(ward)  # nobody is on duty
+    ward.publish(events.NightCalledIn(escalation.id, DOCTOR_PHONES[9]))
+    ward.work("send_alert")
+    assert [one.to for one in ward.carrier.messages] == [DOCTOR_PHONES[9]]
 
 
 # ---- what a doctor writes back -------------------------------------------------------------------------

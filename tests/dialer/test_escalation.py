@@ -17,15 +17,24 @@ from core import events
 from core.house import House
 from core.models import Pause
 from dialer import attempt as attempts
+from dialer import doctor as phone
 from dialer import escalation as escalations
 from dialer import gate, roster
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Shift
 from tests.dialer.ward import DOCTOR_PHONES, PATIENT_PHONE, Ward, clear
 from tests.house import MID_MORNING
 
-NO_RESERVE = "[calling]\nlines = 9\nlines_reserved = 2"
+ONE_TRY = "[escalation]\ntries = 1"
+"""One ring per doctor and round; how rings are repeated is told by test_chain.py and test_green_channel.py."""
+NO_RESERVE = f"{ONE_TRY}\n[calling]\nlines = 9\nlines_reserved = 2"
 STEP_S = 35
 """A doctor's ring (25 s) and the grace after it."""
+
+
+@pytest.fixture
+def ward(ward: Ward) -> Ward:
+    ward.settings(ONE_TRY)
+    return ward
 
 
 def opened(ward: Ward, score: int = 7) -> Escalation:
@@ -79,7 +88,7 @@ def accepted(ward: Ward) -> tuple[Attempt, Call]:
 
 def patient_rung(ward: Ward, doctors_call: Call) -> Attempt | gate.Refused:
     with ward.house.transaction() as session:
-        return escalations.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)
+        return phone.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)
 
 
 def joined(ward: Ward, doctors_call: Call) -> Attempt:
@@ -92,7 +101,7 @@ def joined(ward: Ward, doctors_call: Call) -> Attempt:
 
 def talk_ended(ward: Ward, doctor: Attempt, seconds: int) -> None:
     with ward.house.transaction() as session:
-        escalations.talk_ended(session, doctor.id, seconds, ward.now)
+        phone.talk_ended(session, doctor.id, seconds, ward.now)
 
 
 # ---- opening ---------------------------------------------------------------------------------------
@@ -217,7 +226,6 @@ def test_a_doctor_whose_shift_has_ended_meanwhile_is_passed_over_at_once(ward: W
     ward.work("place_escalation")
     assert rung(ward) == [1, 3]
     assert "step skipped" in ward.ledger(now_is(ward).id)
-    assert [(r.kind, r.reason) for r in ward.refusals()] == [("doctor", "off_duty")]
 
 
 def test_a_shift_that_was_deleted_is_passed_over(ward: Ward) -> None:
@@ -345,8 +353,8 @@ def test_with_nobody_on_duty_it_never_stops_asking_and_every_round_is_in_the_led
         ward.at(due)
         tick(ward)
     assert now_is(ward).status == "overdue"
-    assert now_is(ward).round == 7
-    assert ward.ledger(escalation.id).count("exhausted") == 6
+    assert now_is(ward).round == 8  # one of them began at once, when the promise broke
+    assert ward.ledger(escalation.id).count("exhausted") == 7
     ward.doctor(1)
     for _ in range(2):
         due = now_is(ward).next_step_at
@@ -394,8 +402,8 @@ def test_a_doctor_no_longer_needed_is_not_wanted(ward: Ward) -> None:
     ward.answers(second.id)
     decides(ward, second.id, "accepted")
     with ward.house.transaction() as session:
-        assert not escalations.wants(session, session.get_one(Attempt, first.id))
-        assert escalations.wants(session, session.get_one(Attempt, second.id))
+        assert not phone.picked_up(session, session.get_one(Attempt, first.id), ward.now)
+        assert phone.picked_up(session, session.get_one(Attempt, second.id), ward.now)
 
 
 def test_a_patient_still_with_the_machine_is_told_and_let_go_when_a_doctor_accepts(ward: Ward) -> None:
@@ -423,7 +431,10 @@ def test_it_is_closed_only_by_a_talk_that_was_one(ward: Ward, told_s: int, passe
     if closes:
         assert (told.status, told.talk_s, told.next_step_at) == ("closed", passed_s, None)
     else:
-        assert (told.status, told.owner_attempt_id, told.bridged_at) == ("ringing", None, None)
+        # the doctor is still on the line and may try again; when he is gone the next one is rung
+        assert (told.status, told.owner_attempt_id, told.bridged_at) == ("accepted", doctor.id, None)
+        ward.says(doctor.id, "completed")
+        assert (now_is(ward).status, now_is(ward).owner_attempt_id) == ("ringing", None)
         ward.work("place_escalation")
         assert rung(ward) == [1, 2]
 
@@ -471,7 +482,7 @@ def test_a_patient_who_joins_a_doctor_that_lost_them_is_not_counted_as_joined(wa
 
 def test_a_doctor_still_listening_may_accept_after_another_one_failed_and_no_line_is_free(ward: Ward) -> None:
     first, second = two_ringing(ward)
-    ward.settings("[calling]\nlines = 3\nlines_reserved = 2")
+    ward.settings(f"{ONE_TRY}\n[calling]\nlines = 3\nlines_reserved = 2")
     ward.answers(first.id)
     ward.answers(second.id)
     decides(ward, second.id, "accepted")
@@ -541,6 +552,7 @@ def test_a_few_seconds_of_talk_do_not_keep_the_promise(ward: Ward) -> None:
     joined(ward, call)
     ward.forward(seconds=3)
     talk_ended(ward, doctor, 3)
+    ward.says(doctor.id, "completed")
     ward.forward(seconds=300)
     tick(ward)
     assert now_is(ward).breached_at is not None
@@ -608,7 +620,7 @@ class Night(RuleBasedStateMachine):
         if attempt is None:
             return
         with self.ward.house.transaction() as session:
-            if not escalations.wants(session, session.get_one(Attempt, attempt.id)):
+            if not phone.picked_up(session, session.get_one(Attempt, attempt.id), self.ward.now):
                 return
         if self.ward.answers(attempt.id) is not None:
             decides(self.ward, attempt.id, decision)

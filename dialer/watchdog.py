@@ -1,0 +1,77 @@
+"""The watchdog of the escalations: a thread of its own, beside the timetable, that re-drives whatever the chain has let
+stand. It costs what is open, not what is stored, and the heartbeat (dialer.heartbeat) watches it in turn."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core.house import House
+from core.models import record
+from dialer import escalation as escalations
+from dialer.models import Escalation
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 10.0
+OVERDUE = timedelta(seconds=20)
+"""A step this late was not seen by the chain's own tick, which looks every second."""
+
+
+def stuck(session: Session, now: datetime, late: timedelta = OVERDUE) -> list[uuid.UUID]:
+    """Open escalations without a next step, or whose next step is overdue by more than `late`."""
+    return list(
+        session.scalars(
+            sa.select(Escalation.id).where(
+                Escalation.status != "closed",
+                Escalation.next_step_at.is_(None) | (Escalation.next_step_at < now - late),
+            )
+        )
+    )
+
+
+def look(house: House) -> int:
+    """Re-drive each one that is stuck, in a transaction of its own; returns how many. One that another process has
+    locked is being driven."""
+    now = house.clock.now()
+    with house.transaction() as session:
+        waiting = stuck(session, now)
+    for escalation_id in waiting:
+        with house.transaction() as session:
+            escalation = session.scalar(
+                sa.select(Escalation)
+                .where(Escalation.id == escalation_id, Escalation.status != "closed")
+                .with_for_update(skip_locked=True, key_share=True)
+            )
+            if escalation is not None:
+                record(session, "escalation", escalation.id, "driven by the watchdog", now)
+                log.error("an escalation was overdue", extra={"escalation": str(escalation.id)})
+                escalations.take_step(session, escalation, now)
+    return len(waiting)
+
+
+class Watchdog(threading.Thread):
+    """Looks every EVERY_S until `stop`. A look that fails is logged and the next one comes all the same."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(name="watchdog", daemon=True)
+        self._house = house
+        self._stopped = threading.Event()
+        self.looked_at: datetime | None = None
+        """When it last looked through to the end."""
+
+    def run(self) -> None:
+        while not self._stopped.wait(EVERY_S):
+            try:
+                look(self._house)
+                self.looked_at = self._house.clock.now()
+            except Exception:
+                log.exception("the watchdog could not look")
+
+    def stop(self) -> None:
+        self._stopped.set()
