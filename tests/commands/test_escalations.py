@@ -62,7 +62,7 @@ def test_the_story_is_in_the_hospitals_language_or_the_one_asked_for(at_work: Ca
     assert "bleeding" not in english[1].partition("warning sign: ")[0]
     assert any("night target is called in" in line for line in english)
     chinese = at_work("escalations", "timeline", str(opened), "--json").rows
-    assert chinese[0] == {"after_s": 0.0, "what": "患者按键:疼痛7分"}
+    assert chinese[0] == {"after_s": 0.0, "what": "患者按键：疼痛7分"}
     assert len(chinese) == len(english)
 
 

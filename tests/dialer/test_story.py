@@ -133,7 +133,7 @@ def test_the_story_of_one_night(night: Told) -> None:
 
 def test_the_same_in_chinese(night: Told) -> None:
     words = [words for _, words in night.lines("zh-CN")]
-    assert words[:5] == ["患者按键:疼痛7分", "已记录,警报发出", "呼叫医生1", "医生1未接(25秒)", "呼叫医生2"]
+    assert words[:5] == ["患者按键：疼痛7分", "已记录，警报发出", "呼叫医生1", "医生1未接（25秒）", "呼叫医生2"]
     assert words[9] == "科主任接诊"
     assert len(words) == len(night.lines())
 
@@ -163,6 +163,16 @@ def test_a_doctor_who_was_on_the_phone_for_another_patient_is_told_with_his_deci
     other = told.ring("doctor", 3, answered=9, ended=90, outcome="answered", shift=shift.id, subject=new_id())
     told.offer(other, "accepted", 60)
     assert told.lines()[2:] == [(60.0, "doctor 1 accepts")]
+
+
+def test_a_ring_that_was_taken_back_before_it_left_is_not_told(ward: Ward) -> None:
+    shift, told = ward.doctor(0), Told(ward)
+    unheard = told.ring("doctor", 1, ended=2, outcome="cancelled", shift=shift.id)
+    heard = told.ring("doctor", 3, ended=4, outcome="cancelled", shift=shift.id)
+    with ward.house.transaction() as session:
+        session.execute(sa.update(Attempt).where(Attempt.id == unheard).values(posted_at=None, ringing_at=None))
+    assert told.lines()[2:] == [(3.0, "doctor 1 is rung"), (4.0, "doctor 1: the ring is taken back")]
+    assert heard != unheard
 
 
 def test_a_decision_that_only_the_ledger_knows_is_told_too(ward: Ward) -> None:
