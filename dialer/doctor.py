@@ -36,8 +36,17 @@ class Waiting:
 
 def picked_up(session: Session, attempt: Attempt, now: datetime) -> bool:
     """A doctor's ring (locked) was answered: offer him who waits for him. False: he is not needed any more."""
-    offer = offers.current(session, attempt.id)
-    return (offer or offers.begin(session, attempt, now)) is not None
+    return (offers.current(session, attempt.id) or _offer_next(session, attempt, now)) is not None
+
+
+def _offer_next(session: Session, attempt: Attempt, now: datetime) -> Offer | None:
+    offer = offers.begin(session, attempt, now)
+    if offer is not None and attempt.subject_id is not None and offer.escalation_id != attempt.subject_id:
+        # a more urgent patient came first: the one this doctor was rung for need not wait for him
+        rung_for = escalations.locked(session, attempt.subject_id)
+        if rung_for is not None:
+            escalations.drive(session, rung_for, now)
+    return offer
 
 
 def patient_of(session: Session, attempt_id: uuid.UUID) -> Escalation | None:
@@ -63,7 +72,7 @@ _OWNED = (
 def on_doctor_decided(session: Session, event: events.DoctorDecided, now: datetime) -> None:
     """A key was pressed, or none: accept, pass on at once, or treat as nobody."""
     attempt = session.get_one(Attempt, event.attempt_id)
-    offer = offers.current(session, attempt.id) or offers.begin(session, attempt, now)
+    offer = offers.current(session, attempt.id) or _offer_next(session, attempt, now)
     escalation = escalations.locked(session, offer.escalation_id) if offer is not None else None
     if offer is None or escalation is None:
         return
@@ -98,13 +107,13 @@ def _accepted(session: Session, attempt: Attempt, offer: Offer, escalation: Esca
 
 
 def on_next_wanted(session: Session, event: events.NextWanted, now: datetime) -> None:
-    offers.begin(session, session.get_one(Attempt, event.attempt_id), now)
+    _offer_next(session, session.get_one(Attempt, event.attempt_id), now)
 
 
 # ---- the patient --------------------------------------------------------------------------------
 def connect_patient(session: Session, doctor_call: Call, now: datetime) -> Attempt | Waiting | gate.Refused:
-    """How the doctor's own Dial reaches the patient: by a ring, for which the gate is asked like for any other, or on the
-    line they wait on."""
+    """How the doctor's own Dial reaches the patient: by a ring, for which the gate is asked like for any other, or on
+    the line they wait on."""
     escalation = _owned(session, doctor_call.attempt_id) if doctor_call.attempt_id is not None else None
     if escalation is None:
         return gate.Refused("not_owner")

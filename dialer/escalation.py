@@ -107,6 +107,7 @@ def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
         .where(Attempt.kind == "doctor", its_own | Attempt.id.in_(list(decided)))
         .order_by(Attempt.created_at, Attempt.id)
     ).all()
+    elsewhere = offers.busy_with_others(session, [row.id for row in rows if row.status in LIVE_ATTEMPT], escalation.id)
     return [
         chain.Ring(
             step=step_of[str(row.shift_id)],
@@ -114,7 +115,7 @@ def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
             live=row.status in LIVE_ATTEMPT,
             doubtful=row.status == "in_doubt",
             ended_at=row.ended_at,
-            decided=decided.get(row.id) is not None,
+            decided=decided.get(row.id) is not None or row.id in elsewhere,
             declined=decided.get(row.id) in offers.PASSED_ON,
         )
         for row in rows
@@ -132,7 +133,7 @@ def _ring(
     *,
     beside: bool,
 ) -> chain.Ring | gate.Refused:
-    """Ring chain[step], at the next of the doctor's numbers; `beside` the front only if the patient's line stays free."""
+    """Ring chain[step], at the next of the doctor's numbers; `beside` the front only if a line stays free besides."""
     if beside and any(ring.live and not ring.decided for ring in rings) and not lines.has_spare(session, 2):
         return gate.Refused("no_line", now + gate.NO_LINE_AGAIN)
     doctor = roster.doctor_of(session, escalation.chain[step], now)
@@ -387,13 +388,15 @@ def _close(
 
 
 def take_back_rings(session: Session, escalation: Escalation, *, besides: uuid.UUID | None) -> None:
-    """Nobody else need come to the phone for this patient. A doctor who speaks with another one meanwhile, on a ring
-    placed for this, is left alone."""
-    rings = attempts.live_for(session, escalation.id, "doctor") + attempts.live_for(session, escalation.id, "night")
+    """Nobody else need come to the phone for this patient. A doctor who speaks with another one on a ring placed for
+    this, or whom another one waits for, is left alone."""
+    rings = attempts.live_for(session, escalation.id, "doctor")
     busy = offers.busy_with_others(session, [ring.id for ring in rings], escalation.id)
     for ring in rings:
-        if ring.id != besides and ring.id not in busy:
+        if ring.id != besides and ring.id not in busy and not offers.others_wait(session, ring):
             attempts.take_back(session, ring.id)
+    for ring in attempts.live_for(session, escalation.id, "night"):
+        attempts.take_back(session, ring.id)
 
 
 def _move(

@@ -5,8 +5,8 @@ Rules by kind of ring (docs/design.md section 1):
 - routine (follow-up, reminder, SMS): patient alive and at home, consent to this kind, do-not-call, a number of
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
-- to a doctor: on duty, number, lines; the operator, the night target, a test ring: number, lines; an SMS to staff: nothing
-  more
+- to a doctor: on duty, number, lines; the operator, the night target, a test ring: number, lines
+- an SMS to staff: nothing more
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
 Every refusal leaves a row with its reason; `again_at` says when asking again makes sense (None: never).

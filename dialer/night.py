@@ -1,5 +1,5 @@
-"""When automation runs out, somebody hears it tonight: the night target (a nurse station) is rung, and written to, until
-a key is pressed there. The chain of doctors goes on all the same."""
+"""When automation runs out, somebody hears it tonight: the night target (a nurse station) is rung, and written to,
+until a key is pressed there. The chain of doctors goes on all the same."""
 
 from __future__ import annotations
 

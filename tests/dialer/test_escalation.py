@@ -17,7 +17,7 @@ from core import events
 from core.house import House
 from core.models import Pause
 from dialer import attempt as attempts
-from dialer import doctor as phone
+from dialer import doctor as on_phone
 from dialer import escalation as escalations
 from dialer import gate, roster
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Shift
@@ -88,7 +88,7 @@ def accepted(ward: Ward) -> tuple[Attempt, Call]:
 
 def patient_rung(ward: Ward, doctors_call: Call) -> Attempt | gate.Refused:
     with ward.house.transaction() as session:
-        return phone.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)
+        return on_phone.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)
 
 
 def joined(ward: Ward, doctors_call: Call) -> Attempt:
@@ -101,7 +101,7 @@ def joined(ward: Ward, doctors_call: Call) -> Attempt:
 
 def talk_ended(ward: Ward, doctor: Attempt, seconds: int) -> None:
     with ward.house.transaction() as session:
-        phone.talk_ended(session, doctor.id, seconds, ward.now)
+        on_phone.talk_ended(session, doctor.id, seconds, ward.now)
 
 
 # ---- opening ---------------------------------------------------------------------------------------
@@ -402,8 +402,8 @@ def test_a_doctor_no_longer_needed_is_not_wanted(ward: Ward) -> None:
     ward.answers(second.id)
     decides(ward, second.id, "accepted")
     with ward.house.transaction() as session:
-        assert not phone.picked_up(session, session.get_one(Attempt, first.id), ward.now)
-        assert phone.picked_up(session, session.get_one(Attempt, second.id), ward.now)
+        assert not on_phone.picked_up(session, session.get_one(Attempt, first.id), ward.now)
+        assert on_phone.picked_up(session, session.get_one(Attempt, second.id), ward.now)
 
 
 def test_a_patient_still_with_the_machine_is_told_and_let_go_when_a_doctor_accepts(ward: Ward) -> None:
@@ -620,7 +620,7 @@ class Night(RuleBasedStateMachine):
         if attempt is None:
             return
         with self.ward.house.transaction() as session:
-            if not phone.picked_up(session, session.get_one(Attempt, attempt.id), self.ward.now):
+            if not on_phone.picked_up(session, session.get_one(Attempt, attempt.id), self.ward.now):
                 return
         if self.ward.answers(attempt.id) is not None:
             decides(self.ward, attempt.id, decision)
