@@ -89,7 +89,8 @@ def _escalations(house: House) -> str | None:
 
 
 def stuck_escalations(session: Session, now: datetime) -> int:
-    """Escalations nobody drives: without a next step, long past it, or that raise an error again and again, so that the night target was called."""
+    """Escalations nobody drives: without a next step, long past it, or that raise an error again and again, so that
+    the night target was called."""
     stuck = (
         Escalation.next_step_at.is_(None)
         | (Escalation.next_step_at <= now - STUCK)
