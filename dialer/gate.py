@@ -48,7 +48,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | reminder | sms | doctor | patient | operator"""
+    """followup | reminder | sms | doctor | patient | operator | night | test | alert (an SMS to staff)"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None

@@ -183,6 +183,7 @@ class Interruption:
         return self._twiml[language]
 
 
+@jobs.handles(sms.SEND_ALERT)
 @jobs.handles(sms.SEND)
 def send_message(house: House, message_id: uuid.UUID) -> None:
     """Claim, POST, commit; an SMS without an answer is looked for before it is ever sent again."""

@@ -158,7 +158,7 @@ class Message(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    """recovery | night_notice | missed | reminder | reminder_child | medicine"""
+    """recovery | night_notice | missed | reminder | reminder_child | medicine, and dialer.sms.ALERTS"""
     subject_id: Mapped[uuid.UUID | None]
     patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
     to: Mapped[str] = mapped_column(Encrypted("messages.to"))
@@ -270,6 +270,7 @@ class Escalation(Base):
     __table_args__ = (
         sa.Index("ix_escalations_step", "next_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_open_number", "to_index", postgresql_where=sa.text("status <> 'closed'")),
+        sa.Index("ix_escalations_keyed", "keyed_at"),
         sa.Index("ix_escalations_night", "night_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_owner", "owner_attempt_id", postgresql_where=sa.text("status <> 'closed'")),
     )
