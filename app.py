@@ -24,7 +24,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from dialer import alarm, attempt, call, escalation, sms
+from dialer import alarm, attempt, call, escalation, sms, test_rings
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
@@ -34,7 +34,7 @@ from ivr.ringback import RingBack
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
-from scheduler import notices, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
+from scheduler import notices, reconcile, reminder_plan, reminders, ring, ringback, roster_alarm, texts, worklist
 from scheduler.timetable import Tick
 
 ROOT = Path(__file__).resolve().parent
@@ -55,6 +55,8 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.AttemptEnded, ring.on_attempt_ended),
     (events.DoctorDecided, escalation.on_doctor_decided),
     (events.AttemptEnded, reminders.on_attempt_ended),
+    (events.AttemptEnded, test_rings.on_attempt_ended),
+    (events.TestConfirmed, test_rings.on_test_confirmed),
     (events.ReminderAnswered, reminders.on_reminder_answered),
     (events.MessageFailed, reminders.on_message_failed),
     (events.PatientJoined, escalation.on_patient_joined),
@@ -80,6 +82,8 @@ TICKS: list[Tick] = [
     ("messages", 1.0, sms.due),
     ("reminders", 1.0, reminders.due),
     ("reminders of medicine", 60.0, reminder_plan.plan_medicine),
+    ("test rings", 5.0, test_rings.due),
+    ("the roster ahead", 60.0, roster_alarm.daily_look),
     ("recordings", 1.0, recordings.store.due),
     ("recordings to purge", 60.0, recordings.store.purge_due),
     ("what nobody would ring", 60.0, reconcile.nightly),

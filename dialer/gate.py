@@ -6,6 +6,7 @@ Rules by kind of ring (docs/design.md section 1):
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
 - to a doctor or the operator: on duty, number, lines
+- a test ring: number, lines of the routine lane
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
 Every refusal leaves a row with its reason; `again_at` says when asking again makes sense (None: never).
@@ -25,8 +26,8 @@ from sqlalchemy.orm import Session
 from core import calendar, holidays, people
 from core.house import settings_of
 from core.models import Patient, Pause
-from dialer import lines
-from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Escalation, Refusal, Shift
+from dialer import lines, roster
+from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Escalation, Refusal
 
 NO_LINE_AGAIN = timedelta(seconds=2)
 PAUSED_AGAIN = timedelta(seconds=30)
@@ -40,7 +41,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | reminder | sms | doctor | patient | operator"""
+    """followup | reminder | sms | doctor | patient | operator | test"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None
@@ -59,7 +60,8 @@ class Ring:
 
     @property
     def lane(self) -> str:
-        return "routine" if self.routine else "escalation"
+        """A test ring is nobody's follow-up, and must not take a line from a doctor's."""
+        return "routine" if self.routine or self.kind == "test" else "escalation"
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,12 @@ def may_dial(session: Session, ring: Ring, now: datetime) -> Refused | None:
     if refused is not None:
         _write_down(session, ring, refused.reason, now)
     return refused
+
+
+def unringable(session: Session, to: str, now: datetime) -> Refused | None:
+    """Why this number would never be rung, whoever asked; nothing is written down."""
+    ring = Ring("test", to, None)
+    return _number(session, ring, now) or _live(session, ring, now)
 
 
 def _first_refusal(session: Session, ring: Ring, now: datetime) -> Refused | None:
@@ -246,9 +254,9 @@ def _no_alarm(session: Session, ring: Ring, now: datetime) -> Refused | None:
 
 
 def _on_duty(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    shift = session.get(Shift, ring.shift_id) if ring.shift_id else None
-    on_duty = shift is not None and shift.starts_at <= now < shift.ends_at
-    return None if on_duty else Refused("off_duty")
+    """The shift runs, and this number is one of whoever serves it now: somebody may cover."""
+    person = roster.on_shift(session, ring.shift_id, now)
+    return None if person is not None and ring.to in person.numbers else Refused("off_duty")
 
 
 def _number_free(session: Session, ring: Ring, now: datetime) -> Refused | None:

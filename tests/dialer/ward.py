@@ -27,7 +27,7 @@ from tests.house import HOTLINE, MID_MORNING, OPERATOR
 
 PATIENT_PHONE = "+861055550111"
 TABLES = (
-    *("inbound_messages", "work_items"),
+    *("inbound_messages", "work_items", "covers", "test_rings", "daily_runs", "special_days"),
     *("messages", "escalations", "calls", "attempts", "shifts", "refusals", "pace", "pauses", "do_not_call"),
     *("consents", "contacts", "procedures", "patients", "events", "procrastinate_jobs"),
 )

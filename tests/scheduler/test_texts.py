@@ -22,6 +22,7 @@ GOOD = "".join(f"{key}: 'Rest well, or ring {{hotline}}.'\n" for key in texts.KE
 VALUES = {
     **{"alias": "ALIAS", "hotline": "+861055550100", "emergency": "120"},
     **{"day": "DAY", "time": "09:30", "place": "PLACE", "way": "WAY"},
+    **{"gaps": "2", "people": "3"},
 }
 TELLING = {
     # what nobody who picks up a patient's telephone may read; the hospital is told by its alias alone
