@@ -84,7 +84,7 @@ def on_shift(session: Session, shift_id: uuid.UUID | None, now: datetime) -> Doc
 def duties(
     session: Session, start: datetime, until: datetime, *, department: str | None = None, tier: str | None = None
 ) -> list[Doctor]:
-    """Who is on duty when in [start, until), cut where covers begin and end and to that span, by their hours.
+    """Who is on duty at some moment of [start, until), cut where covers begin and end, by their hours.
     `department`: those who serve it, so also EVERYWHERE."""
     wanted = [Shift.starts_at < until, Shift.ends_at > start]
     if department is not None:
@@ -94,7 +94,7 @@ def duties(
     shifts = session.scalars(sa.select(Shift).where(*wanted).order_by(*IN_ORDER)).all()
     covers = covers_of(session, shifts)
     found = [
-        replace(piece, starts_at=max(piece.starts_at, start), ends_at=min(piece.ends_at, until))
+        piece
         for shift in shifts
         for piece in _pieces(shift, covers)
         if piece.starts_at < until and piece.ends_at > start

@@ -17,7 +17,7 @@ from core import calendar, holidays
 from core.house import settings_of
 from core.models import Procedure
 from dialer import gate, roster, test_rings
-from dialer.models import Shift
+from dialer.models import Shift, TestRing
 from dialer.roster import EVERYWHERE
 
 OPERATED_ON = timedelta(days=100)
@@ -71,21 +71,22 @@ def find_gaps(
     start: datetime,
     until: datetime,
 ) -> list[Gap]:
-    """`shifts`: (department, tier, starts, ends) in the order of their beginnings. `chains`: the tiers of each
-    department that must have somebody. Pure."""
+    """`shifts`: (department, tier, starts, ends) in the order of their beginnings, all of [start, until) in part.
+    `chains`: the tiers of each department that must have somebody. Pure."""
     covered: dict[tuple[str, str | None], datetime] = {
         (department, tier): start for department, chain in chains.items() for tier in (None, *chain)
     }
     found = []
     for department, tier, starts_at, ends_at in shifts:
         for served in chains if department == EVERYWHERE else (department,):
-            for line in ((served, tier), (served, None)):
-                if (served, tier) not in covered:
-                    continue  # a tier nobody rings
-                if starts_at > covered[line]:
-                    found.append(Gap(*line, covered[line], min(starts_at, until)))
-                covered[line] = max(covered[line], ends_at)
-    found += [Gap(*line, reached, until) for line, reached in covered.items() if reached < until]
+            if (served, tier) not in covered:
+                continue  # a tier nobody rings
+            for line in (tier, None):
+                reached = covered[served, line]
+                if starts_at > reached:
+                    found.append(Gap(served, line, reached, starts_at))
+                covered[served, line] = max(reached, ends_at)
+    found += [Gap(served, line, reached, until) for (served, line), reached in covered.items() if reached < until]
     return sorted(found, key=lambda gap: (gap.tier is not None, gap.starts_at, gap.department, gap.tier or ""))
 
 
@@ -124,14 +125,15 @@ def unreachable(session: Session, start: datetime, until: datetime) -> list[Rema
     remarks: dict[Remark, None] = {}
     for person in people.values():
         for number in person.numbers:
-            remarks |= {Remark(person.doctor, number, *found): None for found in _of_number(session, number, last, start)}
+            for what, fault in _of_number(session, number, last, start):
+                remarks[Remark(person.doctor, number, what, fault)] = None
         if len(person.numbers) < 2:
             remarks[Remark(person.doctor, "", "has no second number", fault=False)] = None
     return sorted(remarks, key=lambda remark: (not remark.fault, remark.doctor, remark.number))
 
 
 def _of_number(
-    session: Session, number: str, last: Mapping[str, test_rings.TestRing], now: datetime
+    session: Session, number: str, last: Mapping[str, TestRing], now: datetime
 ) -> list[tuple[str, bool]]:
     refused = gate.unringable(session, number, now)
     found = [(gate.REASONS[refused.reason], True)] if refused is not None else []

@@ -7,6 +7,7 @@ by a tick for GIVE_UP, and is then written down as refused.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from core import events, people
 from core.models import new_id, record
 from dialer import attempt as attempts
 from dialer import gate
-from dialer.models import Attempt, TestRing
+from dialer.models import Attempt, Refusal, TestRing
 
 FLOW = "test_ring"
 RING_S = 30
@@ -103,6 +104,12 @@ def last_results(session: Session, numbers: set[str]) -> dict[str, TestRing]:
         .order_by(TestRing.phone_index, TestRing.asked_at.desc(), TestRing.id)
     )
     return {by_index[row.phone_index]: row for row in rows}
+
+
+def refusals(session: Session, wishes: Sequence[uuid.UUID]) -> Sequence[Refusal]:
+    """What held these back, or holds them back, in the order it was said."""
+    rows = sa.select(Refusal).where(Refusal.kind == "test", Refusal.subject_id.in_(wishes)).order_by(Refusal.id)
+    return session.scalars(rows).all()
 
 
 def _of(session: Session, attempt_id: uuid.UUID) -> TestRing | None:
