@@ -33,7 +33,6 @@ from scheduler import reconcile
 from scheduler.appointments import import_appointments
 from scheduler.imports import import_patients
 
-
 MOST_GAPS = 10
 """Named in a line of `check`; `carecall roster gaps` names them all."""
 

@@ -10,7 +10,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 from dialer.models import Cover, Shift
 
 EVERYWHERE = "*"
+AN_INSTANT = timedelta(microseconds=1)
+"""The least span of `duties`: who is on duty at one moment."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from core import events, people
@@ -100,7 +101,7 @@ def last_results(session: Session, numbers: set[str]) -> dict[str, TestRing]:
     rows = session.scalars(
         sa.select(TestRing)
         .where(TestRing.phone_index.in_(by_index), TestRing.result.is_not(None))
-        .distinct(TestRing.phone_index)
+        .ext(distinct_on(TestRing.phone_index))
         .order_by(TestRing.phone_index, TestRing.asked_at.desc(), TestRing.id)
     )
     return {by_index[row.phone_index]: row for row in rows}
