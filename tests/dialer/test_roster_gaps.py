@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -69,7 +70,7 @@ def test_the_gaps_are_those_that_counting_every_minute_finds(given_shifts: list[
                 for minute in range((gap.starts_at - NIGHT) // MINUTE, (gap.ends_at - NIGHT) // MINUTE)
             ]
             assert sorted(counted) == sorted(missing)
-            assert all(one.ends_at < other.starts_at for one, other in zip(told, told[1:], strict=False))
+            assert all(one.ends_at < other.starts_at for one, other in itertools.pairwise(told))
 
 
 def test_nobody_at_all_comes_before_a_tier_and_is_not_told_again_for_each_tier_or_department() -> None:
