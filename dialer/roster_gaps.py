@@ -132,9 +132,7 @@ def unreachable(session: Session, start: datetime, until: datetime) -> list[Rema
     return sorted(remarks, key=lambda remark: (not remark.fault, remark.doctor, remark.number))
 
 
-def _of_number(
-    session: Session, number: str, last: Mapping[str, TestRing], now: datetime
-) -> list[tuple[str, bool]]:
+def _of_number(session: Session, number: str, last: Mapping[str, TestRing], now: datetime) -> list[tuple[str, bool]]:
     refused = gate.unringable(session, number, now)
     found = [(gate.REASONS[refused.reason], True)] if refused is not None else []
     tested = last.get(number)

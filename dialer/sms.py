@@ -80,9 +80,7 @@ def plan(
 
 def alert(session: Session, *, kind: str, subject_id: uuid.UUID, to: str, body: str, now: datetime) -> Message:
     """An SMS to staff, at once. FOR THE MERGE: h5 writes this helper and the gate's kind "alert"; keep that one."""
-    return plan(
-        session, kind=kind, subject_id=subject_id, patient_id=None, to=to, body=body, due_at=now, now=now
-    )
+    return plan(session, kind=kind, subject_id=subject_id, patient_id=None, to=to, body=body, due_at=now, now=now)
 
 
 def cancel(session: Session, subject_id: uuid.UUID, kind: str, why: str, now: datetime) -> bool:

@@ -207,9 +207,7 @@ def test_nobody_on_duty_can_be_tested(at_work: Carecall, office: Office) -> None
     assert (told.code, told.err) == (2, "Nobody is on duty now.\n")
 
 
-def test_a_number_the_gate_refuses_is_exit_one_with_the_reason_in_the_list(
-    at_work: Carecall, office: Office
-) -> None:
+def test_a_number_the_gate_refuses_is_exit_one_with_the_reason_in_the_list(at_work: Carecall, office: Office) -> None:
     office.shift("Dr A")
     with office.house.transaction() as session:
         session.scalars(sa.select(Shift)).one().phone = "+19005550100"

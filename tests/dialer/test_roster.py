@@ -236,7 +236,9 @@ def _fill(session: Session, shifts: list, covers: list, now: datetime) -> None: 
 @examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shifts=Shifts, covers=Covers)
 def test_whatever_the_roster_everybody_is_in_the_chain_once_and_only_in_his_hours(
-    ward: Ward, shifts: list, covers: list  # type: ignore[type-arg]
+    ward: Ward,
+    shifts: list,
+    covers: list,  # type: ignore[type-arg]
 ) -> None:
     clear(ward.house)
     with ward.house.transaction() as session:
