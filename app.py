@@ -56,6 +56,7 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.DoctorDecided, escalation.on_doctor_decided),
     (events.AttemptEnded, reminders.on_attempt_ended),
     (events.AttemptEnded, test_rings.on_attempt_ended),
+    (events.EscalationOpened, test_rings.on_escalation_opened),
     (events.TestConfirmed, test_rings.on_test_confirmed),
     (events.ReminderAnswered, reminders.on_reminder_answered),
     (events.MessageFailed, reminders.on_message_failed),

@@ -6,7 +6,7 @@ Rules by kind of ring (docs/design.md section 1):
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
 - to a doctor or the operator: on duty, number, lines
-- a test ring: number, lines of the routine lane
+- a test ring: nobody waits for a doctor, number, lines of the routine lane
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
 Every refusal leaves a row with its reason; `again_at` says when asking again makes sense (None: never).
@@ -100,6 +100,7 @@ REASONS: dict[str, str] = {
     "outside_window": "outside calling hours where the patient is",
     "quiet_hours": "quiet hours where the patient is",
     "doctor_coming": "the patient, or somebody at this number, waits for a doctor",
+    "alarm_open": "somebody waits for a doctor",
     "rings_per_day": "the patient or the number was rung often enough today",
     "off_duty": "the shift is over or has not begun",
 }
@@ -140,6 +141,8 @@ def _rules(ring: Ring) -> list[Rule]:
         rules += [_window, _rings_today, _no_alarm]
     if ring.kind == "doctor":
         rules.append(_on_duty)
+    if ring.kind == "test":
+        rules.append(_quiet_house)
     return [*rules, _number_free, _line]
 
 
@@ -253,6 +256,12 @@ def _no_alarm(session: Session, ring: Ring, now: datetime) -> Refused | None:
     return None
 
 
+def _quiet_house(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    """No telephone of ours is tested while anybody waits for a doctor: it must be free."""
+    waits = session.scalar(sa.select(sa.exists().where(Escalation.status != "closed")))
+    return Refused("alarm_open", now + ALARM_AGAIN) if waits else None
+
+
 def _on_duty(session: Session, ring: Ring, now: datetime) -> Refused | None:
     """The shift runs, and this number is one of whoever serves it now: somebody may cover."""
     person = roster.on_shift(session, ring.shift_id, now)
@@ -265,6 +274,9 @@ def _number_free(session: Session, ring: Ring, now: datetime) -> Refused | None:
     ringing = sa.select(Attempt.id).where(Attempt.to_index == index, Attempt.status.in_(LIVE_ATTEMPT))
     if ring.attempt_id is not None:
         ringing = ringing.where(Attempt.id != ring.attempt_id)
+    if ring.kind == "doctor":
+        # An alarm does not wait for the end of a test: that is being hung up (dialer.test_rings).
+        ringing = ringing.where(Attempt.kind != "test")
     talking = sa.select(Call.id).where(Call.party_index == index, Call.status.in_(LIVE_CALL), Call.attempt_id.is_(None))
     if session.scalar(sa.select(ringing.exists() | talking.exists())):
         return Refused("number_in_use", now + NUMBER_BUSY_AGAIN)

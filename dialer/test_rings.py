@@ -1,7 +1,7 @@
 """Test rings: does this number reach somebody who presses a key? Asked for by `carecall roster test`.
 
-A row is a wish until its ring is placed: what the gate holds back (no line, another ring at this number) is tried again
-by a tick for GIVE_UP, and is then written down as refused.
+A row is a wish until its ring is placed: what the gate holds back (no line, an alarm, another ring at this number) is
+tried again by a tick for GIVE_UP, and is then written down as refused. An alarm ends every test at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from core import events, people
 from core.models import new_id, record
 from dialer import attempt as attempts
 from dialer import gate
-from dialer.models import Attempt, Refusal, TestRing
+from dialer.models import LIVE_ATTEMPT, Attempt, Refusal, TestRing
 
 FLOW = "test_ring"
 RING_S = 30
@@ -87,6 +87,13 @@ def on_attempt_ended(session: Session, event: events.AttemptEnded, now: datetime
     wish = _of(session, event.attempt_id) if event.kind == "test" else None
     if wish is not None:
         _settle(session, wish, ENDED[event.outcome], now)
+
+
+def on_escalation_opened(session: Session, event: events.EscalationOpened, now: datetime) -> None:
+    """A patient waits for a doctor: the doctors' telephones are free for that, at once."""
+    under_way = sa.select(Attempt.id).where(Attempt.kind == "test", Attempt.status.in_(LIVE_ATTEMPT))
+    for attempt_id in session.scalars(under_way):
+        attempts.take_back(session, attempt_id)
 
 
 def on_test_confirmed(session: Session, event: events.TestConfirmed, now: datetime) -> None:

@@ -149,3 +149,24 @@ def test_the_last_result_of_each_number(ward: Ward) -> None:
         last = test_rings.last_results(session, {PHONE, OPERATOR})
     assert {number: row.result for number, row in last.items()} == {PHONE: "busy"}
     assert timedelta() < ward.now - last[PHONE].asked_at
+
+
+# ---- an alarm goes before ------------------------------------------------------------------------------
+def test_an_alarm_rings_the_doctor_whose_number_is_being_tested_and_ends_the_test(ward: Ward) -> None:
+    shift = ward.doctor(1)
+    ask(ward, shift.phone)
+    tested = placed(ward)
+    assert ward.score(8, ward.inbound(patient=ward.patient())) is not None
+    [alarm] = ward.attempts(kind="doctor", live=True)
+    assert alarm.to == shift.phone, "the test does not hold the number"
+    ward.work()
+    assert ward.attempt(tested.id).unwanted
+    assert ward.carrier.hung_up == [tested.sid]
+
+
+def test_nothing_is_tested_while_somebody_waits_for_a_doctor(ward: Ward) -> None:
+    ward.score(8, ward.inbound(patient=ward.patient()))
+    made = ask(ward)
+    assert (made.attempt_id, made.result) == (None, None)
+    with ward.house.transaction() as session:
+        assert [row.reason for row in test_rings.refusals(session, [made.id])] == ["alarm_open"]
