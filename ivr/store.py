@@ -283,6 +283,11 @@ def _decided(decision: str) -> Apply:
     return apply
 
 
+def _test_confirmed(session: Session, call: Call, data: Data, now: datetime) -> None:
+    if call.attempt_id is not None:
+        events.publish(session, events.TestConfirmed(call.attempt_id), now)
+
+
 def _noted(what: str) -> Apply:
     def apply(session: Session, call: Call, data: Data, now: datetime) -> None:
         record(session, "call", call.id, what, now, who="caller", data=data)
@@ -322,6 +327,7 @@ _EFFECTS: dict[str, Apply] = {
     "accepted": _decided("accepted"),
     "declined": _decided("declined"),
     "no_key": _decided("no_key"),
+    "test_confirmed": _test_confirmed,
     "operator_wanted": _noted("operator wanted"),
     "outcome": _outcome,
 }

@@ -104,6 +104,7 @@ EFFECTS: dict[str, str] = {
     "accepted": "the doctor pressed accept",
     "declined": "the doctor passed on",
     "no_key": "somebody or something answered and pressed nothing",
+    "test_confirmed": "somebody pressed the key at a test ring",
     "operator_wanted": "data: reason = asked | three_tries | not_understood",
     "outcome": "data: outcome = completed | handed_over | partial | not_patient | wrong_number | bad_time | declined"
     " | identity_failed",

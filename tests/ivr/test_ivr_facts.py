@@ -82,6 +82,7 @@ def test_every_flow_is_told_every_fact_it_declares(told: Told) -> None:
         told.complete("doctor", told.of("doctor", escalation))
         told.complete("patient_join", told.of("patient", escalation))
     told.complete("operator_join", told.of("operator", new_id()))
+    told.complete("test_ring", told.of("test", new_id()))
 
 
 def test_a_doctor_hears_no_name_before_the_flow_says_so_but_is_told_all_there_is(told: Told) -> None:
