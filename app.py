@@ -14,6 +14,7 @@ from flask import Flask
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
+import ivr.waiting
 import ivr.webhooks
 import recordings.jobs
 import recordings.store
@@ -44,6 +45,7 @@ MAX_BODY = 256 * 1024
 SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     # who is told, in this order, inside the transaction in which it happened
     (events.CallEnded, store.on_call_ended),
+    (events.CallEnded, ivr.waiting.on_call_ended),
     (events.CallEnded, alarm.on_call_ended),
     (events.InterviewEnded, ring.on_interview_ended),
     (events.ScoreStands, alarm.on_score_stands),
@@ -87,6 +89,8 @@ TICKS: list[Tick] = [
 
 BLUEPRINTS = (
     ivr.webhooks.blueprint,
+    ivr.waiting.blueprint,
+    ivr.waiting.open_blueprint,
     dialer.webhooks.blueprint,
     dialer.inbound.blueprint,
     recordings.webhooks.blueprint,

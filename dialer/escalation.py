@@ -11,6 +11,7 @@ first doctor to press accept owns it; closed means talked for at least `talk_s`.
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -34,6 +35,13 @@ QUICK_ROUNDS = 3
 PATIENT_RING_S = 30
 OWNER_QUIET = timedelta(seconds=60)
 """How long an accepted escalation may show no progress before its doctor is looked for."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The patient needs no ring: he waits on the line, in this queue."""
+
+    queue: str
 
 
 # ---- the chain ----------------------------------------------------------------------------------

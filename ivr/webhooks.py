@@ -29,7 +29,7 @@ from dialer import call as calls
 from dialer import escalation, gate
 from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
-from ivr import engine, fallback, nodes, store, talk, twiml
+from ivr import engine, fallback, nodes, store, talk, twiml, waiting
 from ivr.book import Book
 from ivr.facts import facts
 from ivr.flow import Flow
@@ -136,6 +136,8 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
     if "DialCallStatus" in form:
         return _dial_ended(session, call, now)
     node = flow.nodes.get(told.node)
+    if isinstance(node, nodes.Wait):
+        return waiting.ended(session, call, now)
     recording_sid = form.get("RecordingSid") or form.get("RecordingUrl", "").rpartition("/")[2]
     if recording_sid:
         # Without a readable length something was recorded all the same: it must not pass for silence.
@@ -163,8 +165,10 @@ def _looked_up(session: Session, call: Call, birth_mmdd: str, now: datetime) -> 
 def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     form = request.form
     attempts.ask_legs(session, call)
-    seconds = _seconds("DialCallDuration", 0)
-    bridged = form.get("DialBridged") == "true"
+    # What is told of the Dial of a queue is not documented (docs/twilio.md 2.7); then our own ledger knows.
+    talked = waiting.talked_s(session, call, now)
+    bridged = form.get("DialBridged", "false" if talked is None else "true") == "true"
+    seconds = _seconds("DialCallDuration", talked or 0)
     if call.kind == "doctor" and call.attempt_id is not None and bridged:
         escalation.talk_ended(session, call.attempt_id, seconds, now)
     if bridged:
@@ -182,7 +186,14 @@ def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: dat
     book, base = here.service(Book), here.settings.public_url
     for _ in range(MOST_REFUSALS):
         store.save(session, call, step, now)
-        plan = None
+        plan = wait = None
+        if isinstance(step.output, talk.Wait) and _on_the_line():
+            begun = waiting.begin(session, call, now)
+            if isinstance(begun, talk.Left):
+                flow = book.flows[call.flow]
+                step = _joined(step, engine.step(flow, step.session, begun, facts(session, call, now), book.prompts))
+                continue
+            wait = begun
         if isinstance(step.output, talk.Continue):
             step = _joined(step, _continued(session, call, step, step.output, book, now))
             continue
@@ -194,13 +205,7 @@ def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: dat
                 step = _without_its_recording(flow, call, step)
                 step = _joined(step, engine.step(flow, step.session, reason, facts(session, call, now), book.prompts))
                 continue
-            plan = twiml.DialPlan(
-                number=dialled.to,
-                caller_id=settings_of(session).twilio_from or "",
-                screen_url=f"{base}/ivr/call/{dialled.id}",
-                status_url=f"{base}/dialer/attempt/{dialled.id}",
-                timeout_s=dialled.ring_s,
-            )
+            plan = _plan(dialled, call, settings_of(session).twilio_from or "", base)
         break
     if isinstance(step.output, talk.Join):
         _legs_joined(session, call, now)
@@ -217,8 +222,23 @@ def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: dat
             _recording_owed(session, call, step, step.output.kind, now) if isinstance(step.output, talk.Take) else None
         ),
         dial=plan,
+        wait=wait,
     )
     return call.last_twiml
+
+
+def _plan(dialled: Attempt | escalation.Waiting, call: Call, caller_id: str, base: str | None) -> twiml.DialPlan:
+    """How this call gets at the other one: by a ring, or out of the queue in which it waits."""
+    if isinstance(dialled, escalation.Waiting):
+        joined_url = f"{base}/ivr/queue-joined/{call.id}"
+        return twiml.DialPlan("", caller_id, joined_url, "", queue=dialled.queue, timeout_s=waiting.DIAL_S)
+    return twiml.DialPlan(
+        number=dialled.to,
+        caller_id=caller_id,
+        screen_url=f"{base}/ivr/call/{dialled.id}",
+        status_url=f"{base}/dialer/attempt/{dialled.id}",
+        timeout_s=dialled.ring_s,
+    )
 
 
 def _continued(
@@ -256,7 +276,7 @@ def _joined(first: talk.Turn, then: talk.Turn) -> talk.Turn:
     return talk.Turn(then.session, then.effects, output, first.start_recording or then.start_recording)
 
 
-def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | gate.Refused:
+def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | escalation.Waiting | gate.Refused:
     if target == "patient":
         return escalation.connect_patient(session, call, now)
     told = store.load(call)
