@@ -66,7 +66,8 @@ def test_who_stays_on_the_line_hears_music_and_then_the_doctor(stack: Stage) -> 
         heard, "You entered 8", "To stay on the line", "We are calling the duty doctors", "/ivr/music.wav",
         "The doctor is on the line", "The call with the doctor is over",
     )  # fmt: skip
-    assert ["enqueued", "bridged", "unbridged"] == [k for k in kinds(heard) if k in ("enqueued", "bridged", "unbridged")]
+    steps = ["enqueued", "bridged", "unbridged"]
+    assert [kind for kind in kinds(heard) if kind in steps] == steps
     [accepted] = doctor.calls()
     told = stack.conversation(accepted)
     hears(told, "pain 8", "press 1", "Connecting")
@@ -88,7 +89,7 @@ def test_who_waits_and_presses_zero_gets_a_person_and_is_rung_by_the_doctor_all_
     hears(heard, "We are calling the duty doctors", "Connecting you to a person")
     assert len(operator.calls()) == 1
     closed(stack)
-    [rung] = caller.calls()
+    [_, rung] = caller.calls()
     hears(stack.conversation(rung), "the duty doctor is on the line")
 
 
@@ -97,5 +98,5 @@ def test_who_hangs_up_while_waiting_is_rung_back(stack: Stage) -> None:
     caller = stack.phone(PATIENT.phone).answers({"on": "press 1", "press": "1"}, {"after": 40, "hangup": True})
     caller.rings(HOTLINE, *PAIN, STAYS, {"on": "/ivr/music.wav", "at": "start", "after": 2, "hangup": True})
     closed(stack)
-    [rung] = caller.calls()
+    [_, rung] = caller.calls()
     hears(stack.conversation(rung), "the duty doctor is on the line")
