@@ -14,7 +14,7 @@ from dialer.models import Attempt
 from recordings.models import Recording
 from tests.house import HOTLINE, OPERATOR
 from tests.people import DOCTORS, PATIENT, file_of_doctors
-from tests.stack import Conversation, Stage, Step, hears, no_errors, running
+from tests.stack import Conversation, Phone, Stage, Step, hears, no_errors, running
 
 PAIN: list[Step] = [
     {"on": "For English, press 8", "press": "8"},
@@ -44,6 +44,12 @@ def closed(stack: Stage) -> dict[str, Any]:
 def rings_of(stack: Stage, kind: str) -> int:
     with stack.house.transaction() as session:
         return session.scalar(sa.select(sa.func.count()).select_from(Attempt).where(Attempt.kind == kind)) or 0
+
+
+def rung_back(stack: Stage, caller: Phone) -> None:
+    """After the call of his own, the telephone rang and the doctor was on it."""
+    rings = [stack.conversation(sid) for sid in caller.calls()[1:]]
+    assert any(ring.missing("the duty doctor is on the line") is None for ring in rings), rings
 
 
 def kinds(conversation: Conversation) -> list[str]:
@@ -89,8 +95,7 @@ def test_who_waits_and_presses_zero_gets_a_person_and_is_rung_by_the_doctor_all_
     hears(heard, "We are calling the duty doctors", "Connecting you to a person")
     assert len(operator.calls()) == 1
     closed(stack)
-    [_, rung] = caller.calls()
-    hears(stack.conversation(rung), "the duty doctor is on the line")
+    rung_back(stack, caller)
 
 
 def test_who_hangs_up_while_waiting_is_rung_back(stack: Stage) -> None:
@@ -98,5 +103,4 @@ def test_who_hangs_up_while_waiting_is_rung_back(stack: Stage) -> None:
     caller = stack.phone(PATIENT.phone).answers({"on": "press 1", "press": "1"}, {"after": 40, "hangup": True})
     caller.rings(HOTLINE, *PAIN, STAYS, {"on": "/ivr/music.wav", "at": "start", "after": 2, "hangup": True})
     closed(stack)
-    [_, rung] = caller.calls()
-    hears(stack.conversation(rung), "the duty doctor is on the line")
+    rung_back(stack, caller)
