@@ -38,7 +38,9 @@ class Meeting:
                 return False
             self.joined_at = now
             self.waiting.bridge(self.taker)
-            return True
+        with self.taker.changed:
+            self.taker.changed.notify_all()  # its time limit runs from now on
+        return True
 
     def end(self) -> None:
         """Part them, whichever leaves first; the other one's wait is over."""

@@ -129,8 +129,8 @@ def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> N
     told = store.load(call)
     if told is None or told.ended:
         return
-    node = of(session).service(Book).flows[call.flow].nodes.get(told.node)
-    if isinstance(node, nodes.Wait):
+    flow = of(session).service(Book).flows.get(call.flow)
+    if flow is not None and isinstance(flow.nodes.get(told.node), nodes.Wait):
         why = "hung_up" if _joined_at(session, call) is None else "bridged"
         events.publish(session, events.CallerLeft(call.id, why), now)
 
