@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 from core import events
 from core.house import House
 from core.models import new_id
-from dialer import escalation
 from dialer.machine import QUEUE_WORDS
 from dialer.models import Attempt, Call, Escalation
 from ivr import music, talk
@@ -152,7 +151,7 @@ def test_the_caller_stands_in_the_queue_of_the_escalation(switch: Switch, line: 
     assert queue.attrib["action"] == line.last.action, "a carrier without queues comes back all the same"
     assert queue.attrib["maxQueueSize"] == "1"
     assert CALLER not in line.last.text
-    assert told.events == [events.CallerWaits(call_of(switch, line).id)]
+    assert told.events == [events.CallerWaits(call_of(switch, line).id, the_escalation(switch).id)]
 
 
 def test_words_at_once_then_news_and_music_and_a_key_at_any_time(line: Line) -> None:
@@ -238,7 +237,7 @@ def test_a_second_call_about_the_same_patient_does_not_stand_in_the_same_queue(
     heard = second.press("1")
     assert "Enqueue" not in heard.verbs
     assert "A doctor will call you" in heard.said
-    assert told.events == [events.CallerWaits(call_of(switch, line).id)]
+    assert told.events == [events.CallerWaits(call_of(switch, line).id, the_escalation(switch).id)]
     assert the_escalation(switch).waiting_call_id == call_of(switch, line).id
 
 
@@ -259,19 +258,15 @@ def test_a_wait_of_no_call_of_ours_is_ended(switch: Switch, line: Line) -> None:
 
 
 # ---- the doctor's side --------------------------------------------------------------------------
-def doctor_accepts(switch: Switch, monkeypatch: pytest.MonkeyPatch) -> tuple[Line, Attempt, Document]:
-    """The doctor is told to take the patient out of the queue: what dialer.escalation answers for one who waits."""
-    queue = f"e-{the_escalation(switch).id}"
-    monkeypatch.setattr(escalation, "connect_patient", lambda *_: escalation.Waiting(queue))
+def doctor_accepts(switch: Switch) -> tuple[Line, Attempt, Document]:
+    """The doctor is told to take the patient out of the queue."""
     line = switch.line_of(attempt := switch.doctor_ring())
     line.answers(attempt)
     return line, attempt, line.press("1")
 
 
-def test_the_doctor_takes_the_caller_out_of_the_queue_recorded(
-    switch: Switch, line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    doctor, attempt, dialled = doctor_accepts(switch, monkeypatch)
+def test_the_doctor_takes_the_caller_out_of_the_queue_recorded(switch: Switch, line: Line) -> None:
+    doctor, attempt, dialled = doctor_accepts(switch)
     assert dialled.verbs[-2:] == ["Start", "Dial"]
     queue = dialled.find("Queue")
     assert queue.text == f"e-{the_escalation(switch).id}"
@@ -281,10 +276,8 @@ def test_the_doctor_takes_the_caller_out_of_the_queue_recorded(
     assert doctor_call.attempt_id == attempt.id
 
 
-def test_the_joining_is_told_and_the_caller_hears_it_in_his_language(
-    switch: Switch, line: Line, told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    doctor, attempt, _ = doctor_accepts(switch, monkeypatch)
+def test_the_joining_is_told_and_the_caller_hears_it_in_his_language(switch: Switch, line: Line, told: Told) -> None:
+    doctor, attempt, _ = doctor_accepts(switch)
     kept = line.last
     path = f"{JOINED_URL}{call_of(switch, doctor).id}"
     heard = line.ask(path, DequeingCallSid=doctor.sid, QueueTime="30")
@@ -296,10 +289,8 @@ def test_the_joining_is_told_and_the_caller_hears_it_in_his_language(
     assert told.events[-1] == events.CallerLeft(call_of(switch, line).id, "bridged")
 
 
-def test_a_talk_that_ends_with_the_callers_hang_up_was_a_talk(
-    switch: Switch, line: Line, told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    doctor, _, _ = doctor_accepts(switch, monkeypatch)
+def test_a_talk_that_ends_with_the_callers_hang_up_was_a_talk(switch: Switch, line: Line, told: Told) -> None:
+    doctor, _, _ = doctor_accepts(switch)
     line.ask(f"{JOINED_URL}{call_of(switch, doctor).id}", DequeingCallSid=doctor.sid)
     line.hangs_up()
     assert told.events[-1] == events.CallerLeft(call_of(switch, line).id, "bridged")
@@ -314,18 +305,14 @@ def test_a_talk_that_ends_with_the_callers_hang_up_was_a_talk(
     ],
     ids=["told in full", "a carrier that tells little", "not joined"],
 )
-def test_what_the_dial_of_a_queue_says_of_the_talk(
-    switch: Switch, line: Line, monkeypatch: pytest.MonkeyPatch, form: dict[str, str], said: str
-) -> None:
-    doctor, _, _ = doctor_accepts(switch, monkeypatch)
+def test_what_the_dial_of_a_queue_says_of_the_talk(switch: Switch, line: Line, form: dict[str, str], said: str) -> None:
+    doctor, _, _ = doctor_accepts(switch)
     line.ask(f"{JOINED_URL}{call_of(switch, doctor).id}", DequeingCallSid=doctor.sid)
     assert said in doctor.does(**form).said
 
 
-def test_a_caller_who_has_gone_in_the_meantime_is_not_joined(
-    switch: Switch, line: Line, told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    doctor, _, _ = doctor_accepts(switch, monkeypatch)
+def test_a_caller_who_has_gone_in_the_meantime_is_not_joined(switch: Switch, line: Line, told: Told) -> None:
+    doctor, _, _ = doctor_accepts(switch)
     line.hangs_up()
     line.ask(f"{JOINED_URL}{call_of(switch, doctor).id}", DequeingCallSid=doctor.sid)
     assert not any(isinstance(event, events.CallerJoined) for event in told.events)
