@@ -145,7 +145,7 @@ def _ring(
         gate.Ring("doctor", number, escalation.id, shift_id=doctor.shift_id),
         flow="doctor",
         language=doctor.language,
-        brief={"step": step},
+        brief={"step": step, "cover": escalation.chain[step].get("cover")},
         ring_s=policy.ring_s,
         now=now,
     )
