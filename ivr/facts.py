@@ -207,16 +207,12 @@ def _reminder(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
 
 # ---- the doctor's phone --------------------------------------------------------------------------
 _LAST_OFFER = sa.select(Offer).where(Offer.attempt_id == sa.bindparam("attempt_id")).order_by(Offer.id.desc()).limit(1)
+_OFFERED_TO = _LAST_OFFER.with_only_columns(Offer.escalation_id).scalar_subquery()
 _OFFERED = (
     sa.select(Escalation, Patient, _LAST_OFFER.with_only_columns(Offer.decision).scalar_subquery())
     .outerjoin(Patient, Patient.id == Escalation.patient_id)
-    .where(
-        # a ring answered before anything was offered is about its own patient
-        Escalation.id
-        == sa.func.coalesce(
-            _LAST_OFFER.with_only_columns(Offer.escalation_id).scalar_subquery(), sa.bindparam("subject_id", type_=sa.Uuid)
-        )
-    )
+    # a ring answered before anything was offered is about its own patient
+    .where(Escalation.id == sa.func.coalesce(_OFFERED_TO, sa.bindparam("subject_id", type_=sa.Uuid)))
 )
 """The patient the doctor on a ring was offered last, and what he decided."""
 
@@ -268,9 +264,9 @@ def _answered(session: Session, raised: Escalation) -> dict[str, Fact]:
     rows = session.execute(_INTERVIEW, {"call_id": raised.call_id, "patient_id": raised.patient_id}).all()
     answers = [Told(row.question, row.value, row.level) for row in rows]
     signs = briefing.signs(raised.flags, answers)
-    moving: dict[str, Fact] = {"moving": int(told.value) for told in answers if told.question == "pain_moving"}
+    moving = [int(told.value) for told in answers if told.question == "pain_moving"]
     return {
-        **moving,
+        **({"moving": moving[-1]} if moving else {}),
         **_in_words(session, "signs", lambda voice: briefing.sign_words(signs, voice)),
         **_in_words(
             session,

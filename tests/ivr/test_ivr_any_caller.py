@@ -43,7 +43,9 @@ def facts_of(draw: st.DrawFn, flow: str) -> dict[str, Fact]:
         if kind == "flag":
             facts[name] = draw(st.booleans())
         elif kind.endswith("?") and draw(st.booleans()):
-            del facts[name]
+            facts.pop(name, None)
+        elif kind == "secret?":
+            facts[name] = "2468"
         elif kind == "text?" and draw(st.booleans()):
             facts[name] = ""
     if flow == "followup":
