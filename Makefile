@@ -58,8 +58,12 @@ types: install
 imports: install
 	$(BIN)/lint-imports
 
+# Each test process has a database server of its own. The tests start programs some hundred times: without their
+# byte code kept, each of these would compile all our modules anew.
+test: PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 test: lint types imports
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow and not alone' --numprocesses=auto --dist=loadfile
+	$(PYTEST) -m 'alone and not slow'
 
 proofs: install
 	$(BIN)/python -m pytest -m slow

@@ -24,7 +24,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from dialer import alarm, attempt, call, doctor, escalation, night, sms
+from dialer import alarm, attempt, call, doctor, escalation, heartbeat, night, sms
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
@@ -34,7 +34,7 @@ from ivr.ringback import RingBack
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
-from scheduler import notices, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
+from scheduler import downtime, notices, recheck, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
 from scheduler.timetable import Tick
 
 ROOT = Path(__file__).resolve().parent
@@ -68,6 +68,10 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.RecordingAnnounced, recordings.store.on_announced),
     (events.CallEnded, recordings.store.on_call_ended),
     (events.EscalationOpened, recordings.store.on_escalation_opened),
+    (events.DoctorRung, sms.on_doctor_rung),
+    (events.NightCalledIn, sms.on_night_called_in),
+    (events.EscalationOpened, recheck.on_escalation_opened),
+    (events.EscalationClosed, recheck.on_escalation_closed),
     (events.WorkWanted, worklist.on_work_wanted),
     (events.FollowUpUnreached, worklist.on_followup_unreached),
     (events.AnswersReassigned, worklist.on_answers_reassigned),
@@ -90,6 +94,9 @@ TICKS: list[Tick] = [
     ("reminders of medicine", 60.0, reminder_plan.plan_medicine),
     ("recordings", 1.0, recordings.store.due),
     ("recordings to purge", 60.0, recordings.store.purge_due),
+    # asked every minute, done once an hour
+    ("down-time sheet", 60.0, downtime.tick),
+    ("heartbeat", 30.0, heartbeat.tick),
     ("what nobody would ring", 60.0, reconcile.nightly),
 ]
 
@@ -123,9 +130,10 @@ def open_house(settings: Settings) -> House:
     house.services = {
         Book: Book(flows, prompts),
         dialer.jobs.Interruption: interruption.words(prompts),
-        dialer.inbound.Replies: dialer.inbound.Replies(texts.written),
+        sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
+        downtime.Sheets: downtime.Sheets(settings),
         Speech: Speech(settings.speech, settings.home_dir("models")),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""

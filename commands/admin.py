@@ -20,7 +20,7 @@ from core.house import House
 from core.models import Pause, record
 from core.settings import SettingsError
 from core.tables import RowReport
-from dialer import roster
+from dialer import heartbeat, roster
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
 from ivr import fallback as static
@@ -29,7 +29,7 @@ from ivr.check import check_flows
 from ivr.flow import FlowError, load_flows, load_questions
 from ivr.prompts import load_prompts
 from recordings.stt import Speech
-from scheduler import reconcile
+from scheduler import downtime, reconcile
 from scheduler.appointments import import_appointments
 from scheduler.imports import import_patients
 
@@ -188,6 +188,8 @@ def _house_lines(house: House, joined: Joined) -> list[Line]:
         _tried("roster", lambda: _roster(house)),
         _tried("holidays", lambda: _holidays(house)),
         _tried("nightly look", lambda: _nightly(house)),
+        _tried("heartbeat", lambda: _heartbeat(house)),
+        _tried("down-time sheet", lambda: _downtime(house)),
     ]
 
 
@@ -222,6 +224,20 @@ def _nightly(house: House) -> str:
     if wrong:
         raise _Wrong(wrong)
     return "in order"
+
+
+def _downtime(house: House) -> str:
+    if wrong := downtime.problem(house, house.clock.now()):
+        raise _Wrong(wrong)
+    return f"written to {house.service(downtime.Sheets).folder}"
+
+
+def _heartbeat(house: House) -> str:
+    if wrong := heartbeat.problems(house):
+        raise _Wrong("it does not beat: " + "; ".join(wrong.values()))
+    if house.settings.heartbeat_url is None:
+        return "HEARTBEAT_URL is not set: nobody outside notices when this service dies"
+    return "beats while a worker runs"
 
 
 def _roster(house: House) -> str:

@@ -193,18 +193,25 @@ class Stage:
         )
 
     # ---- processes --------------------------------------------------------------------------------
-    def start_web(self) -> None:
+    def start(self) -> None:
+        """Web and worker, side by side: most of a start is spent on loading programs."""
         self._start("web", ["serve"])
+        self._start("worker", ["worker"])
         address = self.environment["PUBLIC_URL"] + "/readyz"
         self.until(lambda: self._alive("web") and _answers(address), "the web process is ready")
+        self._worker_ready("worker")
 
     def start_worker(self, name: str = "worker") -> None:
-        process = self._start(name, ["worker"])
+        self._start(name, ["worker"])
+        self._worker_ready(name)
+
+    def _worker_ready(self, name: str) -> None:
+        process = self.processes[name]
         assert process.stdout is not None
         if b"worker ready" not in process.stdout.readline():
             raise StageError(f"the worker did not start: {self.log(name)[-1000:]}")
 
-    def _start(self, name: str, words: list[str]) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, words: list[str]) -> None:
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "app", *words],
@@ -213,7 +220,6 @@ class Stage:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        return self.processes[name]
 
     def _alive(self, name: str) -> bool:
         if self.processes[name].poll() is not None:
@@ -273,8 +279,7 @@ def standing(
             "sms_url": f"{here}/dialer/sms",
         }
         made.carrier("PUT", f"/control/numbers/{environment['TWILIO_FROM']}", json=urls)
-        made.start_web()
-        made.start_worker()
+        made.start()
         yield made
     finally:
         made.stop()

@@ -27,6 +27,11 @@ def always(*windows: Window) -> Hours:
     return lambda _day: windows
 
 
+def day_of(moment: datetime, zone: str) -> date:
+    """The date on the wall in `zone`."""
+    return moment.astimezone(ZoneInfo(zone)).date()
+
+
 def in_window(now: datetime, zone: str, hours: Hours) -> bool:
     """Whether the wall clock in `zone` stands inside one of that day's spans (start included, end not)."""
     local = now.astimezone(ZoneInfo(zone))
@@ -45,7 +50,7 @@ def next_open(now: datetime, zone: str, hours: Hours) -> datetime:
     now = now.astimezone(UTC)
     if in_window(now, zone, hours):
         return now
-    today = now.astimezone(ZoneInfo(zone)).date()
+    today = day_of(now, zone)
     last = now + LOOK_AHEAD
     for ahead in range(LOOK_AHEAD.days + 2):
         # Two days at a time: an opening of a day that clocks skip whole (Samoa, 2011) falls on the next one.
@@ -88,7 +93,7 @@ def at_wall(day: date, wall: time, zone: str) -> datetime:
 
 def next_at(moment: datetime, wall: time, zone: str) -> datetime:
     """The first time from `moment` on at which clocks in `zone` show `wall`. UTC."""
-    day = moment.astimezone(ZoneInfo(zone)).date()
+    day = day_of(moment, zone)
     at = at_wall(day, wall, zone)
     return at if at >= moment else at_wall(day + timedelta(days=1), wall, zone)
 

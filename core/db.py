@@ -10,17 +10,19 @@ from __future__ import annotations
 import json
 import select
 import time
+import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
+from core import ledger
 from core.crypto import Keyring
 
 
@@ -50,6 +52,8 @@ class AwareDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.astimezone(UTC)
 
+
+Row = TypeVar("Row", bound=Base)
 
 _keyring: Keyring | None = None
 
@@ -104,6 +108,10 @@ TRUSTED_S = 5.0
 def make_engine(url: str, *, pool_size: int = 8) -> Engine:
     """An engine whose sessions speak UTC. Create it after a fork, never before."""
     engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+    ledger.attach(engine)
+    # a lock taken since a savepoint is let go of with it; which ones these were is not worth keeping
+    event.listen(engine, "begin", _holds_nothing)
+    event.listen(engine, "rollback_savepoint", lambda connection, _name, _context: _holds_nothing(connection))
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
@@ -139,6 +147,48 @@ def _hung_up(connection: psycopg.Connection[Any]) -> bool:
 
 def session_maker(engine: Engine, **info: Any) -> sessionmaker[Session]:
     return sessionmaker(engine, expire_on_commit=False, info=info)
+
+
+_HELD = "rows this transaction has locked"
+
+
+def _holds_nothing(connection: Connection) -> None:
+    connection.info[_HELD] = set()
+
+
+def is_held(session: Session, entity: type[Base], key: uuid.UUID) -> bool:
+    """Whether this transaction has locked the row already: nobody else changes it then, and what we have read holds."""
+    return (entity, key) in session.connection().info[_HELD]
+
+
+def now_held(session: Session, entity: type[Base], key: uuid.UUID) -> None:
+    """A statement of this transaction has locked the row and read it."""
+    session.connection().info[_HELD].add((entity, key))
+
+
+class RowLock(Generic[Row]):
+    """The row of a table with this id, locked and fresh; None if there is none. Asked for once in a transaction.
+
+    Rows that refer to it need not wait, as its key never changes.
+    """
+
+    def __init__(self, entity: type[Row]) -> None:
+        self._entity = entity
+        (key,) = sa.inspect(entity).primary_key
+        self._select = (
+            sa.select(entity)
+            .where(key == sa.bindparam("key"))
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+
+    def __call__(self, session: Session, key: uuid.UUID) -> Row | None:
+        if is_held(session, self._entity, key):
+            return session.get(self._entity, key)
+        row = session.scalar(self._select, {"key": key})
+        if row is not None:
+            now_held(session, self._entity, key)
+        return row
 
 
 TRIES = 3

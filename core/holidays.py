@@ -16,6 +16,7 @@ from typing import Literal
 
 import holidays as library
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from core.calendar import Hours, Window
@@ -93,12 +94,13 @@ class _Days:
 
     def _kind(self, day: date) -> str | None:
         if not self._from <= day < self._until:
-            self._from, self._until = day - _BEHIND, day + _AHEAD
-            rows = sa.select(SpecialDay.day, SpecialDay.kind).where(
-                SpecialDay.day >= self._from, SpecialDay.day < self._until
-            )
-            self._special = {row.day: row.kind for row in self._session.execute(rows)}
+            span = about(day)
+            self.learn(span, self._session.scalar(_SPECIAL, span))
         return self._special.get(day)
+
+    def learn(self, span: Mapping[str, date], special: Mapping[str, str] | None) -> None:
+        self._from, self._until = span["special_from"], span["special_until"]
+        self._special = {date.fromisoformat(day): kind for day, kind in (special or {}).items()}
 
     def is_off(self, day: date) -> bool:
         """No ordinary working day: weekend, holiday, or a day the table calls one."""
@@ -133,6 +135,25 @@ class _Days:
         return day in year_of(self._country, day.year).off
 
 
+SPECIAL = (
+    sa.select(sa.func.jsonb_object_agg(SpecialDay.day, SpecialDay.kind, type_=JSONB))
+    .where(SpecialDay.day >= sa.bindparam("special_from"), SpecialDay.day < sa.bindparam("special_until"))
+    .scalar_subquery()
+)
+"""The special days as a column of a larger question: its parameters are made by `about`, its answer is for `learn`."""
+_SPECIAL = sa.select(SPECIAL)
+
+
+def about(day: date) -> dict[str, date]:
+    """The span of days that is read when `day` is asked for."""
+    return {"special_from": day - _BEHIND, "special_until": day + _AHEAD}
+
+
+def learn(session: Session, span: Mapping[str, date], special: Mapping[str, str] | None) -> None:
+    """What `SPECIAL` answered: this transaction need not ask for these days again."""
+    _days(session).learn(span, special)
+
+
 def _each(first: date, last: date) -> Iterable[date]:
     return (first + timedelta(days=n) for n in range((last - first).days + 1))
 
@@ -148,7 +169,7 @@ def _days(session: Session) -> _Days:
 def hours(session: Session) -> Hours:
     """The calling hours of any local day: [calling] window, on the hospital's holidays holiday_window.
 
-    At most one indexed query in a transaction, none before the first day is asked for.
+    At most one indexed query in a transaction, none before the first day is asked for, none after `learn`.
     """
     calling = settings_of(session).calling
     days = _days(session)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core import ledger
 from core.db import AwareDateTime, Base, Encrypted
 
 
@@ -139,13 +140,14 @@ class EventRow(Base):
     `data` carries ids, counts and codes only: no name, number or free text.
     """
 
-    __tablename__ = "events"
+    __tablename__ = ledger.TABLE
     __table_args__ = (sa.Index("ix_events_subject", "kind", "subject_id", "id"),)
 
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
     kind: Mapped[str]
-    """attempt | call | escalation | followup | reminder | message | recording | patient | work | lane | draw"""
+    """attempt | call | escalation | followup | reminder | message | recording | patient | work | lane | draw |
+    heartbeat"""
     subject_id: Mapped[uuid.UUID | None]
     what: Mapped[str]
     from_state: Mapped[str | None]
@@ -183,21 +185,13 @@ def record(
     **more: Any,
 ) -> None:
     """Append one row to the ledger, in the transaction of the move it tells of."""
-    session.connection().execute(
-        _APPEND,
-        {
-            "at": now,
-            "kind": kind,
-            "subject_id": subject_id,
-            "what": what,
-            "from_state": from_state,
-            "to_state": to_state,
-            "who": who,
-            "why": why,
-            "data": {**(data or {}), **more},
-        },
-    )
-
-
-# a row nobody will change or look at again in this transaction needs no unit of work, nor its id told
-_APPEND = sa.insert(cast("sa.Table", EventRow.__table__)).inline()
+    row = {
+        "kind": kind,
+        "what": what,
+        "from_state": from_state,
+        "to_state": to_state,
+        "who": who,
+        "why": why,
+        "data": {**(data or {}), **more},
+    }
+    ledger.append(session.connection(), now, subject_id, row)

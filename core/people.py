@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import Session
 
+from core import calendar
 from core.db import blind
 from core.house import settings_of
 from core.models import Consent, Contact, DoNotCall, Patient, record
@@ -57,13 +58,20 @@ def respondents(session: Session, patient: Patient, today: date) -> list[Contact
     A child under [followup] guardian_age: guardians and nobody else (docs/clinical.md FUP11, section 3: PIPL 31).
     """
     contacts = contacts_of(session, patient.id)
-    if is_minor(session, patient, today):
-        return [contact for contact in contacts if contact.relation == GUARDIAN]
-    own = [contact for contact in contacts if contact.relation == SELF]
-    family = [contact for contact in contacts if contact.relation != SELF]
-    if family and (word := last_word(session, patient.id, "family")) is not None and not word[0]:
-        return own
-    return own + family
+    minor = is_minor(session, patient, today)
+    family_no = False
+    if not minor and any(contact.relation != SELF for contact in contacts):
+        word = last_word(session, patient.id, "family")
+        family_no = word is not None and not word[0]
+    rung = [contact for contact in contacts if is_respondent(contact.relation, minor=minor, family_no=family_no)]
+    return sorted(rung, key=lambda contact: contact.relation != SELF)
+
+
+def is_respondent(relation: str, *, minor: bool, family_no: bool) -> bool:
+    """The rule of `respondents` for one number; `family_no`: the patient said that the family is not to be rung."""
+    if minor:
+        return relation == GUARDIAN
+    return relation == SELF or not family_no
 
 
 def is_rung_at(session: Session, patient: Patient, e164: str, today: date) -> bool:
@@ -73,9 +81,17 @@ def is_rung_at(session: Session, patient: Patient, e164: str, today: date) -> bo
     return any(contact.phone_index == index for contact in respondents(session, patient, today))
 
 
+def relations(
+    patient_id: sa.SQLColumnExpression[uuid.UUID], phone_index: sa.SQLColumnExpression[bytes]
+) -> sa.ColumnElement[list[str]]:
+    """Who this number is to the patient, as a column of a larger question; empty for one that is none of theirs."""
+    theirs = Contact.patient_id == patient_id, Contact.phone_index == phone_index, Contact.wrong_at.is_(None)
+    return sa.func.array(sa.select(Contact.relation).where(*theirs).scalar_subquery(), type_=sa.ARRAY(sa.String))
+
+
 def today(patient: Patient, now: datetime) -> date:
     """The date on the patient's wall."""
-    return now.astimezone(ZoneInfo(patient.timezone)).date()
+    return calendar.day_of(now, patient.timezone)
 
 
 def is_old(session: Session, patient: Patient, today: date) -> bool:
@@ -86,8 +102,12 @@ def is_old(session: Session, patient: Patient, today: date) -> bool:
 
 def is_minor(session: Session, patient: Patient, today: date) -> bool:
     """Whether a guardian answers for the patient; a patient without a birth date answers alone."""
-    completed = age(patient, today)
-    return completed is not None and completed < settings_of(session).followup.guardian_age
+    return is_under(patient.birth_date, today, settings_of(session).followup.guardian_age)
+
+
+def is_under(birth_date: str | None, today: date, limit: int) -> bool:
+    """Whether somebody born then (ISO date) has fewer completed years; without a date, no."""
+    return bool(birth_date and years(date.fromisoformat(birth_date), today) < limit)
 
 
 def retire_number(session: Session, patient_id: uuid.UUID, e164: str, now: datetime) -> bool:
@@ -118,7 +138,8 @@ def number_is_right(session: Session, patient_id: uuid.UUID, e164: str, who: str
 def _with_number(session: Session, patient_id: uuid.UUID, e164: str) -> list[Contact]:
     """Those that are rung first."""
     rows = sa.select(Contact).where(Contact.patient_id == patient_id, Contact.phone_index == phone_index(e164))
-    return list(session.scalars(rows.order_by(Contact.wrong_at.is_not(None), Contact.id).with_for_update()))
+    ordered = rows.order_by(Contact.wrong_at.is_not(None), Contact.id)
+    return list(session.scalars(ordered.with_for_update(key_share=True)))
 
 
 def _first_position(session: Session, patient_id: uuid.UUID) -> int:
@@ -138,6 +159,13 @@ _LAST_WORD = (
     .order_by(Consent.id.desc())
     .limit(1)
 )
+
+
+def last_words(patient_id: sa.SQLColumnExpression[uuid.UUID]) -> sa.ColumnElement[dict[str, bool]]:
+    """The newest word on every purpose, as a column of a larger question; null when the ledger has none at all."""
+    # Of lines with the same key a jsonb object keeps the last.
+    newest = sa.func.jsonb_object_agg(Consent.purpose, aggregate_order_by(Consent.given, Consent.id), type_=JSONB)
+    return sa.select(newest).where(Consent.patient_id == patient_id).scalar_subquery()
 
 
 def consents_to(patient_id: sa.SQLColumnExpression[uuid.UUID], purpose: str) -> sa.ColumnElement[bool]:
@@ -189,8 +217,7 @@ def set_consent(
 
 
 def on_do_not_call(session: Session, e164: str) -> bool:
-    row = session.get(DoNotCall, phone_index(e164))
-    return row is not None and row.ended_at is None
+    return bool(session.scalar(_LEFT_ALONE, {"phone_index": phone_index(e164)}))
 
 
 def left_alone(phone_index: sa.SQLColumnExpression[bytes]) -> sa.ColumnElement[bool]:
@@ -198,9 +225,12 @@ def left_alone(phone_index: sa.SQLColumnExpression[bytes]) -> sa.ColumnElement[b
     return sa.exists().where(DoNotCall.phone_index == phone_index, DoNotCall.ended_at.is_(None))
 
 
+_LEFT_ALONE = sa.select(left_alone(sa.bindparam("phone_index", type_=sa.LargeBinary)))
+
+
 def add_do_not_call(session: Session, e164: str, source: str, now: datetime) -> bool:
     """The number asks to be left alone. True if that is new."""
-    row = session.get(DoNotCall, phone_index(e164), with_for_update=True)
+    row = session.get(DoNotCall, phone_index(e164), with_for_update={"key_share": True})
     if row is None:
         session.add(DoNotCall(phone_index=phone_index(e164), source=source, at=now))
     elif row.ended_at is not None:
@@ -214,7 +244,7 @@ def add_do_not_call(session: Session, e164: str, source: str, now: datetime) -> 
 
 def lift_do_not_call(session: Session, e164: str, source: str, now: datetime) -> bool:
     """The person took it back (an SMS, the desk: `source`). True if the number was on the list."""
-    row = session.get(DoNotCall, phone_index(e164), with_for_update=True)
+    row = session.get(DoNotCall, phone_index(e164), with_for_update={"key_share": True})
     if row is None or row.ended_at is not None:
         return False
     row.ended_at = now

@@ -15,8 +15,6 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import openpyxl
-
 from core import tables
 from core.tables import BROKEN, FileProblem, Row
 
@@ -39,6 +37,8 @@ def read_table(path: Path, known: Sequence[str], required: Sequence[str], sheet:
 
 
 def _sheet(path: Path, data: bytes, name: str) -> list[tuple[int, list[str]]]:
+    import openpyxl  # here: a quarter of a second that only an import of a workbook needs
+
     with warnings.catch_warnings():
         # About looks only: styles, drop-down lists and the like that openpyxl leaves out.
         warnings.simplefilter("ignore")

@@ -1,7 +1,7 @@
 """Attempts: the placing protocol of docs/design.md section 4, step by step, and the only writer of their status.
 
 1. `place` commits the row (`placing`, own UUID, a deadline) and defers the job, in one transaction.
-2. `claim_post` re-runs the gate, `may_post` takes the turn in the pace and stamps `posted_at`; only then the job POSTs.
+2. `may_post` re-runs the gate, takes the turn in the pace and stamps `posted_at`; only then the job POSTs.
 3. `posted` commits the SID; `post_refused` and `post_in_doubt` the two other endings.
 4. `overdue` turns silence into doubt, `looked` settles doubt from the carrier's own list.
 5. The voice webhook asks `may_speak`: an attempt that is over, or a second call for one attempt, never does.
@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import events, jobs, people
+from core.db import RowLock
+from core.house import settings_of
 from core.models import EventRow, new_id, record
 from dialer import call, gate, lines
 from dialer.machine import (
@@ -26,6 +28,7 @@ from dialer.machine import (
     ATTEMPT_OVER,
     CALL_OVER,
     QUIET,
+    TALKING,
     after_look,
     final_outcome,
     move,
@@ -43,8 +46,8 @@ LEAVE_WORD = jobs.declare("leave_word", "calls")
 
 POST_GRACE = timedelta(seconds=12)
 """A POST times out after 8 s; four more and it is in doubt."""
-CLAIM_GRACE = timedelta(seconds=5)
-"""A placing row nobody has claimed by then gets its job again."""
+JOB_GRACE = timedelta(seconds=5)
+"""A placing row no job has seen to by then gets its job again."""
 TOO_MANY_REQUESTS = 20429
 """The carrier's code for a request it did not even look at (docs/twilio.md 1.8)."""
 TOO_MANY_AGAIN = timedelta(seconds=1)
@@ -69,11 +72,11 @@ def place(
     turn = lines.routine_turn(session, now) if ring.routine else lines.escalation_turn(session, now)
     if turn is None:
         return gate.Refused("pace", now + lines.HORIZON)
-    attempt = _new(session, ring, "api", flow, language, brief, ring_s, now)
-    if turn > now:
-        attempt.deadline_at = turn  # `overdue` sees to it then
-    else:
-        attempt.deadline_at = now + CLAIM_GRACE
+    waits = turn > now  # `overdue` sees to it then
+    attempt = _new(
+        session, ring, "api", flow, language, brief, ring_s, now, deadline_at=turn if waits else now + JOB_GRACE
+    )
+    if not waits:
         _defer_place(session, attempt)
     return attempt
 
@@ -94,11 +97,11 @@ def dial(
     refused = gate.may_dial(session, ring, now)
     if refused is not None:
         return refused
-    attempt = _new(session, ring, "dial", flow, language, brief, ring_s, now)
-    attempt.parent_call_id = parent.id
-    attempt.posted_at = now
-    attempt.deadline_at = now + timedelta(seconds=ring_s) + QUIET
-    return attempt
+    deadline_at = now + timedelta(seconds=ring_s) + QUIET
+    return _new(
+        session, ring, "dial", flow, language, brief, ring_s, now,
+        deadline_at=deadline_at, posted_at=now, parent_call_id=parent.id,
+    )  # fmt: skip
 
 
 def rang_back(
@@ -113,11 +116,10 @@ def rang_back(
 ) -> Attempt:
     """A patient rang us instead: their call `inbound` (locked, alive) stands for the ring from here on, and ends as
     its call ends. No gate: nobody is rung."""
-    attempt = _new(session, ring, "inbound", flow, language, brief, 0, now)
+    attempt = _new(session, ring, "inbound", flow, language, brief, 0, now, deadline_at=now + QUIET)
     learn_sid(session, attempt, inbound.sid or "")
     _move(session, attempt, "answered", now)
     attempt.answered_at = now
-    attempt.deadline_at = now + QUIET
     inbound.attempt_id = attempt.id
     inbound.kind = ring.kind
     inbound.patient_id = ring.patient_id
@@ -133,6 +135,10 @@ def _new(
     brief: Mapping[str, Any],
     ring_s: int,
     now: datetime,
+    *,
+    deadline_at: datetime,
+    posted_at: datetime | None = None,
+    parent_call_id: uuid.UUID | None = None,
 ) -> Attempt:
     attempt = Attempt(
         id=new_id(),
@@ -151,7 +157,9 @@ def _new(
         shift_id=ring.shift_id,
         give_up_at=ring.deadline_at,
         created_at=now,
-        deadline_at=now,
+        deadline_at=deadline_at,
+        posted_at=posted_at,
+        parent_call_id=parent_call_id,
     )
     session.add(attempt)
     session.flush()
@@ -159,21 +167,43 @@ def _new(
     return attempt
 
 
-def locked(session: Session, attempt_id: uuid.UUID) -> Attempt | None:
-    return session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
+locked = RowLock(Attempt)
 
 
-def claim_post(session: Session, attempt_id: uuid.UUID, now: datetime) -> Attempt | None:
-    """Step 2. The row if this job may go on to `may_post`: still placing, never posted, and the gate still agrees. A
-    claim that came to nothing is simply claimed anew: the older one's job finds that it is not the owner any more."""
+def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], datetime]) -> Attempt | None:
+    """Step 2, in the transaction just before the POST: the row, if it is still placing, was never posted and was not
+    taken back, the gate still agrees, and its turn in the pace has come. `posted_at` is stamped then.
+
+    `clock` is read when the locks are held: the wait for them may be long, the gate's answer must be of now, and the
+    pace counts real moments.
+    """
     attempt = locked(session, attempt_id)
     if attempt is None or attempt.status != "placing" or attempt.posted_at is not None:
         return None
+    if attempt.unwanted:
+        _move(session, attempt, "cancelled", clock(), outcome="cancelled", why="taken back")
+        return None
     if attempt.kind == "doctor":
         # A refusal below is told to the escalation: its lock comes before the count's, as everywhere.
-        session.get(Escalation, attempt.subject_id, with_for_update=True)
+        session.execute(_ITS_ESCALATION, {"escalation_id": attempt.subject_id})
     lines.hold_the_count(session)
-    ring = gate.Ring(
+    now = clock()
+    refused = gate.may_dial(session, _ring_of(attempt), now)
+    if refused is not None:
+        _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
+        return None
+    now = clock()  # the gate took its time, and from here to the wire there is only JITTER
+    leaves_at = lines.may_leave(session, attempt.lane, now)
+    if leaves_at > now:
+        attempt.deadline_at = leaves_at  # `overdue` asks again then
+        return None
+    attempt.posted_at = now
+    attempt.deadline_at = now + POST_GRACE
+    return attempt
+
+
+def _ring_of(attempt: Attempt) -> gate.Ring:
+    return gate.Ring(
         kind=attempt.kind,
         to=attempt.to,
         subject_id=attempt.subject_id,
@@ -182,38 +212,11 @@ def claim_post(session: Session, attempt_id: uuid.UUID, now: datetime) -> Attemp
         shift_id=attempt.shift_id,
         attempt_id=attempt.id,
     )
-    refused = gate.may_dial(session, ring, now)
-    if refused is not None:
-        _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
-        return None
-    attempt.claim = new_id()
-    attempt.deadline_at = now + CLAIM_GRACE
-    return attempt
 
 
-def may_post(session: Session, attempt_id: uuid.UUID, claim: uuid.UUID | None, clock: Callable[[], datetime]) -> bool:
-    """The last question before the POST, asked by the job that claimed it: a worker that was paused meanwhile must not
-    ring, nor may a ring that was taken back, nor one whose turn in the pace has not come. True stamps `posted_at`.
-
-    `clock` is read when the locks are held: the wait for them may be long, and the pace counts real moments.
-    """
-    attempt = locked(session, attempt_id)
-    if attempt is None or attempt.status != "placing" or attempt.claim != claim or attempt.posted_at is not None:
-        return False
-    if attempt.unwanted:
-        _move(session, attempt, "cancelled", clock(), outcome="cancelled", why="taken back")
-        return False
-    lines.hold_the_count(session)
-    now = clock()
-    if now >= attempt.deadline_at:
-        return False  # the gate's answer is stale; `overdue` has it claimed anew
-    leaves_at = lines.may_leave(session, attempt.lane, now)
-    if leaves_at > now:
-        attempt.deadline_at = leaves_at  # `overdue` asks again then
-        return False
-    attempt.posted_at = now
-    attempt.deadline_at = now + POST_GRACE
-    return True
+_ITS_ESCALATION = (
+    sa.select(Escalation.id).where(Escalation.id == sa.bindparam("escalation_id")).with_for_update(key_share=True)
+)
 
 
 def posted(session: Session, attempt_id: uuid.UUID, sid: str, now: datetime) -> None:
@@ -229,8 +232,8 @@ def post_refused(session: Session, attempt_id: uuid.UUID, code: int, now: dateti
     if attempt is None:
         return
     if code == TOO_MANY_REQUESTS and attempt.status == "placing":
-        # Nothing to do with the callee, and surely not placed: the same ring again, from the claim on.
-        attempt.claim, attempt.posted_at = None, None
+        # Nothing to do with the callee, and surely not placed: the same ring again, from the gate on.
+        attempt.posted_at = None
         attempt.deadline_at = now + TOO_MANY_AGAIN
         record(session, "attempt", attempt.id, "carrier is busy", now, why=f"carrier code {code}")
     else:
@@ -300,21 +303,21 @@ def _first_look(session: Session, attempt: Attempt) -> datetime | None:
 
 
 def overdue(session: Session, now: datetime, limit: int = 1) -> int:
-    """Live attempts whose deadline has passed: doubt, a look, or a question to the carrier. Returns how many.
+    """Live attempts whose deadline has passed, and that of their conversation: doubt, a look, or a question to the
+    carrier. Returns how many.
 
     One at a time, because each may drive an escalation: see the order of locks in docs/design.md section 3.
     """
     rows = session.scalars(
         sa.select(Attempt)
-        .where(Attempt.status.in_(LIVE_ATTEMPT), Attempt.deadline_at <= now)
+        .where(Attempt.status.in_(LIVE_ATTEMPT), Attempt.deadline_at <= now, ~call.talks(now))
         .order_by(Attempt.deadline_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     ).all()
     for attempt in rows:
         if attempt.status == "placing" and attempt.posted_at is None:
-            attempt.claim = None  # whoever claimed it and was held up must ask the gate again
-            attempt.deadline_at = now + CLAIM_GRACE
+            attempt.deadline_at = now + JOB_GRACE
             _defer_place(session, attempt)
         elif attempt.status == "placing" and attempt.via == "api":
             _move(session, attempt, "no_reply", now)
@@ -349,26 +352,49 @@ def carrier_says(
     session: Session, attempt: Attempt, word: str, now: datetime, *, seq: int | None = None, sip_code: str = ""
 ) -> None:
     """A status of the carrier's, in our words. Late and repeated ones find no move and change nothing."""
+    if seq is not None and seq <= attempt.last_seq:
+        return
+    if word in CALL_OVER and attempt.status not in ATTEMPT_OVER:
+        # before the row is touched: what follows reads much, and would have it written twice
+        _end_conversation(session, attempt, word, now)
     if seq is not None:
-        if seq <= attempt.last_seq:
-            return
         attempt.last_seq = seq
     if attempt.status in ATTEMPT_OVER:
         return
-    attempt.deadline_at = now + (QUIET if word == "in_progress" else timedelta(seconds=attempt.ring_s) + QUIET)
+    if word in CALL_OVER:
+        outcome = final_outcome(word, answered=attempt.answered_at is not None, sip_code=sip_code)
+        _move(session, attempt, "ended", now, outcome=outcome)
+        return
+    attempt.deadline_at = now + _quiet(session, attempt, word, now)
     if word == "queued":
         _move(session, attempt, "accepted_by_carrier", now)
     elif word == "ringing":
         if _move(session, attempt, "ringing", now):
             attempt.ringing_at = now
             events.publish(session, events.AttemptRinging(attempt.id, attempt.kind, attempt.subject_id), now)
-    elif word == "in_progress":
-        if _move(session, attempt, "answered", now):
-            attempt.answered_at = now
-    elif word in CALL_OVER:
-        outcome = final_outcome(word, answered=attempt.answered_at is not None, sip_code=sip_code)
-        _end_conversation(session, attempt, word, now)
-        _move(session, attempt, "ended", now, outcome=outcome)
+    elif word == "in_progress" and _move(session, attempt, "answered", now):
+        attempt.answered_at = now
+
+
+def _quiet(session: Session, attempt: Attempt, word: str, now: datetime) -> timedelta:
+    """How long nothing need be heard of it after the carrier's `word`."""
+    if word != "in_progress":
+        return timedelta(seconds=attempt.ring_s) + QUIET
+    if attempt.lane != "escalation" or attempt.status != "answered":
+        return QUIET
+    # Only once it has lasted long enough to count as a talk: until then its end is what rings the next doctor.
+    a_talk = now - timedelta(seconds=settings_of(session).escalation.talk_s)
+    talks = session.scalar(_BRIDGED_BEFORE, {"escalation_id": attempt.subject_id, "moment": a_talk})
+    return TALKING if talks else QUIET
+
+
+_BRIDGED_BEFORE = sa.select(
+    sa.exists().where(
+        Escalation.id == sa.bindparam("escalation_id"),
+        Escalation.status == "bridged",
+        Escalation.bridged_at <= sa.bindparam("moment"),
+    )
+)
 
 
 def answered_by(session: Session, attempt: Attempt, word: str, now: datetime) -> None:
@@ -392,7 +418,7 @@ def conversation_says(session: Session, conversation: Call, word: str, now: date
 
 
 def _end_conversation(session: Session, attempt: Attempt, word: str, now: datetime) -> None:
-    conversation = session.scalar(sa.select(Call).where(Call.attempt_id == attempt.id).with_for_update())
+    conversation = call.of_attempt(session, attempt.id)
     if conversation is not None:
         call.carrier_says(session, conversation, word, now)
 
@@ -412,6 +438,14 @@ def unwanted(session: Session, attempt_id: uuid.UUID, now: datetime) -> str | No
         _move(session, attempt, "cancelled", now, outcome="cancelled", why="taken back")
         return None
     return attempt.sid
+
+
+def sid_to_ask_for(session: Session, attempt_id: uuid.UUID) -> str | None:
+    """The carrier's name of a ring that is not known to be over."""
+    return session.scalar(_SID_TO_ASK_FOR, {"attempt_id": attempt_id})
+
+
+_SID_TO_ASK_FOR = sa.select(Attempt.sid).where(Attempt.id == sa.bindparam("attempt_id"), Attempt.ended_at.is_(None))
 
 
 def ask_legs(session: Session, parent: Call) -> None:

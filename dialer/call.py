@@ -6,9 +6,11 @@ import uuid
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
 from core import events, jobs, people
+from core.db import is_held, now_held
 from core.models import EventRow, new_id, record
 from dialer.machine import ASK_AGAIN, CALL_MOVES, CALL_OVER, QUIET, move
 from dialer.models import LIVE_CALL, Attempt, Call
@@ -27,22 +29,27 @@ def open_inbound(session: Session, sid: str, party: str, flow: str, now: datetim
     of its own unless the number is set up with one.
     """
     owners = people.patients_with_number(session, party) if party else []
-    call = _new(session, sid, None, "hotline", party, flow, now)
     # A number shared by a family says who rings only if one patient has it.
-    call.patient_id = owners[0].id if len(owners) == 1 else None
+    patient_id = owners[0].id if len(owners) == 1 else None
+    call = _new(session, sid, None, "hotline", party, patient_id, flow, now)
     jobs.defer(session, WATCH, call_id=call.id)
     return call
 
 
 def open_for(session: Session, attempt: Attempt, sid: str, now: datetime) -> Call:
     """The ring `attempt` was answered."""
-    call = _new(session, sid, attempt.id, attempt.kind, attempt.to, attempt.flow, now)
-    call.patient_id = attempt.patient_id
-    return call
+    return _new(session, sid, attempt.id, attempt.kind, attempt.to, attempt.patient_id, attempt.flow, now)
 
 
 def _new(
-    session: Session, sid: str, attempt_id: uuid.UUID | None, kind: str, party: str, flow: str, now: datetime
+    session: Session,
+    sid: str,
+    attempt_id: uuid.UUID | None,
+    kind: str,
+    party: str,
+    patient_id: uuid.UUID | None,
+    flow: str,
+    now: datetime,
 ) -> Call:
     call = Call(
         id=new_id(),
@@ -52,6 +59,7 @@ def _new(
         status="in_progress",
         party=party,
         party_index=people.phone_index(party) if party else None,
+        patient_id=patient_id,
         flow=flow,
         started_at=now,
         answered_at=now,
@@ -65,27 +73,50 @@ def _new(
 
 def locked(session: Session, call_id: uuid.UUID) -> Call | None:
     """The call, locked after its attempt: every transaction that needs both takes them in this order."""
-    session.scalar(_ITS_ATTEMPT, {"call_id": call_id})
-    return session.scalar(_CALL, {"call_id": call_id})
-
-
-_WANTED = Call.id == sa.bindparam("call_id")
-_CALL = sa.select(Call).where(_WANTED).with_for_update().execution_options(populate_existing=True)
-_ITS_ATTEMPT = (
-    sa.select(Attempt)
-    .where(Attempt.id == sa.select(Call.attempt_id).where(_WANTED).scalar_subquery())
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
+    if is_held(session, Call, call_id):
+        return session.get(Call, call_id)
+    found = session.execute(_WITH_ITS_ATTEMPT, {"call_id": call_id}).one_or_none()
+    if found is None:
+        return None
+    call, attempt = found
+    now_held(session, Call, call.id)
+    if attempt is not None:
+        now_held(session, Attempt, attempt.id)
+    return call
 
 
 def by_sid(session: Session, sid: str) -> Call | None:
-    call_id = session.scalar(sa.select(Call.id).where(Call.sid == sid))
+    call_id = session.scalar(_ID_BY_SID, {"sid": sid})
     return locked(session, call_id) if call_id is not None else None
 
 
+def of_attempt(session: Session, attempt_id: uuid.UUID) -> Call | None:
+    """The conversation of a ring of ours, which is locked already; locked now."""
+    call = session.scalar(_OF_ATTEMPT, {"attempt_id": attempt_id})
+    if call is not None:
+        now_held(session, Call, call.id)
+    return call
+
+
+def _both() -> sa.Select[Call, Attempt]:
+    """The store locks and reads the attempt before it has a joined row to lock the call of."""
+    wanted = Call.id == sa.bindparam("call_id")
+    its_attempt = sa.select(Call.attempt_id).where(wanted).scalar_subquery()
+    held = sa.select(Attempt).where(Attempt.id == its_attempt).with_for_update(key_share=True).cte("held")
+    attempt = orm.aliased(Attempt, held)
+    both = sa.select(Call, attempt).outerjoin(attempt, sa.true()).where(wanted)
+    return both.with_for_update(of=Call, key_share=True).execution_options(populate_existing=True)
+
+
+# the statements of every webhook are built once: building one costs as much as running it
+_WITH_ITS_ATTEMPT = _both()
+_ID_BY_SID = sa.select(Call.id).where(Call.sid == sa.bindparam("sid"))
+_FOR_ATTEMPT = sa.select(Call).where(Call.attempt_id == sa.bindparam("attempt_id"))
+_OF_ATTEMPT = _FOR_ATTEMPT.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
 def for_attempt(session: Session, attempt_id: uuid.UUID) -> Call | None:
-    return session.scalar(sa.select(Call).where(Call.attempt_id == attempt_id))
+    return session.scalar(_FOR_ATTEMPT, {"attempt_id": attempt_id})
 
 
 def somebody_is_there(session: Session, call: Call) -> bool:
@@ -94,12 +125,15 @@ def somebody_is_there(session: Session, call: Call) -> bool:
     return bool(session.scalar(sa.select(sa.exists().where(*said))))
 
 
-def alive(session: Session, call: Call, now: datetime) -> None:
-    """A sign of life: the carrier is asked only after another quiet spell."""
+def alive(call: Call, now: datetime) -> None:
+    """A sign of life: the carrier is asked only after another quiet spell. A ring of ours that talks is not touched:
+    its watch looks here."""
     call.deadline_at = now + QUIET
-    if call.attempt_id is not None:
-        attempt = session.get_one(Attempt, call.attempt_id)
-        attempt.deadline_at = now + QUIET
+
+
+def talks(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether the conversation of an attempt in a larger question is not quiet for too long."""
+    return sa.exists().where(Call.attempt_id == Attempt.id, Call.status.in_(LIVE_CALL), Call.deadline_at > now)
 
 
 def carrier_says(session: Session, call: Call, word: str, now: datetime) -> None:

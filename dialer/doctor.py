@@ -20,7 +20,7 @@ from dialer import call as calls
 from dialer import escalation as escalations
 from dialer import gate, offers
 from dialer.escalation import OWNER_QUIET, move_on
-from dialer.models import LIVE_CALL, Attempt, Call, Cover, Escalation, Offer, Shift
+from dialer.models import ALARM_OPEN, LIVE_CALL, Attempt, Call, Cover, Escalation, Offer, Shift
 
 PATIENT_RING_S = 30
 TALK_QUIET = timedelta(hours=1)
@@ -36,8 +36,17 @@ class Waiting:
 
 def picked_up(session: Session, attempt: Attempt, now: datetime) -> bool:
     """A doctor's ring (locked) was answered: offer him who waits for him. False: he is not needed any more."""
-    offer = offers.current(session, attempt.id)
-    return (offer or offers.begin(session, attempt, now)) is not None
+    return (offers.current(session, attempt.id) or _offer_next(session, attempt, now)) is not None
+
+
+def _offer_next(session: Session, attempt: Attempt, now: datetime) -> Offer | None:
+    offer = offers.begin(session, attempt, now)
+    if offer is not None and attempt.subject_id is not None and offer.escalation_id != attempt.subject_id:
+        # a more urgent patient came first: the one this doctor was rung for need not wait for him
+        rung_for = escalations.locked(session, attempt.subject_id)
+        if rung_for is not None:
+            escalations.drive(session, rung_for, now)
+    return offer
 
 
 def patient_of(session: Session, attempt_id: uuid.UUID) -> Escalation | None:
@@ -62,7 +71,7 @@ def _owned(session: Session, attempt_id: uuid.UUID) -> Escalation | None:
 
 _OWNED = (
     sa.select(Escalation)
-    .where(Escalation.owner_attempt_id == sa.bindparam("attempt_id"), Escalation.status != "closed")
+    .where(Escalation.owner_attempt_id == sa.bindparam("attempt_id"), ALARM_OPEN)
     .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
 )
@@ -72,7 +81,7 @@ _OWNED = (
 def on_doctor_decided(session: Session, event: events.DoctorDecided, now: datetime) -> None:
     """A key was pressed, or none: accept, pass on at once, or treat as nobody."""
     attempt = session.get_one(Attempt, event.attempt_id)
-    offer = offers.current(session, attempt.id) or offers.begin(session, attempt, now)
+    offer = offers.current(session, attempt.id) or _offer_next(session, attempt, now)
     escalation = escalations.locked(session, offer.escalation_id) if offer is not None else None
     if offer is None or escalation is None:
         return
@@ -107,13 +116,13 @@ def _accepted(session: Session, attempt: Attempt, offer: Offer, escalation: Esca
 
 
 def on_next_wanted(session: Session, event: events.NextWanted, now: datetime) -> None:
-    offers.begin(session, session.get_one(Attempt, event.attempt_id), now)
+    _offer_next(session, session.get_one(Attempt, event.attempt_id), now)
 
 
 # ---- the patient --------------------------------------------------------------------------------
 def connect_patient(session: Session, doctor_call: Call, now: datetime) -> Attempt | Waiting | gate.Refused:
-    """How the doctor's own Dial reaches the patient: by a ring, for which the gate is asked like for any other, or on the
-    line they wait on."""
+    """How the doctor's own Dial reaches the patient: by a ring, for which the gate is asked like for any other, or on
+    the line they wait on."""
     escalation = _owned(session, doctor_call.attempt_id) if doctor_call.attempt_id is not None else None
     if escalation is None:
         return gate.Refused("not_owner")
@@ -182,7 +191,7 @@ def on_caller_waits(session: Session, event: events.CallerWaits, now: datetime) 
 def on_caller_left(session: Session, event: events.CallerLeft, now: datetime) -> None:
     for escalation in session.scalars(
         sa.select(Escalation)
-        .where(Escalation.status != "closed", Escalation.waiting_call_id == event.call_id)
+        .where(ALARM_OPEN, Escalation.waiting_call_id == event.call_id)
         .order_by(Escalation.id)
         .with_for_update(key_share=True)
     ):

@@ -22,13 +22,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core import events
-from core.db import lost_a_race
+from core.db import RowLock, lost_a_race
 from core.house import settings_of
 from core.models import record
 from dialer import attempt as attempts
 from dialer import chain, gate, lines, night, offers, roster
 from dialer.machine import ESCALATION_MOVES, move
-from dialer.models import LIVE_ATTEMPT, Attempt, Escalation
+from dialer.models import ALARM_OPEN, LIVE_ATTEMPT, Attempt, Escalation
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +107,7 @@ def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
         .where(Attempt.kind == "doctor", its_own | Attempt.id.in_(list(decided)))
         .order_by(Attempt.created_at, Attempt.id)
     ).all()
+    elsewhere = offers.busy_with_others(session, [row.id for row in rows if row.status in LIVE_ATTEMPT], escalation.id)
     return [
         chain.Ring(
             step=step_of[str(row.shift_id)],
@@ -114,7 +115,7 @@ def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
             live=row.status in LIVE_ATTEMPT,
             doubtful=row.status == "in_doubt",
             ended_at=row.ended_at,
-            decided=decided.get(row.id) is not None,
+            decided=decided.get(row.id) is not None or row.id in elsewhere,
             declined=decided.get(row.id) in offers.PASSED_ON,
         )
         for row in rows
@@ -132,7 +133,7 @@ def _ring(
     *,
     beside: bool,
 ) -> chain.Ring | gate.Refused:
-    """Ring chain[step], at the next of the doctor's numbers; `beside` the front only if the patient's line stays free."""
+    """Ring chain[step], at the next of the doctor's numbers; `beside` the front only if a line stays free besides."""
     if beside and any(ring.live and not ring.decided for ring in rings) and not lines.has_spare(session, 2):
         return gate.Refused("no_line", now + gate.NO_LINE_AGAIN)
     doctor = roster.doctor_of(session, escalation.chain[step], now)
@@ -214,7 +215,7 @@ def _due(
     return list(
         session.scalars(
             sa.select(Escalation)
-            .where(Escalation.status != "closed", timer <= now, *wanted)
+            .where(ALARM_OPEN, timer <= now, *wanted)
             .order_by(timer)
             .limit(limit)
             .with_for_update(skip_locked=True, key_share=True)
@@ -298,7 +299,7 @@ def _touched_by(session: Session, attempt_id: uuid.UUID, subject_id: uuid.UUID |
     return list(
         session.scalars(
             sa.select(Escalation)
-            .where(Escalation.status != "closed", (Escalation.id == subject_id) | Escalation.id.in_(offered))
+            .where(ALARM_OPEN, (Escalation.id == subject_id) | Escalation.id.in_(offered))
             .order_by(Escalation.id)
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
@@ -307,15 +308,10 @@ def _touched_by(session: Session, attempt_id: uuid.UUID, subject_id: uuid.UUID |
 
 
 def locked(session: Session, escalation_id: uuid.UUID) -> Escalation | None:
-    return session.scalar(_LOCKED, {"escalation_id": escalation_id})
+    return _LOCK(session, escalation_id)
 
 
-_LOCKED = (
-    sa.select(Escalation)
-    .where(Escalation.id == sa.bindparam("escalation_id"))
-    .with_for_update(key_share=True)
-    .execution_options(populate_existing=True)
-)
+_LOCK = RowLock(Escalation)
 
 
 def check_owner(session: Session, escalation: Escalation, now: datetime) -> None:
@@ -387,13 +383,15 @@ def _close(
 
 
 def take_back_rings(session: Session, escalation: Escalation, *, besides: uuid.UUID | None) -> None:
-    """Nobody else need come to the phone for this patient. A doctor who speaks with another one meanwhile, on a ring
-    placed for this, is left alone."""
-    rings = attempts.live_for(session, escalation.id, "doctor") + attempts.live_for(session, escalation.id, "night")
+    """Nobody else need come to the phone for this patient. A doctor who speaks with another one on a ring placed for
+    this, or whom another one waits for, is left alone."""
+    rings = attempts.live_for(session, escalation.id, "doctor")
     busy = offers.busy_with_others(session, [ring.id for ring in rings], escalation.id)
     for ring in rings:
-        if ring.id != besides and ring.id not in busy:
+        if ring.id != besides and ring.id not in busy and not offers.others_wait(session, ring):
             attempts.take_back(session, ring.id)
+    for ring in attempts.live_for(session, escalation.id, "night"):
+        attempts.take_back(session, ring.id)
 
 
 def _move(

@@ -1,12 +1,13 @@
 """The one gate. `may_dial(session, ring, now)` runs immediately before every outbound ring, first tries and
-retries alike, whoever asked, also before a webhook hands out a Dial.
+retries alike, whoever asked, also before a webhook hands out a Dial. It asks the tables one question; every rule is a
+pure function of the ring, the answer, the settings and the hour, and the first that refuses gives the reason.
 
 Rules by kind of ring (docs/design.md section 1):
 - routine (follow-up, reminder, SMS): patient alive and at home, consent to this kind, do-not-call, a number of
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
-- to a doctor: on duty, number, lines; the operator, the night target, a test ring: number, lines; an SMS to staff: nothing
-  more
+- to a doctor: on duty, number, lines; the operator, the night target, a test ring: number, lines
+- an SMS to staff: nothing more
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
 Every refusal leaves a row with its reason; `again_at` says when asking again makes sense (None: never).
@@ -15,24 +16,30 @@ Every refusal leaves a row with its reason; `again_at` says when asking again ma
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import cast
 
 import phonenumbers
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import calendar, holidays, people
+from core.calendar import Hours
+from core.db import AwareDateTime
 from core.house import settings_of
 from core.models import Patient, Pause
+from core.settings import Settings
 from dialer import lines
-from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Escalation, Refusal, Shift
+from dialer.models import ALARM_OPEN, ATTEMPT_LIVES, CALL_LIVES, Attempt, Call, Escalation, Refusal, Shift
 
 NO_LINE_AGAIN = timedelta(seconds=2)
 PAUSED_AGAIN = timedelta(seconds=30)
 NUMBER_BUSY_AGAIN = timedelta(seconds=30)
 ALARM_AGAIN = timedelta(minutes=1)
+LONGEST_DAY = timedelta(hours=48)
+"""A local day never began longer ago than this, whatever clocks and date lines do."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | reminder | sms | doctor | patient | operator"""
+    """followup | reminder | sms | doctor | patient | operator | night | test | alert (an SMS to staff)"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None
@@ -104,23 +111,49 @@ REASONS: dict[str, str] = {
 }
 
 
+@dataclass(frozen=True)
+class Person:
+    """What the rules ask of a patient's file."""
+
+    status: str
+    merged: bool
+    zone: str
+    birth_date: str | None
+    words: Mapping[str, bool]
+    """The newest word of the consent ledger by purpose; a purpose without a line is not in it."""
+    relations: Sequence[str]
+    """Who the number is to the patient; empty if it is none, or not any more one, of theirs."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the rules ask of the tables, read in one question."""
+
+    paused: Sequence[str]
+    """The lanes that are paused."""
+    person: Person | None
+    left_alone: bool
+    rung: Sequence[Sequence[datetime]]
+    """When the patient was rung of late, and when the number was."""
+    alarm: bool
+    on_duty: bool
+    number_in_use: bool
+    busy_lines: int
+    hours: Hours
+
+
 def may_dial(session: Session, ring: Ring, now: datetime) -> Refused | None:
     """None: ring. Otherwise the reason, already written down."""
-    refused = _first_refusal(session, ring, now)
-    if refused is not None:
-        _write_down(session, ring, refused.reason, now)
-    return refused
-
-
-def _first_refusal(session: Session, ring: Ring, now: datetime) -> Refused | None:
+    facts, settings = _facts(session, ring, now), settings_of(session)
     for rule in _rules(ring):
-        refused = rule(session, ring, now)
+        refused = rule(ring, facts, settings, now)
         if refused is not None:
+            _write_down(session, ring, refused.reason, now)
             return refused
     return None
 
 
-Rule = Callable[[Session, Ring, datetime], Refused | None]
+Rule = Callable[[Ring, Facts, Settings, datetime], Refused | None]
 
 
 def _rules(ring: Ring) -> list[Rule]:
@@ -138,7 +171,7 @@ def _rules(ring: Ring) -> list[Rule]:
     return [*rules, _number_free, _line]
 
 
-def _number(session: Session, ring: Ring, now: datetime) -> Refused | None:
+def _number(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
     try:
         number = phonenumbers.parse(ring.to)
     except phonenumbers.NumberParseException:
@@ -150,137 +183,221 @@ def _number(session: Session, ring: Ring, now: datetime) -> Refused | None:
     return None
 
 
-def _live(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    hospital = settings_of(session).hospital
+def _live(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    hospital = settings.hospital
     if hospital.live or ring.to in hospital.allow_numbers:
         return None
     return Refused("not_live", now + PAUSED_AGAIN)
 
 
-def _pause(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    lanes = ("routine", "all") if ring.routine else ("all",)
-    paused = session.scalar(sa.select(sa.exists().where(Pause.ended_at.is_(None), Pause.lane.in_(lanes))))
-    return Refused("paused", now + PAUSED_AGAIN) if paused else None
+def _pause(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    lanes = {"routine", "all"} if ring.routine else {"all"}
+    return None if lanes.isdisjoint(facts.paused) else Refused("paused", now + PAUSED_AGAIN)
 
 
-def _patient(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    return person(session, ring.patient_id)
+def _patient(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    if facts.person is None:
+        return Refused("no_patient")
+    return _gone(facts.person.status, merged=facts.person.merged)
 
 
 def person(session: Session, patient_id: uuid.UUID | None) -> Refused | None:
     """Whether a routine call may speak to this patient at all; asked again when the ring is answered."""
     patient = session.get(Patient, patient_id) if patient_id else None
-    if patient is None:
-        return Refused("no_patient")
-    if patient.merged_into is not None:
+    return Refused("no_patient") if patient is None else _gone(patient.status, merged=patient.merged_into is not None)
+
+
+def _gone(status: str, *, merged: bool) -> Refused | None:
+    if merged:
         return Refused("merged")
-    return Refused(patient.status) if patient.status in ("deceased", "readmitted") else None
+    return Refused(status) if status in ("deceased", "readmitted") else None
 
 
-def _consent(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    assert ring.patient_id is not None
-    for purpose in ring.purposes or CONSENT[ring.kind]:
-        word = people.last_word(session, ring.patient_id, purpose)
-        if word is not None:
-            return None if word[0] else Refused("no_consent")
-    return Refused("no_consent")
+def _known(facts: Facts) -> Person:
+    """The patient, for the rules that come after `_patient`."""
+    assert facts.person is not None
+    return facts.person
 
 
-def _do_not_call(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    return Refused("do_not_call") if people.on_do_not_call(session, ring.to) else None
+def _consent(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    words = _known(facts).words
+    given = next((words[purpose] for purpose in ring.purposes or CONSENT[ring.kind] if purpose in words), False)
+    return None if given else Refused("no_consent")
 
 
-def _deadline(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    return Refused("deadline_passed") if ring.deadline_at is not None and now >= ring.deadline_at else None
+def _do_not_call(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    return Refused("do_not_call") if facts.left_alone else None
 
 
-def _their_number(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    patient = session.get_one(Patient, ring.patient_id)
-    theirs = people.is_rung_at(session, patient, ring.to, people.today(patient, now))
+def _their_number(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    patient = _known(facts)
+    minor = people.is_under(patient.birth_date, calendar.day_of(now, patient.zone), settings.followup.guardian_age)
+    family_no = patient.words.get("family") is False
+    theirs = any(people.is_respondent(who, minor=minor, family_no=family_no) for who in patient.relations)
     return None if theirs else Refused("not_their_number")
 
 
-def _window(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    patient = session.get_one(Patient, ring.patient_id)
-    if ring.kind == "followup" and people.has_consent(session, patient.id, "night"):
-        return None
-    hours = holidays.hours(session)
-    if calendar.in_window(now, patient.timezone, hours):
-        return None
-    return Refused("outside_window", calendar.next_open(now, patient.timezone, hours))
+def _deadline(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    return Refused("deadline_passed") if ring.deadline_at is not None and now >= ring.deadline_at else None
 
 
-def _quiet(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    zone = session.get_one(Patient, ring.patient_id).timezone
-    quiet = settings_of(session).sms.quiet
+def _window(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    patient = _known(facts)
+    if ring.kind == "followup" and patient.words.get("night", False):
+        return None
+    if calendar.in_window(now, patient.zone, facts.hours):
+        return None
+    return Refused("outside_window", calendar.next_open(now, patient.zone, facts.hours))
+
+
+def _quiet(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    zone, quiet = _known(facts).zone, settings.sms.quiet
     if not calendar.within(now, zone, quiet):
         return None
     return Refused("quiet_hours", calendar.next_at(now, quiet[1], zone))
 
 
-def _rings_today(session: Session, ring: Ring, now: datetime) -> Refused | None:
+def _rings_today(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
     """So many rings a day for one patient, whatever the plan, and for one number, whoever shares it
     (docs/clinical.md section 2, Retries). A ring the carrier never had is none."""
-    patient = session.get_one(Patient, ring.patient_id)
-    zone, day = patient.timezone, people.today(patient, now)
-    mine = Attempt.patient_id == ring.patient_id
-    this_number = Attempt.to_index == people.phone_index(ring.to)
-    rung = sa.select(sa.func.count().filter(mine), sa.func.count().filter(this_number)).where(
-        mine | this_number,
-        Attempt.created_at >= calendar.at_wall(day, time.min, zone),
+    zone = _known(facts).zone
+    day = calendar.day_of(now, zone)
+    midnight = calendar.at_wall(day, time.min, zone)
+    if max(sum(moment >= midnight for moment in rung) for rung in facts.rung) < settings.calling.rings_per_day:
+        return None
+    tomorrow = calendar.at_wall(day + timedelta(days=1), time.min, zone)
+    return Refused("rings_per_day", calendar.next_open(tomorrow, zone, facts.hours))
+
+
+def _no_alarm(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    """Who waits for a doctor is not rung for anything else: the telephone must be free."""
+    return Refused("doctor_coming", now + ALARM_AGAIN) if facts.alarm else None
+
+
+def _on_duty(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    return None if facts.on_duty else Refused("off_duty")
+
+
+def _number_free(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    """Nobody is rung while they are on the line with us, or by two of our rings at once."""
+    return Refused("number_in_use", now + NUMBER_BUSY_AGAIN) if facts.number_in_use else None
+
+
+def _line(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    return None if lines.has_free(settings, ring.lane, facts.busy_lines) else Refused("no_line", now + NO_LINE_AGAIN)
+
+
+# ---- what is asked, and what is written down ------------------------------------------------------
+_PATIENT = sa.bindparam("patient_id", type_=sa.Uuid)
+_NUMBER = sa.bindparam("number", type_=sa.LargeBinary)
+_MYSELF = sa.bindparam("besides", type_=sa.Uuid)
+_NOW = sa.bindparam("now", type_=AwareDateTime)
+
+
+def _rung(whose: sa.ColumnElement[bool]) -> sa.ColumnElement[list[datetime]]:
+    went_out = sa.select(Attempt.created_at).where(
+        whose,
+        Attempt.created_at >= sa.bindparam("rung_since"),
         Attempt.lane == "routine",
         Attempt.posted_at.is_not(None),
         Attempt.status != "absent",
+        Attempt.id.is_distinct_from(_MYSELF),
     )
-    if ring.attempt_id is not None:
-        rung = rung.where(Attempt.id != ring.attempt_id)
-    if max(session.execute(rung).one()) < settings_of(session).calling.rings_per_day:
-        return None
-    tomorrow = calendar.at_wall(day + timedelta(days=1), time.min, zone)
-    return Refused("rings_per_day", calendar.next_open(tomorrow, zone, holidays.hours(session)))
+    return sa.func.array(went_out.scalar_subquery(), type_=sa.ARRAY(sa.DateTime(timezone=True)))
 
 
-def _no_alarm(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    """Who waits for a doctor is not rung for anything else: the telephone must be free."""
-    waits = (Escalation.patient_id == ring.patient_id) | (Escalation.to_index == people.phone_index(ring.to))
-    if session.scalar(sa.select(sa.exists().where(Escalation.status != "closed", waits))):
-        return Refused("doctor_coming", now + ALARM_AGAIN)
-    return None
+# Every part goes by an index, also in the plan of a prepared statement that knows no values: no OR over two of them.
+_FACTS = sa.select(
+    sa.func.array(
+        sa.select(Pause.lane).where(Pause.ended_at.is_(None)).scalar_subquery(), type_=sa.ARRAY(sa.String)
+    ).label("paused"),
+    Patient.status,
+    Patient.merged_into,
+    Patient.timezone,
+    Patient.birth_date,
+    people.last_words(_PATIENT).label("words"),
+    people.relations(_PATIENT, _NUMBER).label("relations"),
+    people.left_alone(_NUMBER).label("left_alone"),
+    _rung(Attempt.patient_id == _PATIENT).label("patient_rung"),
+    _rung(Attempt.to_index == _NUMBER).label("number_rung"),
+    (
+        sa.exists().where(ALARM_OPEN, Escalation.patient_id == _PATIENT)
+        | sa.exists().where(ALARM_OPEN, Escalation.to_index == _NUMBER)
+    ).label("alarm"),
+    sa.exists()
+    .where(Shift.id == sa.bindparam("shift_id"), Shift.starts_at <= _NOW, Shift.ends_at > _NOW)
+    .label("on_duty"),
+    (
+        sa.exists().where(ATTEMPT_LIVES, Attempt.to_index == _NUMBER, Attempt.id.is_distinct_from(_MYSELF))
+        | sa.exists().where(CALL_LIVES, Call.party_index == _NUMBER, Call.attempt_id.is_(None))
+    ).label("number_in_use"),
+    lines.IN_USE.label("busy_lines"),
+    holidays.SPECIAL.label("special"),
+).select_from(sa.select(sa.literal_column("1")).subquery("ring").outerjoin(Patient, Patient.id == _PATIENT))
 
 
-def _on_duty(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    shift = session.get(Shift, ring.shift_id) if ring.shift_id else None
-    on_duty = shift is not None and shift.starts_at <= now < shift.ends_at
-    return None if on_duty else Refused("off_duty")
+def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
+    special = holidays.about(now.date())
+    asked = {
+        "patient_id": ring.patient_id,
+        "number": people.phone_index(ring.to),
+        "besides": ring.attempt_id,
+        "shift_id": ring.shift_id,
+        "now": now,
+        "rung_since": now - LONGEST_DAY,
+        **special,
+    }
+    row = session.execute(_FACTS, asked).one()
+    holidays.learn(session, special, row.special)
+    on_file = row.status is not None
+    return Facts(
+        paused=row.paused,
+        person=Person(
+            row.status, row.merged_into is not None, row.timezone, row.birth_date, row.words or {}, row.relations
+        )
+        if on_file
+        else None,
+        left_alone=row.left_alone,
+        rung=(row.patient_rung, row.number_rung),
+        alarm=row.alarm,
+        on_duty=row.on_duty,
+        number_in_use=row.number_in_use,
+        busy_lines=row.busy_lines,
+        hours=holidays.hours(session),
+    )
 
 
-def _number_free(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    """Nobody is rung while they are on the line with us, or by two of our rings at once."""
-    index = people.phone_index(ring.to)
-    ringing = sa.select(Attempt.id).where(Attempt.to_index == index, Attempt.status.in_(LIVE_ATTEMPT))
-    if ring.attempt_id is not None:
-        ringing = ringing.where(Attempt.id != ring.attempt_id)
-    talking = sa.select(Call.id).where(Call.party_index == index, Call.status.in_(LIVE_CALL), Call.attempt_id.is_(None))
-    if session.scalar(sa.select(ringing.exists() | talking.exists())):
-        return Refused("number_in_use", now + NUMBER_BUSY_AGAIN)
-    return None
-
-
-def _line(session: Session, ring: Ring, now: datetime) -> Refused | None:
-    if lines.has_free(session, ring.lane, besides=ring.attempt_id):
-        return None
-    return Refused("no_line", now + NO_LINE_AGAIN)
+# A repeat of the last reason is counted; anything else is a row of its own. (No parameter is called like a column:
+# the update would set it.)
+_REFUSALS = cast("sa.Table", Refusal.__table__)
+_LAST = (
+    sa.select(Refusal.id, Refusal.reason)
+    .where(Refusal.subject_id == sa.bindparam("ring_for"), Refusal.kind == sa.bindparam("ring_kind"))
+    .order_by(Refusal.id.desc())
+    .limit(1)
+    .cte("last")
+)
+_AGAIN = (
+    sa.update(_REFUSALS)
+    .where(_REFUSALS.c.id == _LAST.c.id, _LAST.c.reason == sa.bindparam("refused_for"))
+    .values(last_at=_NOW, times=_REFUSALS.c.times + 1)
+    .returning(_REFUSALS.c.id)
+    .cte("again")
+)
+_WRITE_DOWN = sa.insert(_REFUSALS).from_select(
+    ["kind", "subject_id", "reason", "first_at", "last_at", "times"],
+    sa.select(
+        sa.bindparam("ring_kind", type_=sa.String),
+        sa.bindparam("ring_for", type_=sa.Uuid),
+        sa.bindparam("refused_for", type_=sa.String),
+        _NOW,
+        _NOW,
+        sa.literal_column("1"),
+    ).where(~sa.exists(sa.select(_AGAIN.c.id))),
+    include_defaults=False,
+)
 
 
 def _write_down(session: Session, ring: Ring, reason: str, now: datetime) -> None:
-    last = session.scalar(
-        sa.select(Refusal)
-        .where(Refusal.subject_id == ring.subject_id, Refusal.kind == ring.kind)
-        .order_by(Refusal.id.desc())
-        .limit(1)
-    )
-    if last is not None and last.reason == reason:
-        last.last_at = now
-        last.times += 1
-        return
-    session.add(Refusal(kind=ring.kind, subject_id=ring.subject_id, reason=reason, first_at=now, last_at=now))
+    words = {"ring_kind": ring.kind, "ring_for": ring.subject_id, "refused_for": reason, "now": now}
+    session.connection().execute(_WRITE_DOWN, words)

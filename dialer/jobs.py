@@ -26,13 +26,11 @@ log = logging.getLogger(__name__)
 def place(house: House, attempt_id: uuid.UUID) -> None:
     """Steps 2 and 3 of the placing protocol."""
     with house.transaction() as session:
-        attempt = attempts.claim_post(session, attempt_id, house.clock.now())
-    if attempt is None:
+        attempt = attempts.may_post(session, attempt_id, house.clock.now)
+    if attempt is None or house.clock.now() >= attempt.deadline_at:
+        # Held up since it was stamped (a machine that slept): the gate's answer is stale, and the row is in doubt.
         return
     base = house.settings.public_url
-    with house.transaction() as session:
-        if not attempts.may_post(session, attempt_id, attempt.claim, house.clock.now):
-            return
     try:
         placed = house.service(CarrierClient).place(
             to=attempt.to,
@@ -95,10 +93,8 @@ def look(house: House, attempt_id: uuid.UUID) -> None:
 def ask_attempt(house: House, attempt_id: uuid.UUID) -> None:
     """No callback for too long: how does the carrier see this call?"""
     with house.transaction() as session:
-        attempt = session.get(Attempt, attempt_id)
-    if attempt is None or attempt.sid is None or attempt.ended_at is not None:
-        return
-    word = _ask(house, attempt.sid)
+        sid = attempts.sid_to_ask_for(session, attempt_id)
+    word = None if sid is None else _ask(house, sid)
     if word is not None:
         with house.transaction() as session:
             row = attempts.locked(session, attempt_id)
@@ -187,6 +183,7 @@ class Interruption:
         return self._twiml[language]
 
 
+@jobs.handles(sms.SEND_ALERT)
 @jobs.handles(sms.SEND)
 def send_message(house: House, message_id: uuid.UUID) -> None:
     """Claim, POST, commit; an SMS without an answer is looked for before it is ever sent again."""

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from typing import cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from core.db import lock
+from core.db import AwareDateTime, lock
 from core.house import settings_of
-from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Pace
+from core.settings import Settings
+from dialer.models import ATTEMPT_LIVES, CALL_LIVES, Attempt, Call, Pace
 
 HORIZON = timedelta(seconds=1)
 """How far ahead a place in the pace is given away: until the timetable looks again, with room."""
@@ -34,19 +37,26 @@ def hold_the_count(session: Session) -> None:
     lock(session, "lines")
 
 
+IN_USE = (
+    sa.select(sa.func.count())
+    .select_from(Attempt)
+    .where(ATTEMPT_LIVES, Attempt.id.is_distinct_from(sa.bindparam("besides")))
+    .scalar_subquery()
+    + sa.select(sa.func.count()).select_from(Call).where(CALL_LIVES, Call.attempt_id.is_(None)).scalar_subquery()
+)
+"""`in_use` as a column of a larger question."""
+_IN_USE = sa.select(IN_USE)
+
+
 def in_use(session: Session, *, besides: uuid.UUID | None = None) -> int:
     """Busy lines now, not counting the attempt `besides`."""
-    placed = sa.select(sa.func.count()).select_from(Attempt).where(Attempt.status.in_(LIVE_ATTEMPT))
-    if besides is not None:
-        placed = placed.where(Attempt.id != besides)
-    inbound = sa.select(sa.func.count()).select_from(Call).where(Call.status.in_(LIVE_CALL), Call.attempt_id.is_(None))
-    return int(session.scalar(sa.select(placed.scalar_subquery() + inbound.scalar_subquery())) or 0)
+    return int(session.scalar(_IN_USE, {"besides": besides}) or 0)
 
 
-def has_free(session: Session, lane: str, *, besides: uuid.UUID | None = None) -> bool:
-    calling = settings_of(session).calling
-    limit = calling.lines if lane == "escalation" else calling.lines - calling.lines_reserved
-    return in_use(session, besides=besides) < limit
+def has_free(settings: Settings, lane: str, busy: int) -> bool:
+    """Whether this lane may take one more when so many lines are busy."""
+    calling = settings.calling
+    return busy < (calling.lines if lane == "escalation" else calling.lines - calling.lines_reserved)
 
 
 def has_spare(session: Session, wanted: int) -> bool:
@@ -57,25 +67,22 @@ def has_spare(session: Session, wanted: int) -> bool:
 # ---- pace ---------------------------------------------------------------------------------------
 def routine_may(session: Session, now: datetime) -> bool:
     """Whether it is worth while to look for routine rings at all: a line is free, and a place within the horizon."""
-    next_at = session.scalar(sa.select(Pace.next_at).where(Pace.id == 1))
-    return (next_at is None or next_at <= now + HORIZON) and has_free(session, "routine")
+    next_at, busy = session.execute(_MAY, {"besides": None}).one()
+    return (next_at is None or next_at <= now + HORIZON) and has_free(settings_of(session), "routine", busy)
 
 
 def routine_turn(session: Session, now: datetime) -> datetime | None:
     """Take the next place in the pace for a routine POST: its moment, now or up to HORIZON ahead; None if the
     places within the horizon are all taken."""
-    row = _pace(session, now)
-    turn = max(row.next_at, now)
-    if turn > now + HORIZON:
-        return None
-    row.next_at = turn + _gap(session)
-    return turn
+    gap = _gap(session)
+    next_at = session.scalar(_TAKE_NEAR, {"now": now, "gap": gap, "first": now + gap, "latest": now + HORIZON})
+    return None if next_at is None else next_at - gap
 
 
 def escalation_turn(session: Session, now: datetime) -> datetime:
     """An escalation does not wait for a place; the routine rings after it do."""
-    row = _pace(session, now)
-    row.next_at = max(row.next_at, now) + _gap(session)
+    gap = _gap(session)
+    session.execute(_TAKE, {"now": now, "gap": gap, "first": now + gap})
     return now
 
 
@@ -83,24 +90,10 @@ def may_leave(session: Session, lane: str, now: datetime) -> datetime:
     """When a POST of `lane` may leave: `now`, or later if the last second is full, or if the escalation lane has
     one waiting. Call it while holding the count."""
     most, span = _limit(session)
-    recent = session.scalars(
-        sa.select(Attempt.posted_at)
-        .where(Attempt.via == "api", Attempt.posted_at > now - span)
-        .order_by(Attempt.posted_at.desc())
-        .limit(most)
-    ).all()
-    if len(recent) >= most and recent[-1] is not None:
-        return recent[-1] + span
-    if lane == "routine" and _escalation_waits(session):
-        return now + YIELD
-    return now
-
-
-def _escalation_waits(session: Session) -> bool:
-    waiting = sa.exists().where(
-        Attempt.status == "placing", Attempt.lane == "escalation", Attempt.via == "api", Attempt.posted_at.is_(None)
-    )
-    return bool(session.scalar(sa.select(waiting)))
+    full_since, waits = session.execute(_LEAVING, {"since": now - span, "before": most - 1}).one()
+    if full_since is not None:
+        return full_since + span
+    return now + YIELD if lane == "routine" and waits else now
 
 
 def _limit(session: Session) -> tuple[int, timedelta]:
@@ -114,10 +107,29 @@ def _gap(session: Session) -> timedelta:
     return span / most
 
 
-def _pace(session: Session, now: datetime) -> Pace:
-    row = session.get(Pace, 1, with_for_update=True)
-    if row is None:
-        row = Pace(id=1, next_at=now)
-        session.add(row)
-        session.flush()
-    return row
+# the statements of every ring are built once: building one costs as much as running it
+_MAY = sa.select(sa.select(Pace.next_at).where(Pace.id == 1).scalar_subquery(), IN_USE)
+_BY_API = Attempt.via == sa.literal_column("'api'")
+_LEAVING = sa.select(
+    # the oldest of as many POSTs as fit into the span, if there are so many
+    sa.select(Attempt.posted_at)
+    .where(_BY_API, Attempt.posted_at > sa.bindparam("since"))
+    .order_by(Attempt.posted_at.desc())
+    .offset(sa.bindparam("before", type_=sa.Integer))
+    .limit(1)
+    .scalar_subquery(),
+    sa.exists().where(
+        ATTEMPT_LIVES,  # says nothing that `placing` does not, but leads to the index
+        Attempt.status == "placing",
+        Attempt.lane == "escalation",
+        _BY_API,
+        Attempt.posted_at.is_(None),
+    ),
+)
+_NOW, _GAP = sa.bindparam("now", type_=AwareDateTime), sa.bindparam("gap", type_=sa.Interval)
+_FIRST = postgresql.insert(cast("sa.Table", Pace.__table__)).values(id=1, next_at=sa.bindparam("first"))
+_NEXT = {"next_at": sa.func.greatest(Pace.next_at, _NOW) + _GAP}
+_TAKE = _FIRST.on_conflict_do_update(index_elements=["id"], set_=_NEXT)
+_TAKE_NEAR = _FIRST.on_conflict_do_update(
+    index_elements=["id"], set_=_NEXT, where=Pace.next_at <= sa.bindparam("latest", type_=AwareDateTime)
+).returning(Pace.next_at)

@@ -12,6 +12,9 @@ from typing import Literal
 
 QUIET = timedelta(seconds=30)
 """Longest silence about a live call before the carrier is asked."""
+TALKING = timedelta(minutes=2)
+"""The same while a doctor and a patient talk: the carrier has nothing to say about a talk for as long as it lasts. Lost
+by it is only how soon a line is counted free again when the callbacks of its end were lost."""
 ASK_AGAIN = timedelta(seconds=10)
 
 # ---- an attempt: one ring of ours (docs/design.md section 5) ------------------------------------

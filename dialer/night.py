@@ -1,5 +1,5 @@
-"""When automation runs out, somebody hears it tonight: the night target (a nurse station) is rung, and written to, until
-a key is pressed there. The chain of doctors goes on all the same."""
+"""When automation runs out, somebody hears it tonight: the night target (a nurse station) is rung, and written to,
+until a key is pressed there. The chain of doctors goes on all the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.house import settings_of
 from core.models import record
 from dialer import attempt as attempts
 from dialer import gate
-from dialer.models import Attempt, Escalation
+from dialer.models import ALARM_OPEN, Attempt, Escalation
 from dialer.offers import WAITING
 
 AGAIN = timedelta(seconds=60)
@@ -37,7 +37,7 @@ def due(session: Session, now: datetime, limit: int = 1) -> int:
     """Ring the night target where it has not acknowledged. Returns how many."""
     rows = session.scalars(
         sa.select(Escalation)
-        .where(Escalation.status != "closed", Escalation.night_step_at <= now)
+        .where(ALARM_OPEN, Escalation.night_step_at <= now)
         .order_by(Escalation.night_step_at)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)

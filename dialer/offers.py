@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.models import record
-from dialer.models import Attempt, Escalation, Offer, Shift
+from dialer.models import ALARM_OPEN, Attempt, Escalation, Offer, Shift
 
 WAITING = ("open", "ringing", "overdue")
 """Escalations nobody has taken."""
@@ -50,7 +50,7 @@ def _waiting_for(session: Session, attempt: Attempt) -> list[Escalation]:
     """Patients nobody has taken, in whose chain this doctor stands, and of whom he was not asked in this call."""
     asked = sa.select(Offer.escalation_id).where(Offer.attempt_id == attempt.id)
     open_ones = session.scalars(
-        sa.select(Escalation).where(Escalation.status.in_(WAITING), Escalation.id.not_in(asked))
+        sa.select(Escalation).where(ALARM_OPEN, Escalation.status.in_(WAITING), Escalation.id.not_in(asked))
     ).all()
     his = _shifts_of(session, attempt)
     return [

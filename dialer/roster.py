@@ -44,6 +44,31 @@ def chain(session: Session, department: str, tiers: Sequence[str], now: datetime
     return steps
 
 
+@dataclass(frozen=True)
+class Duty:
+    """Until the merge: what `duties` of the roster's owner returns has these and more."""
+
+    tier: str
+    department: str
+    doctor: str
+    numbers: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime
+    instead_of: str = ""
+
+
+def duties(session: Session, start: datetime, until: datetime) -> list[Duty]:
+    """Until the merge, without covers: who is on duty at some moment of [start, until), by their hours."""
+    rows = session.scalars(
+        sa.select(Shift).where(Shift.starts_at < until, Shift.ends_at > start).order_by(Shift.starts_at, Shift.position)
+    )
+    return [
+        Duty(row.tier, row.department, row.doctor, tuple(n for n in (row.phone, row.phone2) if n), row.starts_at,
+             row.ends_at)
+        for row in rows
+    ]  # fmt: skip
+
+
 def anybody_on_duty(session: Session, department: str, tiers: Sequence[str], now: datetime) -> bool:
     return bool(session.scalar(_ANYBODY, asked(department, tiers, now)))
 

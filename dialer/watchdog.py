@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from core.house import House
 from core.models import record
 from dialer import escalation as escalations
-from dialer.models import Escalation
+from dialer.models import ALARM_OPEN, Escalation
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def stuck(session: Session, now: datetime, late: timedelta = OVERDUE) -> list[uu
     return list(
         session.scalars(
             sa.select(Escalation.id).where(
-                Escalation.status != "closed",
+                ALARM_OPEN,
                 Escalation.next_step_at.is_(None) | (Escalation.next_step_at < now - late),
             )
         )
@@ -45,7 +45,7 @@ def look(house: House) -> int:
         with house.transaction() as session:
             escalation = session.scalar(
                 sa.select(Escalation)
-                .where(Escalation.id == escalation_id, Escalation.status != "closed")
+                .where(Escalation.id == escalation_id, ALARM_OPEN)
                 .with_for_update(skip_locked=True, key_share=True)
             )
             if escalation is not None:

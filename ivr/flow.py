@@ -82,8 +82,9 @@ def broken_targets(flow: Flow) -> list[str]:
 
 
 # ---- loading ---------------------------------------------------------------------------------------
-class _StrictLoader(yaml.SafeLoader):
-    """YAML keeps the last of two equal keys; a node silently lost is a caller silently lost."""
+class _StrictLoader(yaml.CSafeLoader):
+    """YAML keeps the last of two equal keys; a node silently lost is a caller silently lost. The parser in C: the one
+    in Python takes a third of a second at the start of every process."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

@@ -45,14 +45,18 @@ def save(session: Session, call: Call, turn: talk.Turn, now: datetime) -> None:
 
 
 def unconfirmed_score(session: Session, call: Call) -> Answer | None:
-    return session.scalar(
-        sa.select(Answer).where(
-            Answer.call_id == call.id,
-            Answer.question.in_(SCORED),
-            Answer.confirmed_at.is_(None),
-            Answer.replaced_at.is_(None),
-        )
+    return session.scalar(_UNCONFIRMED, {"call_id": call.id})
+
+
+# the statements of every call are built once: building one costs as much as running it
+_STANDS = sa.select(Answer).where(Answer.call_id == sa.bindparam("call_id"), Answer.replaced_at.is_(None))
+_UNCONFIRMED = _STANDS.where(Answer.question.in_(SCORED), Answer.confirmed_at.is_(None))
+_OF_QUESTION = _STANDS.where(Answer.question == sa.bindparam("question"))
+_NOTED = sa.select(
+    sa.exists().where(
+        EventRow.kind == "call", EventRow.subject_id == sa.bindparam("call_id"), EventRow.what == sa.bindparam("what")
     )
+)
 
 
 def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> None:
@@ -79,8 +83,7 @@ def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> N
 
 def _noted_before(session: Session, call: Call, what: str) -> bool:
     """Whether the ledger has it of this call: who hangs up on the notice, like a machine, has not said who."""
-    told = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == what
-    return bool(session.scalar(sa.select(sa.exists().where(*told))))
+    return bool(session.scalar(_NOTED, {"call_id": call.id, "what": what}))
 
 
 def _broken_off(session: Session, call: Call) -> str:
@@ -99,7 +102,7 @@ def _broken_off(session: Session, call: Call) -> str:
 def _is_a_doctors(session: Session, call: Call) -> bool:
     """Whether this call has told something a doctor is rung for."""
     threshold = _threshold(session, call)
-    rows = session.scalars(sa.select(Answer).where(Answer.call_id == call.id, Answer.replaced_at.is_(None)))
+    rows = session.scalars(_STANDS, {"call_id": call.id})
     return any(row.level in ("A", "B") or (row.question in SCORED and int(row.value) >= threshold) for row in rows)
 
 
@@ -208,10 +211,7 @@ def _who(session: Session, call: Call, data: Data, now: datetime) -> None:
 
 def _answered(session: Session, call: Call, data: Data, now: datetime) -> None:
     question = str(data["question"])
-    older = session.scalars(
-        sa.select(Answer).where(Answer.call_id == call.id, Answer.question == question, Answer.replaced_at.is_(None))
-    )
-    for row in older:
+    for row in session.scalars(_OF_QUESTION, {"call_id": call.id, "question": question}):
         row.replaced_at = now
     _answer(session, call, question, str(data["value"]), now, level=str(data["level"]))
 

@@ -106,7 +106,7 @@ def take_turn(call_id: uuid.UUID, turn: int) -> Response:
         event = _event(session, call, flow, told, now)
         step = engine.step(flow, told, event, known, book.prompts)
         # after all that reads: the row is then written once, with the turn
-        calls.alive(session, call, now)
+        calls.alive(call, now)
         return _xml(_answer(here, session, call, step, now))
 
 
@@ -133,8 +133,9 @@ def caller_number(shown: str) -> str:
 def _begin(here: House, session: Session, call: Call, language: str, now: datetime) -> str:
     book = here.service(Book)
     flow = book.flows[call.flow]
+    step = engine.start(flow, language, facts(session, call, now), book.prompts)
     call.flow_version = flow.version
-    return _answer(here, session, call, engine.start(flow, language, facts(session, call, now), book.prompts), now)
+    return _answer(here, session, call, step, now)
 
 
 def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: datetime) -> talk.Event:
@@ -187,8 +188,11 @@ def _seconds(field: str, otherwise: int) -> int:
 
 def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: datetime) -> str:
     """Store the turn and write its document. A Dial the gate refuses becomes the next event of the flow."""
-    book, base = here.service(Book), here.settings.public_url
+    book, owed, plan = here.service(Book), None, None
     for _ in range(MOST_REFUSALS):
+        if _on_the_line() and not isinstance(step.output, (talk.Continue, talk.Connect)):
+            # before the effects, which have the row written: so it is written once
+            owed = _document(here, call, step, None)
         store.save(session, call, step, now)
         plan = None
         if isinstance(step.output, talk.Continue):
@@ -202,32 +206,49 @@ def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: dat
                 step = _without_its_recording(flow, call, step)
                 step = _joined(step, engine.step(flow, step.session, reason, facts(session, call, now), book.prompts))
                 continue
-            plan = twiml.DialPlan(
-                number=dialled.to,
-                caller_id=settings_of(session).twilio_from or "",
-                screen_url=f"{base}/ivr/call/{dialled.id}",
-                status_url=f"{base}/dialer/attempt/{dialled.id}",
-                timeout_s=dialled.ring_s,
-            )
+            plan = _plan(here, dialled)
         break
     if isinstance(step.output, talk.Join):
         _legs_joined(session, call, now)
     if not _on_the_line():
         return NOBODY_TO_SPEAK
+    for announced in _document(here, call, step, plan) if owed is None else owed:
+        events.publish(session, announced, now)
+    return call.last_twiml or NOBODY_TO_SPEAK
+
+
+def _plan(here: House, dialled: Attempt) -> twiml.DialPlan:
+    base = here.settings.public_url
+    return twiml.DialPlan(
+        number=dialled.to,
+        caller_id=here.settings.twilio_from or "",
+        screen_url=f"{base}/ivr/call/{dialled.id}",
+        status_url=f"{base}/dialer/attempt/{dialled.id}",
+        timeout_s=dialled.ring_s,
+    )
+
+
+def _document(here: House, call: Call, step: talk.Turn, plan: twiml.DialPlan | None) -> list[events.RecordingAnnounced]:
+    """Write what the caller hears into the call. Returns the recordings that are owed once it has left."""
+    owed, base = [], here.settings.public_url
+
+    def promised(purpose: str) -> str:
+        """Where the carrier reports a recording."""
+        owed.append(events.RecordingAnnounced(new_id(), call.id, purpose, step.session.language))
+        return f"{base}/recordings/{owed[-1].recording_id}/done"
+
     whole = "bridge" if isinstance(step.output, talk.Connect) else "call"
     call.last_twiml = twiml.render(
         step.output,
         f"{base}/ivr/turn/{call.id}/{step.session.turn}",
-        prompts=book.prompts,
+        prompts=here.service(Book).prompts,
         start_recording=step.start_recording,
         stop_recording=step.stop_recording,
-        start_callback_url=_recording_owed(session, call, step, whole, now) if step.start_recording else None,
-        take_callback_url=(
-            _recording_owed(session, call, step, step.output.kind, now) if isinstance(step.output, talk.Take) else None
-        ),
+        start_callback_url=promised(whole) if step.start_recording else None,
+        take_callback_url=promised(step.output.kind) if isinstance(step.output, talk.Take) else None,
         dial=plan,
     )
-    return call.last_twiml
+    return owed
 
 
 def _continued(
@@ -291,13 +312,6 @@ def _legs_joined(session: Session, call: Call, now: datetime) -> None:
     record(session, "call", call.id, "joined", now, who="caller")
     if call.kind == "patient" and call.attempt_id is not None:
         events.publish(session, events.PatientJoined(call.attempt_id), now)
-
-
-def _recording_owed(session: Session, call: Call, step: talk.Turn, purpose: str, now: datetime) -> str:
-    """Tell the house a recording is owed; returns where the carrier reports it."""
-    announced = events.RecordingAnnounced(new_id(), call.id, purpose, step.session.language)
-    events.publish(session, announced, now)
-    return f"{settings_of(session).public_url}/recordings/{announced.recording_id}/done"
 
 
 def _xml(document: str) -> Response:

@@ -10,7 +10,6 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,6 +76,8 @@ def to_model(samples: Samples, rate: int) -> Samples:
     """The same sound at 16 kHz, as speech models want it."""
     if rate == MODEL_RATE or not len(samples):
         return samples
+    import av  # here: only the process that transcribes loads FFmpeg
+
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
     frame.sample_rate = rate
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=MODEL_RATE)

@@ -31,7 +31,7 @@ def new_row(
     now: datetime,
 ) -> Recording:
     call = session.get(Call, call_id) if call_id else None
-    escalated = sa.select(Escalation.id).where(Escalation.call_id == call_id).limit(1)
+    escalated = session.scalar(_ESCALATED, {"call_id": call_id})
     row = Recording(
         id=recording_id,
         call_id=call_id,
@@ -39,7 +39,7 @@ def new_row(
         language=language,
         state="announced",
         announced_at=now,
-        keep_class=keep_class(purpose, call.kind if call else None, escalated=session.scalar(escalated) is not None),
+        keep_class=keep_class(purpose, call.kind if call else None, escalated=bool(escalated)),
     )
     row.keep_until = keep_until(session, row)
     session.add(row)
@@ -86,19 +86,19 @@ def keep_until(session: Session, row: Recording) -> datetime:
     return row.announced_at + timedelta(days=days)
 
 
-def locked(session: Session, recording_id: uuid.UUID) -> Recording | None:
-    return session.get(Recording, recording_id, with_for_update=True, populate_existing=True)
+locked = db.RowLock(Recording)
 
 
 def of_call(session: Session, call_id: uuid.UUID) -> Sequence[Recording]:
     """All recordings of a call, locked, oldest first."""
-    return session.scalars(
-        sa.select(Recording)
-        .where(Recording.call_id == call_id)
-        .order_by(Recording.announced_at, Recording.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
+    return session.scalars(_OF_CALL, {"call_id": call_id}).all()
+
+
+# the statements of every call are built once: building one costs as much as running it
+_ESCALATED = sa.select(sa.exists().where(Escalation.call_id == sa.bindparam("call_id")))
+_LOCKED = sa.select(Recording).with_for_update(key_share=True).execution_options(populate_existing=True)
+_OF_CALL = _LOCKED.where(Recording.call_id == sa.bindparam("call_id")).order_by(Recording.announced_at, Recording.id)
+_OF_SID = _LOCKED.where(Recording.sid == sa.bindparam("sid"))
 
 
 def due_rows(
@@ -148,9 +148,7 @@ def for_callback(session: Session, recording_id: uuid.UUID, sid: str, call_sid: 
     """The row a callback speaks of, locked; made if there is none, so that no sound is lost."""
     db.lock(session, f"recording {sid or recording_id}")
     if sid:
-        known = session.scalar(
-            sa.select(Recording).where(Recording.sid == sid).with_for_update().execution_options(populate_existing=True)
-        )
+        known = session.scalar(_OF_SID, {"sid": sid})
         if known is not None:
             return known
     row = locked(session, recording_id)

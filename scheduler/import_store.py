@@ -6,9 +6,9 @@ Each function says in words what it changed; a row that changes nothing writes n
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -32,10 +32,67 @@ class Done(NamedTuple):
     """What the person who made the file should know, though nothing changed by it."""
 
 
-def keep(session: Session, row: Row, now: datetime) -> tuple[Result, str]:
-    """Write what is new in the row: the result and its sentence. Raises RowProblem."""
+class OnFile(NamedTuple):
+    """What the store has on the patients of some rows, read and locked together: a question for all of them costs
+    hardly more than one for each."""
+
+    patients: Mapping[bytes, Patient]
+    contacts: Mapping[uuid.UUID, list[Contact]]
+    consents: Mapping[uuid.UUID, list[Consent]]
+    operations: Mapping[tuple[uuid.UUID, str], Procedure]
+
+    def is_merged(self, row: Row) -> bool:
+        patient = self.patients.get(blind(row.mrn, people.MRN))
+        return patient is not None and patient.merged_into is not None
+
+
+def on_file(session: Session, rows: Sequence[Row]) -> OnFile:
+    """For rows of different patients: what `keep` writes for one is not read again for the next."""
+    # locked in one order, so that two imports at once wait for each other and no more
+    found = session.scalars(_PATIENTS, {"indexes": [blind(row.mrn, people.MRN) for row in rows]})
+    patients = {patient.mrn_index: patient for patient in found}
+    known = {"patients": [patient.id for patient in patients.values()]}
+    names = {"names": [row.operation.external_id for row in rows if row.operation is not None]}
+    operations = session.scalars(_THEIR_OPERATIONS, known | names) if patients else ()
+    return OnFile(
+        patients,
+        _by_patient(session.scalars(_THEIR_CONTACTS, known) if patients else ()),
+        _by_patient(session.scalars(_THEIR_CONSENTS, known) if patients else ()),
+        {(procedure.patient_id, procedure.external_id): procedure for procedure in operations},
+    )
+
+
+Owned = TypeVar("Owned", Contact, Consent)
+
+
+def _by_patient(rows: Iterable[Owned]) -> dict[uuid.UUID, list[Owned]]:
+    found: dict[uuid.UUID, list[Owned]] = {}
+    for row in rows:
+        found.setdefault(row.patient_id, []).append(row)
+    return found
+
+
+_PATIENTS = (
+    sa.select(Patient)
+    .where(Patient.mrn_index.in_(sa.bindparam("indexes", expanding=True)))
+    .order_by(Patient.id)
+    .with_for_update(key_share=True)
+)
+_THEIRS: sa.BindParameter[Any] = sa.bindparam("patients", expanding=True)
+_THEIR_CONTACTS = sa.select(Contact).where(Contact.patient_id.in_(_THEIRS)).order_by(Contact.position)
+_THEIR_CONSENTS = sa.select(Consent).where(Consent.patient_id.in_(_THEIRS)).order_by(Consent.id)
+_THEIR_OPERATIONS = (
+    sa.select(Procedure)
+    .where(Procedure.patient_id.in_(_THEIRS), Procedure.external_id.in_(sa.bindparam("names", expanding=True)))
+    .order_by(Procedure.id)
+    .with_for_update()
+)
+
+
+def keep(session: Session, row: Row, now: datetime, known: OnFile) -> tuple[Result, str]:
+    """Write what is new in the row: the result and its sentence. Raises RowProblem, before anything is written."""
     index = blind(row.mrn, people.MRN)
-    patient = session.scalar(sa.select(Patient).where(Patient.mrn_index == index).with_for_update(key_share=True))
+    patient = known.patients.get(index)
     if patient is not None and patient.merged_into is not None:
         survivor = session.get_one(Patient, patient.merged_into, with_for_update={"key_share": True})
         return _merged(session, survivor, row, now)
@@ -45,11 +102,12 @@ def keep(session: Session, row: Row, now: datetime) -> tuple[Result, str]:
         person = Done([], [])
     else:
         person = _person(session, patient, row, now)
+    procedure = known.operations.get((patient.id, row.operation.external_id)) if row.operation is not None else None
     parts = [
         person,
-        _numbers(session, patient, row, now, new=new),
-        _consents(session, patient, row, now, new=new),
-        _operation(session, patient, row.operation, now, new=new),
+        _numbers(session, patient, row, now, known.contacts.get(patient.id, []), new=new),
+        _consents(session, patient, row, now, known.consents.get(patient.id, [])),
+        _operation(session, patient, row.operation, procedure, now),
         _guardian(session, patient, now),
     ]
     result: Result = "created" if new else "updated" if any(part.changes for part in parts) else "unchanged"
@@ -65,7 +123,9 @@ _SILENT = (_PERSON, _NUMBERS, _CONSENTS)
 def _merged(session: Session, survivor: Patient, row: Row, now: datetime) -> tuple[Result, str]:
     """Two records of one person: only the operation and a death are taken from the double's rows, or the two would
     undo each other's numbers and consents at every import."""
-    done = _operation(session, survivor, row.operation, now)
+    name = row.operation.external_id if row.operation is not None else ""
+    same = sa.select(Procedure).where(Procedure.patient_id == survivor.id, Procedure.external_id == name)
+    done = _operation(session, survivor, row.operation, session.scalar(same.with_for_update()), now)
     if row.life == "deceased" and survivor.status != "deceased":
         survivor.status = "deceased"
         record(session, "patient", survivor.id, "updated", now, who="import", fields=["status"])
@@ -134,9 +194,10 @@ def _guardian(session: Session, patient: Patient, now: datetime) -> Done:
 
 
 # ---- numbers -------------------------------------------------------------------------------------
-def _numbers(session: Session, patient: Patient, row: Row, now: datetime, *, new: bool) -> Done:
+def _numbers(
+    session: Session, patient: Patient, row: Row, now: datetime, contacts: Sequence[Contact], *, new: bool
+) -> Done:
     """The file's numbers in the file's order. One that proved to be somebody else's stays so, whoever gives it."""
-    contacts = [] if new else people.contacts_of(session, patient.id, wrong_too=True)
     standing = [c for c in contacts if c.wrong_at is None]
     wrong = {c.phone: c.wrong_at for c in contacts if c.wrong_at is not None}
     given = _given(standing, row)
@@ -198,12 +259,9 @@ def _rewrite(session: Session, patient_id: uuid.UUID, contacts: Sequence[Contact
 
 
 # ---- consents ------------------------------------------------------------------------------------
-def _consents(session: Session, patient: Patient, row: Row, now: datetime, *, new: bool) -> Done:
-    if not row.consents:
-        return Done([], [])
-    rows = sa.select(Consent).where(Consent.patient_id == patient.id).order_by(Consent.id)
+def _consents(session: Session, patient: Patient, row: Row, now: datetime, ledger: Sequence[Consent]) -> Done:
     lines: dict[str, list[Consent]] = {}
-    for line in () if new else session.scalars(rows):
+    for line in ledger:
         lines.setdefault(line.purpose, []).append(line)
     done = Done([], [])
     for purpose, word in row.consents.items():
@@ -256,14 +314,11 @@ def _repeats(word: Word, said: Sequence[Consent]) -> bool:
 
 # ---- the operation -------------------------------------------------------------------------------
 def _operation(
-    session: Session, patient: Patient, operation: Operation | None, now: datetime, *, new: bool = False
+    session: Session, patient: Patient, operation: Operation | None, procedure: Procedure | None, now: datetime
 ) -> Done:
+    """`procedure`: what is on file of it."""
     if operation is None:
         return Done([], [])
-    same = sa.select(Procedure).where(
-        Procedure.patient_id == patient.id, Procedure.external_id == operation.external_id
-    )
-    procedure = None if new else session.scalar(same.with_for_update())
     if procedure is not None:
         return _changed(session, procedure, operation, now)
     if operation.ended_at is None:
@@ -283,7 +338,7 @@ def _operation(
     session.flush()
     if operation.status == "cancelled":
         return Done(["cancelled, nothing planned"], [])
-    made = store.plan(session, procedure, now)
+    made = store.plan(session, procedure, now, new=True)
     planned = sum(row.status == "planned" for row in made)
     return Done([f"{planned} follow-ups planned", *_late(session, made, now)], [])
 

@@ -3,17 +3,17 @@ docs/design.md section 6).
 
 `mrn + procedure_id` is the identity. Importing the same file twice changes nothing; a corrected operation moves what
 is still planned; a cancelled row cancels it. Each row stands or falls alone and is reported. The file is read and
-settled whole (scheduler/import_rows.py), then each row is kept in a transaction of its own
-(scheduler/import_store.py).
+settled whole (scheduler/import_rows.py), then its rows are kept, some together in a transaction
+(scheduler/import_store.py); if one of them cannot be, each of them in a transaction of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from core import sheets
@@ -22,6 +22,11 @@ from core.house import House
 from core.tables import RowProblem, RowReport
 from scheduler import fhir, import_rows, import_store
 from scheduler.import_rows import COLUMNS, REQUIRED, Row
+from scheduler.import_store import OnFile
+
+TOGETHER = 25
+"""Rows of one transaction: long enough that its end costs little, short enough that nobody on the telephone waits for
+a locked row."""
 
 Given = tuple[int | str, Mapping[str, str] | RowProblem]
 """A row as the file has it, by its label, or why it is none."""
@@ -38,7 +43,8 @@ def import_patients(house: House, path: Path, now: datetime, *, dry_run: bool = 
     if dry_run:
         reports |= _tried(house, rows, now)
     else:
-        reports |= {row.label: _kept(house, row, now) for row in rows}
+        for some in _batches(rows):
+            reports |= _kept_together(house, some, now)
     return [reports[label] for label, _ in given]
 
 
@@ -61,13 +67,37 @@ def _read(house: House, given: list[Given], now: datetime) -> dict[int | str, Ro
     return read
 
 
+def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """In their order, no two of one patient together."""
+    some: dict[str, Row] = {}
+    for row in rows:
+        if row.mrn in some or len(some) == TOGETHER:
+            yield list(some.values())
+            some = {}
+        some[row.mrn] = row
+    if some:
+        yield list(some.values())
+
+
+def _kept_together(house: House, rows: Sequence[Row], now: datetime) -> dict[int | str, RowReport]:
+    try:
+        with house.transaction() as session:
+            known = import_store.on_file(session, rows)
+            # a double's row changes the survivor's record, which may be among the others
+            alone = [row for row in rows if known.is_merged(row)]
+            others = [row for row in rows if not known.is_merged(row)]
+            reports = {row.label: _reported(session, row, now, known) for row in others}
+    except DBAPIError:
+        # One of them met somebody else's work, or cannot be stored: which one, and why, the rows say one by one.
+        alone, reports = list(rows), {}
+    return reports | {row.label: _kept(house, row, now) for row in alone}
+
+
 def _kept(house: House, row: Row, now: datetime) -> RowReport:
     for left in reversed(range(TRIES)):
         try:
             with house.transaction() as session:
-                return _report(session, row, now)
-        except RowProblem as problem:
-            return RowReport(row.label, "refused", str(problem))
+                return _reported(session, row, now, import_store.on_file(session, [row]))
         except (OperationalError, IntegrityError) as error:
             if not lost_a_race(error) or not left:
                 raise
@@ -79,15 +109,14 @@ def _tried(house: House, rows: list[Row], now: datetime) -> dict[int | str, RowR
     reports = {}
     with house.transaction() as session:
         for row in rows:
-            try:
-                with session.begin_nested():
-                    reports[row.label] = _report(session, row, now)
-            except RowProblem as problem:
-                reports[row.label] = RowReport(row.label, "refused", str(problem))
+            reports[row.label] = _reported(session, row, now, import_store.on_file(session, [row]))
         session.rollback()
     return reports
 
 
-def _report(session: Session, row: Row, now: datetime) -> RowReport:
-    result, detail = import_store.keep(session, row, now)
+def _reported(session: Session, row: Row, now: datetime, known: OnFile) -> RowReport:
+    try:
+        result, detail = import_store.keep(session, row, now, known)
+    except RowProblem as problem:
+        return RowReport(row.label, "refused", str(problem))
     return RowReport(row.label, result, detail)

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from core import calendar, events, holidays, people
 from core.house import settings_of
-from core.models import Contact, Patient, Procedure
+from core.models import Contact, DoNotCall, Patient, Procedure
 from dialer import attempt as attempts
 from dialer import gate, lines
 from dialer.models import Attempt
-from scheduler import notices
+from scheduler import notices, recheck
 from scheduler.machine import WAITING, Next, after_ring, doctor_from, given_up
 from scheduler.models import FollowUp
 from scheduler.store import OPERATION_CANCELLED, locked, move
@@ -33,25 +33,31 @@ EARLY = timedelta(hours=24)
 def ring_due(session: Session, now: datetime) -> int:
     """Claim what is due and ring it, as long as the routine lane has a line and the pace allows. Returns rings."""
     rung = 0
-    if not lines.routine_may(session, now):
-        return 0
-    rows = session.scalars(
-        sa.select(FollowUp)
-        .where(FollowUp.status.in_(WAITING), FollowUp.next_try_at <= now, FollowUp.held.is_(False))
-        .order_by(FollowUp.next_try_at)
-        .limit(CLAIM_LIMIT)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for row in rows:
-        if row.deadline_at <= now:
-            continue  # `run_out` closes it
-        move(session, row, "due", now)
-        if not _ring(session, row, now):
-            continue
-        rung += 1
-        if not lines.routine_may(session, now):
+    may = lines.routine_may(session, now)
+    for _ in range(CLAIM_LIMIT):
+        # one at a time: the pace seldom allows a second, and a morning's backlog need not be read and locked for it
+        row = session.scalar(_NEXT, {"now": now}) if may else None
+        if row is None:
             break
+        if _ring(session, row, now):
+            rung += 1
+            may = lines.routine_may(session, now)
     return rung
+
+
+_NEXT = (
+    # one whose deadline has passed is left to `run_out`
+    sa.select(FollowUp)
+    .where(
+        FollowUp.status.in_(WAITING),
+        FollowUp.next_try_at <= sa.bindparam("now"),
+        FollowUp.deadline_at > sa.bindparam("now"),
+        FollowUp.held.is_(False),
+    )
+    .order_by(FollowUp.next_try_at)
+    .limit(1)
+    .with_for_update(skip_locked=True, key_share=True)
+)
 
 
 def run_out(session: Session, now: datetime, limit: int = 50) -> int:
@@ -72,6 +78,7 @@ def _ring(session: Session, row: FollowUp, now: datetime) -> bool:
     patient = session.get_one(Patient, row.patient_id)
     numbers = _numbers(session, row, patient, now)
     if not numbers:
+        move(session, row, "due", now)
         _close(session, row, "unreached", "there is no number to ring", now)
         return False
     placed = attempts.place(
@@ -89,6 +96,7 @@ def _ring(session: Session, row: FollowUp, now: datetime) -> bool:
         ring_s=settings_of(session).calling.ring_s,
         now=now,
     )
+    move(session, row, "due", now)
     if isinstance(placed, Attempt):
         row.interview = None
         row.current_attempt_id = placed.id
@@ -102,50 +110,62 @@ def _ring(session: Session, row: FollowUp, now: datetime) -> bool:
 def _numbers(session: Session, row: FollowUp, patient: Patient, now: datetime) -> list[Contact]:
     """The patient's numbers in the order they are rung: none that asked to be left alone, none that this wave has
     found to be dead."""
-    dead = set(
-        session.scalars(
-            sa.select(Attempt.to_index).where(
-                Attempt.subject_id == row.id, Attempt.kind == "followup", Attempt.outcome == "failed_for_good"
-            )
-        )
-    )
-    return [
-        contact
-        for contact in people.respondents(session, patient, people.today(patient, now))
-        if contact.phone_index not in dead and not people.on_do_not_call(session, contact.phone)
-    ]
+    contacts = people.respondents(session, patient, people.today(patient, now))
+    given = {"followup_id": row.id, "numbers": [contact.phone_index for contact in contacts]}
+    left_out = set(session.scalars(_LEFT_OUT, given))
+    return [contact for contact in contacts if contact.phone_index not in left_out]
+
+
+_LEFT_OUT = sa.union_all(
+    sa.select(Attempt.to_index).where(
+        Attempt.subject_id == sa.bindparam("followup_id"),
+        Attempt.kind == "followup",
+        Attempt.outcome == "failed_for_good",
+    ),
+    sa.select(DoNotCall.phone_index).where(
+        DoNotCall.phone_index.in_(sa.bindparam("numbers", expanding=True)), DoNotCall.ended_at.is_(None)
+    ),
+)
 
 
 def brief(session: Session, row: FollowUp, patient: Patient, now: datetime) -> dict[str, Any]:
     """What the call's flow is told of the follow-up (ivr.facts): ids, scores and question keys, no names."""
-    procedure = session.get_one(Procedure, row.procedure_id)
+    operation = session.execute(_OPERATION, {"procedure_id": row.procedure_id, "due_at": row.due_at}).one()
     followup = settings_of(session).followup
-    policy = followup.policy(procedure.name, row.wave)
-    threshold = doctor_from(policy.doctor_from, _last_score(session, row), followup.rise)
+    policy = followup.policy(operation.name, row.wave)
+    last_score = None if operation.last_score is None else int(operation.last_score)
+    threshold = doctor_from(policy.doctor_from, last_score, followup.rise)
     today = people.today(patient, now)
     return {
         "wave": row.wave,
-        "procedure_id": str(procedure.id),
-        "department": procedure.department,
+        "procedure_id": str(row.procedure_id),
+        "department": operation.department,
         "threshold": threshold,
         "nurse_from": min(policy.threshold, threshold),
-        "questions": None if policy.questions is None else list(policy.questions),
+        "questions": recheck.questions(session, row) if row.escalation_id else _listed(policy.questions),
         "guardian": people.is_minor(session, patient, today),
         "slow": people.is_old(session, patient, today),
     }
 
 
-def _last_score(session: Session, row: FollowUp) -> int | None:
-    """The score that stood at the wave before this one of the same operation."""
-    score = session.scalar(
-        sa.select(FollowUp.score)
-        .where(
-            FollowUp.procedure_id == row.procedure_id, FollowUp.due_at < row.due_at, FollowUp.score.is_not(None)
-        )
-        .order_by(FollowUp.due_at.desc())
-        .limit(1)
+def _listed(questions: tuple[str, ...] | None) -> list[str] | None:
+    return None if questions is None else list(questions)
+
+
+_LAST_SCORE = (
+    # that stood at the wave before this one of the same operation
+    sa.select(FollowUp.score)
+    .where(
+        FollowUp.procedure_id == sa.bindparam("procedure_id"),
+        FollowUp.due_at < sa.bindparam("due_at"),
+        FollowUp.score.is_not(None),
     )
-    return None if score is None else int(score)
+    .order_by(FollowUp.due_at.desc())
+    .limit(1)
+)
+_OPERATION = sa.select(Procedure.name, Procedure.department, _LAST_SCORE.scalar_subquery().label("last_score")).where(
+    Procedure.id == sa.bindparam("procedure_id")
+)
 
 
 # ---- the gate's no ------------------------------------------------------------------------------
@@ -201,37 +221,39 @@ def on_attempt_ended(session: Session, event: events.AttemptEnded, now: datetime
         outcome = "machine"
     most = settings_of(session).followup.tries
     following = after_ring(outcome, row.interview, row.tries, most, begun=row.begun)
+    why = row.interview or outcome
+    # everything is asked before the row is touched: a question would write what is half done
+    cancelled = session.scalar(_CANCELLED, {"procedure_id": row.procedure_id})
+    again = _again(session, row, following, now) if following.event == "wait" else None
     row.tries += 1 if following.counts else 0
     row.turn += 1 if following.next_number else 0
-    why = row.interview or outcome
-    cancelled = session.get_one(Procedure, row.procedure_id).status == "cancelled"
     if cancelled and following.event not in ("completed", "declined"):
         move(session, row, "cancelled", now, why=OPERATION_CANCELLED)
-    elif following.event == "wait":
-        _wait(session, row, following, why, now)
-    else:
+    elif again is None:
         _close(session, row, following.event, why, now)
+    elif again < row.deadline_at:
+        row.next_try_at = again
+        move(session, row, "wait", now, why=why)
+    else:
+        _close(session, row, "partial" if row.begun else "unreached", f"{why}; no time left", now)
+
+
+_CANCELLED = sa.select(Procedure.status == "cancelled").where(Procedure.id == sa.bindparam("procedure_id"))
 
 
 def _is_current(row: FollowUp, attempt_id: object) -> bool:
     return row.current_attempt_id in (None, attempt_id)
 
 
-def _wait(session: Session, row: FollowUp, rule: Next, why: str, now: datetime) -> None:
-    """Until calling hours, at another part of the day if the rule says so; with no such time before the deadline it
-    ends now, for a nurse."""
+def _again(session: Session, row: FollowUp, rule: Next, now: datetime) -> datetime:
+    """When it is rung next: in calling hours, at another part of the day if the rule says so and the deadline leaves
+    room for it."""
     zone = session.get_one(Patient, row.patient_id).timezone
     hours, earliest = holidays.hours(session), now + rule.after
     if rule.other_part and row.last_try_at is not None:
         used = calendar.part_of_day(row.last_try_at, zone)
-        again = calendar.next_open_in_other_part(earliest, zone, hours, used, row.deadline_at)
-    else:
-        again = calendar.next_open(earliest, zone, hours)
-    if again < row.deadline_at:
-        row.next_try_at = again
-        move(session, row, "wait", now, why=why)
-    else:
-        _close(session, row, "partial" if row.begun else "unreached", f"{why}; no time left", now)
+        return calendar.next_open_in_other_part(earliest, zone, hours, used, row.deadline_at)
+    return calendar.next_open(earliest, zone, hours)
 
 
 def _close(session: Session, row: FollowUp, event: str, why: str, now: datetime) -> None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.orm import Session
 
 from core.db import try_lock
 from core.house import House
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.background import BackgroundScheduler
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,10 @@ def fire(house: House, name: str, function: Callable[[Session, datetime], int]) 
 
 def start(house: House, ticks: Sequence[Tick]) -> BackgroundScheduler:
     """Start firing. A tick that raises is logged and fires again at its next time."""
+    # here: the web processes and the commands have no timetable
+    from apscheduler.executors.pool import ThreadPoolExecutor
+    from apscheduler.schedulers.background import BackgroundScheduler
+
     scheduler = BackgroundScheduler(
         executors={"default": ThreadPoolExecutor(AT_ONCE)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},

@@ -67,6 +67,12 @@ KINDS: dict[str, Kind] = {
         "The pain score is one a nurse answers: please ring back.",
         urgent=True,
     ),
+    # after a doctor's contact, where no call of ours may ask (scheduler/recheck.py)
+    "recheck": _kind(
+        4,
+        "医生已与患者联系,请回电复评疼痛。",
+        "A doctor has helped this patient: please ring and ask how strong the pain is now.",
+    ),
     "call_wanted": _kind(
         2, "患者要求与工作人员通话,请回电。", "The patient asks to talk to somebody: please ring.", urgent=True
     ),

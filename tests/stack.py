@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+
+import sqlalchemy as sa
+from psycopg.errors import LockNotAvailable
+from sqlalchemy.exc import OperationalError
 
 import app
 from commands import stage
+from commands.admin import IMPORTERS
 from commands.stage import Conversation, Phone, Stage, Step
+from core.clock import TestClockRow
+from core.db import Base
 from tests.house import HOSPITAL_UNHEARD, HOTLINE, MID_MORNING, ROOT
 
-__all__ = ["Conversation", "Phone", "Stage", "Step", "hears", "no_errors", "running"]
+__all__ = [
+    "LOGGING",
+    "Conversation",
+    "Phone",
+    "Stage",
+    "Step",
+    "begin_again",
+    "hears",
+    "imported",
+    "no_errors",
+    "running",
+]
 
 SPEED = 20.0
+LOGGING = ("web", "worker")
 
 
 @contextmanager
@@ -29,6 +48,49 @@ def running(
         yield made
 
 
+def begin_again(made: Stage) -> None:
+    """An empty house on the morning of the next Friday, and telephones nobody has rung: the processes stay up, so that
+    a conversation need not wait for four programs to start. It waits for calls and jobs that were left behind."""
+    made.quiet()
+    made.until(lambda: not _jobs(made), "every job is done")
+    made.carrier("DELETE", "/control/chaos")
+    for phone in made.carrier("GET", "/control/phones"):
+        made.carrier("DELETE", f"/control/phones/{phone['number']}")
+    made.until(lambda: _emptied(made), "the tables are emptied between two moves of the worker")
+    weeks = (made.now() - MID_MORNING) // timedelta(weeks=1) + 1
+    made.set_clock(MID_MORNING + timedelta(weeks=weeks), SPEED)
+
+
+def _jobs(made: Stage) -> int:
+    with made.house.engine.connect() as connection:
+        left = "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+        return connection.execute(sa.text(left)).scalar_one()
+
+
+def _emptied(made: Stage) -> bool:
+    """Give way to the worker's ticks, well before the database would end one of them to undo a deadlock."""
+    tables = [table.name for table in Base.metadata.sorted_tables if table.name != TestClockRow.__tablename__]
+    try:
+        with made.house.engine.begin() as connection:
+            connection.execute(sa.text("SET LOCAL lock_timeout = '200ms'"))
+            connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+            for name in (*tables, "procrastinate_jobs"):
+                connection.execute(sa.text(f"DELETE FROM {name}"))
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            return False
+        raise
+    return True
+
+
+def imported(made: Stage, what: str, file: Path) -> None:
+    """What `carecall import` does, in this process."""
+    reports = IMPORTERS[what](made.house, file, made.now())
+    refused = [report for report in reports if report.result == "refused"]
+    assert reports, f"{file} has no rows"
+    assert not refused, refused
+
+
 def hears(conversation: Conversation, *texts: str) -> None:
     """Assert the texts were spoken to this phone, in this order."""
     missing = conversation.missing(*texts)
@@ -36,8 +98,9 @@ def hears(conversation: Conversation, *texts: str) -> None:
     assert missing is None, f"{missing!r} was not heard, or not in its place, in:\n{heard}"
 
 
-def no_errors(made: Stage) -> None:
-    """Nothing was logged as an error by any of our processes."""
-    for name in ("web", "worker"):
-        wrong = [line for line in made.log(name).splitlines() if '"level": "error"' in line]
+def no_errors(made: Stage, since: Mapping[str, int] | None = None) -> None:
+    """Nothing was logged as an error by any of our processes, after the first `since[name]` characters of each log."""
+    for name in LOGGING:
+        log = made.log(name)[(since or {}).get(name, 0) :]
+        wrong = [line for line in log.splitlines() if '"level": "error"' in line]
         assert not wrong, f"{name} logged an error: {wrong[0][:2000]}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,15 +17,29 @@ from recordings.models import Recording
 from scheduler.models import FollowUp
 from tests.house import HOTLINE, OPERATOR
 from tests.people import DOCTORS, PATIENT, SECOND_PATIENT, file_of_doctors, file_of_patients
-from tests.stack import Conversation, Stage, Step, hears, no_errors, running
+from tests.scheduler.kept import kept_database
+from tests.stack import LOGGING, Conversation, Stage, Step, begin_again, hears, imported, no_errors, running
+
+__all__ = ["kept_database"]
+
+pytestmark = pytest.mark.alone
+
+
+@pytest.fixture(scope="module")
+def shared(kept_database: sa.Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    url = kept_database.url.render_as_string(hide_password=False)
+    with running(tmp_path_factory.mktemp("stage"), url) as made:
+        yield made
 
 
 @pytest.fixture
-def stack(tmp_path: Path, database_url: str) -> Iterator[Stage]:
-    with running(tmp_path, database_url) as made:
-        assert made.carecall("import", "roster", str(file_of_doctors(made))).returncode == 0
-        yield made
-        no_errors(made)
+def stack(shared: Stage) -> Iterator[Stage]:
+    """The shared processes as if they had just been started: nothing in the database, no telephone known."""
+    begin_again(shared)
+    imported(shared, "roster", file_of_doctors(shared))
+    written = {name: len(shared.log(name)) for name in LOGGING}
+    yield shared
+    no_errors(shared, since=written)
 
 
 def interview(*pain: Step, mmdd: str = PATIENT.mmdd) -> list[Step]:
@@ -37,8 +50,7 @@ def interview(*pain: Step, mmdd: str = PATIENT.mmdd) -> list[Step]:
 def operated(stack: Stage, *people: Any, hours: float) -> None:
     """Bring patients in who were operated on so long ago."""
     file = file_of_patients(stack, *people, operated=timedelta(hours=hours))
-    done = stack.carecall("import", "patients", str(file))
-    assert done.returncode == 0, done.stdout + done.stderr
+    imported(stack, "patients", file)
 
 
 def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stage) -> None:
@@ -82,6 +94,11 @@ def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stage) -> N
 
 
 def test_a_patient_with_little_pain_gets_no_doctor_but_an_sms_next_morning(stack: Stage) -> None:
+    before_this = len(stack.messages())
+
+    def sent_now() -> list[dict[str, Any]]:
+        return stack.messages()[before_this:]
+
     patient = stack.phone(SECOND_PATIENT.phone).in_turn(
         interview(
             {"on": "Rate your pain", "press": "2#"},
@@ -100,9 +117,9 @@ def test_a_patient_with_little_pain_gets_no_doctor_but_an_sms_next_morning(stack
     stack.quiet()
     assert message.status == "planned"
     assert message.due_at.astimezone(stack.house.settings.hospital.timezone).hour == 10
-    assert stack.messages() == []
+    assert sent_now() == []
     stack.forward(timedelta(hours=24))
-    [sent] = stack.until(stack.messages, "the SMS is sent")
+    [sent] = stack.until(sent_now, "the SMS is sent")
     assert sent["to"] == SECOND_PATIENT.phone
     assert all(word not in sent["body"] for word in (SECOND_PATIENT.surname, "hernia", "surgery", "pain"))
     stack.until(lambda: rows(stack, Message)[0].status == "delivered", "the SMS is delivered")

@@ -10,6 +10,8 @@ import pytest
 
 from tests.house import ROOT
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.timeout(320)
 def test_the_demo_tells_the_whole_story_and_every_step_happens() -> None:

@@ -6,9 +6,13 @@ import csv
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.house import HOSPITAL_UNHEARD
 from tests.people import PATIENT_COLUMNS
 from tests.stack import Stage, no_errors, running
+
+pytestmark = pytest.mark.alone
 
 PATIENTS = 30
 PER_SECOND = 5

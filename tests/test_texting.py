@@ -6,9 +6,13 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.house import HOTLINE
 from tests.people import PATIENT, file_of_patients
 from tests.stack import Stage, no_errors, running
+
+pytestmark = pytest.mark.alone
 
 
 def write(stage: Stage, body: str) -> None:

@@ -222,6 +222,7 @@ HANDLERS: dict[str, Callable[[Caller, Line], Act]] = {
     "pain_confirm_one": Caller._pain_one,
     "pain_band": Caller._pain_band,
     "main": Caller._main,
+    "ring_back": Caller._anything,  # by name: the last keys in the menu are those of another language
     "join_key": Caller._join,
 }
 

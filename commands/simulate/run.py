@@ -42,10 +42,13 @@ DUE = {
     "escalation steps": "SELECT min(next_step_at) FROM escalations WHERE status <> 'closed'",
     "broken promises": "SELECT min(promise_at) FROM escalations WHERE status IN ('open','ringing','accepted','overdue')"
     " AND breached_at IS NULL AND bridged_at IS NULL",
-    "attempts": "SELECT min(deadline_at) FROM attempts"
-    " WHERE status IN ('placing','in_doubt','placed','ringing','answered')",
+    "attempts": "SELECT min(greatest(ring.deadline_at, talk.deadline_at)) FROM attempts ring"
+    " LEFT JOIN calls talk ON talk.attempt_id = ring.id AND talk.status IN ('ringing','in_progress')"
+    " WHERE ring.status IN ('placing','in_doubt','placed','ringing','answered')",
     "calls": "SELECT min(deadline_at) FROM calls WHERE status IN ('ringing','in_progress') AND attempt_id IS NULL",
-    "follow-ups": "SELECT min(next_try_at) FROM followups WHERE status IN ('planned','due','waiting') AND NOT held",
+    # a service that looks twice a second finds a place in the pace as soon as there is one; before, looking is in vain
+    "follow-ups": "SELECT greatest(next_try_at, (SELECT next_at - interval '1 second' FROM pace)) FROM followups"
+    " WHERE status IN ('planned','due','waiting') AND NOT held ORDER BY next_try_at LIMIT 1",
     "follow-ups out of time": "SELECT min(deadline_at) FROM followups WHERE status IN ('planned','due','waiting')",
     "reminders": "SELECT min(next_try_at) FROM reminders WHERE status IN ('planned','waiting')",
     "messages": "SELECT min(due_at) FROM messages WHERE status IN ('planned','sending')",

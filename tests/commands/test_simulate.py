@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import app
-from carrier.twiml import Gather
+from carrier.twiml import Gather, Say
 from commands.joined import Joined
 from commands.simulate import answers, chaos, command, leg, observer, people, words
 from commands.simulate.figures import Figures
@@ -229,6 +229,17 @@ def test_every_prompt_is_understood(ear: words.Ear) -> None:
         for key, text in voice.prompts.items():
             said = " ".join(words._VARIABLE.sub("7", text).split())
             assert texts.setdefault(said, key) == ear.line(said).key or ear.line(said).key in voice.prompts
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_who_rings_back_takes_the_call_and_not_the_other_language(ear: words.Ear, language: str) -> None:
+    options = Options(patients=1, days=1, wrong_number=0, dead_number=0)
+    telephone = next(iter(people.invent(options, Random(1)).telephones.values()))
+    mood = answers.Mood("self", "engage")
+    caller = answers.Caller(ear, telephone, mood, options, lambda: MORNING, Random(1))
+    prompts = load_prompts(ROOT / "prompts").voices[language].prompts
+    menu = [Say(" ".join(prompts[key].split()), language) for key in ("ring_back", "main_lang")]
+    assert caller.keys(menu).keys == "1"
 
 
 @pytest.mark.parametrize(

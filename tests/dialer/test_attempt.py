@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy import event
 from twilio.request_validator import RequestValidator
 
 import app
@@ -19,7 +20,8 @@ from core.models import Patient
 from dialer import attempt as attempts
 from dialer import call as calls
 from dialer import escalation as escalations
-from dialer import gate
+from dialer import gate, lines
+from dialer.jobs import place
 from dialer.machine import ATTEMPT_OVER
 from dialer.models import Attempt, Call, Shift
 from tests.dialer.ward import DOCTOR_PHONES, PATIENT_PHONE, Ward, clear
@@ -71,7 +73,7 @@ def test_a_ring_for_a_doctor_has_a_job_that_goes_before_the_routine(ward: Ward) 
     assert ward.carrier.rung() == [DOCTOR_PHONES[1], PATIENT_PHONE]
 
 
-# ---- steps 2 and 3: claim, POST, SID ---------------------------------------------------------------
+# ---- steps 2 and 3: gate, POST, SID ----------------------------------------------------------------
 def test_a_ring_is_posted_with_its_id_in_both_urls_and_known_by_its_sid_afterwards(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
     ward.work()
@@ -89,24 +91,21 @@ def test_a_job_that_runs_again_posts_nothing_again(ward: Ward) -> None:
     ward.work()
     with ward.house.transaction() as session:
         attempts._defer_place(session, session.get_one(Attempt, attempt.id))
-        assert attempts.claim_post(session, attempt.id, ward.now) is None
+        assert attempts.may_post(session, attempt.id, ward.clock) is None
     ward.work()
     assert len(ward.carrier.calls) == 1
 
 
-def test_two_workers_that_claim_at_once_post_once(ward: Ward) -> None:
+def test_of_two_workers_that_ask_at_once_one_posts(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
     barrier, may = threading.Barrier(2), []
 
-    def claim() -> None:
+    def ask() -> None:
         barrier.wait()
         with ward.house.transaction() as session:
-            row = attempts.claim_post(session, attempt.id, ward.now)
-        barrier.wait()  # both have claimed: the later claim is the one that stands
-        with ward.house.transaction() as session:
-            may.append(attempts.may_post(session, attempt.id, row.claim if row else None, ward.clock))
+            may.append(attempts.may_post(session, attempt.id, ward.clock) is not None)
 
-    threads = [threading.Thread(target=claim) for _ in range(2)]
+    threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -125,7 +124,7 @@ def test_a_number_that_asks_to_be_left_alone_between_placing_and_post_is_never_r
     assert [r.reason for r in ward.refusals()] == ["do_not_call"]
 
 
-def test_a_ring_claimed_after_its_last_moment_is_not_posted(ward: Ward) -> None:
+def test_a_ring_whose_last_moment_has_passed_is_not_posted(ward: Ward) -> None:
     patient = ward.patient()
     ring = ward.ring("followup", PATIENT_PHONE, patient_id=patient.id, deadline_at=ward.now + timedelta(seconds=3))
     attempt = ward.placed(ring)
@@ -161,9 +160,10 @@ def test_a_carrier_that_is_too_busy_to_look_is_asked_again_and_rings_once(ward: 
 def test_a_no_that_comes_after_doubt_settles_it(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
     with ward.house.transaction() as session:
-        attempts.claim_post(session, attempt.id, ward.now)
+        assert attempts.may_post(session, attempt.id, ward.clock) is not None
     ward.forward(seconds=13)
     tick(ward)
+    assert ward.attempt(attempt.id).status == "in_doubt"
     with ward.house.transaction() as session:
         attempts.post_refused(session, attempt.id, 21217, ward.now)
     assert ward.attempt(attempt.id).outcome == "failed_for_good"
@@ -262,7 +262,7 @@ def test_a_callback_settles_doubt_before_any_look(ward: Ward) -> None:
 
 
 # ---- what dies -------------------------------------------------------------------------------------
-def test_a_worker_that_dies_before_its_claim_has_a_successor_that_posts_once(ward: Ward) -> None:
+def test_a_worker_that_dies_before_it_asks_has_a_successor_that_posts_once(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
     ward.drop_jobs()
     assert tick(ward) == 0
@@ -273,12 +273,13 @@ def test_a_worker_that_dies_before_its_claim_has_a_successor_that_posts_once(war
     assert (len(ward.carrier.calls), ward.attempt(attempt.id).status) == (1, "placed")
 
 
-def test_a_worker_that_dies_after_its_claim_has_a_successor_that_posts_once(ward: Ward) -> None:
+def test_a_worker_that_dies_while_it_asks_has_a_successor_that_posts_once(ward: Ward) -> None:
     """Nothing can have been posted yet: there is no doubt, and no need to wait for the carrier's list."""
     attempt = ward.placed(followup(ward))
     ward.drop_jobs()
     with ward.house.transaction() as session:
-        assert attempts.claim_post(session, attempt.id, ward.now) is not None
+        assert attempts.may_post(session, attempt.id, ward.clock) is not None
+        session.rollback()
     ward.forward(seconds=6)
     tick(ward)
     ward.work()
@@ -288,10 +289,7 @@ def test_a_worker_that_dies_after_its_claim_has_a_successor_that_posts_once(ward
 def test_a_worker_that_dies_at_its_post_leaves_doubt_and_the_job_run_again_posts_nothing(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
     with ward.house.transaction() as session:
-        row = attempts.claim_post(session, attempt.id, ward.now)
-        assert row is not None
-    with ward.house.transaction() as session:
-        assert attempts.may_post(session, attempt.id, row.claim, ward.clock)
+        assert attempts.may_post(session, attempt.id, ward.clock) is not None
     ward.forward(seconds=13)
     tick(ward)
     assert ward.attempt(attempt.id).status == "in_doubt"
@@ -303,25 +301,25 @@ def test_a_worker_that_dies_at_its_post_leaves_doubt_and_the_job_run_again_posts
     assert (ward.attempt(attempt.id).status, ward.carrier.calls) == ("absent", [])
 
 
-def test_a_worker_paused_between_claim_and_post_does_not_ring_when_it_wakes(ward: Ward) -> None:
+@pytest.mark.parametrize(("held_up_s", "rings"), [(11, 1), (13, 0)])
+def test_a_worker_paused_between_its_turn_and_the_post_does_not_ring_when_it_wakes(
+    ward: Ward, held_up_s: int, rings: int
+) -> None:
     attempt = ward.placed(followup(ward))
-    with ward.house.transaction() as session:
-        row = attempts.claim_post(session, attempt.id, ward.now)
-        assert row is not None
-        claim = row.claim
-    ward.forward(seconds=60)
+
+    def sleep(_connection: sa.Connection) -> None:
+        ward.forward(seconds=held_up_s)
+
+    event.listen(ward.house.engine, "commit", sleep, once=True)
+    place(ward.house, attempt.id)
+    assert len(ward.carrier.calls) == rings
     tick(ward)
-    with ward.house.transaction() as session:
-        assert not attempts.may_post(session, attempt.id, claim, ward.clock)
+    assert ward.attempt(attempt.id).status == ("placed" if rings else "in_doubt")
 
 
-def test_only_the_claim_that_stands_may_post(ward: Ward) -> None:
-    attempt = ward.placed(followup(ward))
+def test_a_ring_that_is_not_on_file_is_not_posted(ward: Ward) -> None:
     with ward.house.transaction() as session:
-        assert not attempts.may_post(session, attempt.id, uuid.uuid4(), ward.clock)
-        row = attempts.claim_post(session, attempt.id, ward.now)
-        assert row is not None
-        assert attempts.may_post(session, attempt.id, row.claim, ward.clock)
+        assert attempts.may_post(session, uuid.uuid4(), ward.clock) is None
 
 
 # ---- callbacks -------------------------------------------------------------------------------------
@@ -404,6 +402,23 @@ def test_silence_about_a_live_call_makes_the_carrier_be_asked_and_its_end_known_
     call = ward.answers(attempt.id)
     assert call is not None
     ward.carrier.calls[0].status = "completed"  # and its callback is lost
+    ward.forward(seconds=29)
+    assert tick(ward) == 0
+    ward.forward(seconds=1)
+    assert tick(ward) == 1
+    ward.work()
+    assert ward.attempt(attempt.id).status == "ended"
+
+
+def test_a_ring_that_talks_is_asked_about_only_after_another_quiet_spell(ward: Ward) -> None:
+    attempt = ward.placed(followup(ward))
+    ward.work()
+    call = ward.answers(attempt.id)
+    assert call is not None
+    ward.carrier.calls[0].status = "completed"  # and its callback is lost
+    ward.forward(seconds=20)
+    with ward.house.transaction() as session:
+        calls.alive(session.get_one(Call, call.id), ward.now)
     ward.forward(seconds=29)
     assert tick(ward) == 0
     ward.forward(seconds=1)
@@ -675,7 +690,7 @@ def test_an_accept_and_the_end_of_another_doctors_ring_do_not_deadlock(ward: War
     assert told.owner_attempt_id == first.id
 
 
-def test_a_claim_the_gate_refuses_and_the_next_step_do_not_deadlock(ward: Ward) -> None:
+def test_a_ring_the_gate_takes_back_and_the_next_step_do_not_deadlock(ward: Ward) -> None:
     escalation_id = in_pain(ward, doctors=2)
     (attempt,) = ward.attempts(kind="doctor")
     with ward.house.transaction() as session:
@@ -690,20 +705,60 @@ def test_a_claim_the_gate_refuses_and_the_next_step_do_not_deadlock(ward: Ward) 
             threading.Event().wait(0.3)
             escalations.drive(session, escalation, ward.now)
 
-    def claim() -> None:
+    def post() -> None:
         with ward.house.transaction() as session:
-            attempts.claim_post(session, attempt.id, ward.now)
+            assert attempts.may_post(session, attempt.id, ward.clock) is None
 
-    assert together(step_is_over, claim) == []
+    assert together(step_is_over, post) == []
     assert ward.attempt(attempt.id).why == "off_duty"
 
 
-def test_a_worker_that_was_held_up_after_its_claim_does_not_ring(ward: Ward) -> None:
-    """Its machine slept: the gate's answer is hours old, and it is night now."""
+def test_a_worker_that_waited_for_the_count_asks_the_gate_by_the_clock_of_then(ward: Ward) -> None:
+    """Its machine slept while it waited for the lock: it is night now."""
     attempt = ward.placed(ward.ring(patient_id=ward.patient().id))
+    asks = threading.Event()
+
+    def post() -> None:
+        with ward.house.transaction() as session:
+            asks.set()
+            attempts.may_post(session, attempt.id, ward.clock)
+
+    worker = threading.Thread(target=post)
     with ward.house.transaction() as session:
-        claimed = attempts.claim_post(session, attempt.id, ward.now)
-    assert claimed is not None
-    ward.forward(hours=14)
+        lines.hold_the_count(session)
+        worker.start()
+        assert asks.wait(5)
+        worker.join(0.3)
+        assert worker.is_alive(), "it waits for the count"
+        ward.forward(hours=14)
+    worker.join()
+    row = ward.attempt(attempt.id)
+    assert (row.posted_at, row.why) == (None, "outside_window")
+
+
+def test_a_call_waits_for_its_attempt_unlocked_and_is_then_as_the_other_left_it(ward: Ward) -> None:
+    attempt = ward.placed(followup(ward))
+    ward.work()
+    call = ward.answers(attempt.id)
+    assert call is not None
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        with ward.house.transaction() as session:
+            locked, its = calls.locked(session, call.id), attempts.locked(session, attempt.id)
+            assert locked is not None and its is not None  # noqa: PT018
+            seen.append((locked.turn, its.last_seq))
+
+    waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'WITH held%'")
+    free = sa.select(Call).where(Call.id == call.id).with_for_update(nowait=True)
+    other = threading.Thread(target=look)
     with ward.house.transaction() as session:
-        assert not attempts.may_post(session, attempt.id, claimed.claim, ward.clock)
+        mine = attempts.locked(session, attempt.id)
+        assert mine is not None
+        other.start()
+        while other.is_alive() and not session.scalar(waits):  # the query it waits in, not a length of time
+            session.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+        session.scalars(free).one().turn = 7  # refused at once if the other had it
+        mine.last_seq = 5
+    other.join()
+    assert seen == [(7, 5)]

@@ -17,9 +17,10 @@ from core import events
 from core.house import House
 from core.models import Pause
 from dialer import attempt as attempts
-from dialer import doctor as phone
+from dialer import doctor as on_phone
 from dialer import escalation as escalations
 from dialer import gate, roster
+from dialer.machine import QUIET, TALKING
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Shift
 from tests.dialer.ward import DOCTOR_PHONES, PATIENT_PHONE, Ward, clear
 from tests.house import MID_MORNING
@@ -88,7 +89,7 @@ def accepted(ward: Ward) -> tuple[Attempt, Call]:
 
 def patient_rung(ward: Ward, doctors_call: Call) -> Attempt | gate.Refused:
     with ward.house.transaction() as session:
-        return phone.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)
+        return on_phone.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)
 
 
 def joined(ward: Ward, doctors_call: Call) -> Attempt:
@@ -101,7 +102,7 @@ def joined(ward: Ward, doctors_call: Call) -> Attempt:
 
 def talk_ended(ward: Ward, doctor: Attempt, seconds: int) -> None:
     with ward.house.transaction() as session:
-        phone.talk_ended(session, doctor.id, seconds, ward.now)
+        on_phone.talk_ended(session, doctor.id, seconds, ward.now)
 
 
 # ---- opening ---------------------------------------------------------------------------------------
@@ -402,8 +403,8 @@ def test_a_doctor_no_longer_needed_is_not_wanted(ward: Ward) -> None:
     ward.answers(second.id)
     decides(ward, second.id, "accepted")
     with ward.house.transaction() as session:
-        assert not phone.picked_up(session, session.get_one(Attempt, first.id), ward.now)
-        assert phone.picked_up(session, session.get_one(Attempt, second.id), ward.now)
+        assert not on_phone.picked_up(session, session.get_one(Attempt, first.id), ward.now)
+        assert on_phone.picked_up(session, session.get_one(Attempt, second.id), ward.now)
 
 
 def test_a_patient_still_with_the_machine_is_told_and_let_go_when_a_doctor_accepts(ward: Ward) -> None:
@@ -620,7 +621,7 @@ class Night(RuleBasedStateMachine):
         if attempt is None:
             return
         with self.ward.house.transaction() as session:
-            if not phone.picked_up(session, session.get_one(Attempt, attempt.id), self.ward.now):
+            if not on_phone.picked_up(session, session.get_one(Attempt, attempt.id), self.ward.now):
                 return
         if self.ward.answers(attempt.id) is not None:
             decides(self.ward, attempt.id, decision)
@@ -746,3 +747,19 @@ def test_whatever_happens_the_patient_has_one_doctor_or_another_is_being_found(h
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )
+
+
+def test_a_talk_is_asked_about_less_often_once_it_counts_as_one(ward: Ward) -> None:
+    ward.doctor(1)
+    opened(ward)
+    ward.work("place_escalation")
+    doctor, call = accepted(ward)
+    leg = joined(ward, call)
+    ward.forward(seconds=14)
+    for attempt in (doctor, leg):
+        ward.says(attempt.id, "in_progress")
+        assert ward.attempt(attempt.id).deadline_at == ward.now + QUIET
+    ward.forward(seconds=1)
+    for attempt in (doctor, leg):
+        ward.says(attempt.id, "in_progress")
+        assert ward.attempt(attempt.id).deadline_at == ward.now + TALKING

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from dialer import machine
-from dialer.machine import Exhausted, Look, NextRing, UnknownWord
+from dialer.machine import Look, UnknownWord
 from tests.house import MID_MORNING, ROOT
 
 TWILIO = (ROOT / "docs" / "twilio.md").read_text(encoding="utf-8")
@@ -162,11 +162,3 @@ def test_a_refusal_is_for_good_only_when_the_number_is_the_reason(code: int, out
 )
 def test_what_a_look_into_the_carriers_list_means(found: bool, looks: int, lag: int, look: Look) -> None:
     assert machine.after_look(found=found, looks_before=looks, now=MID_MORNING, list_lag_s=lag) == look
-
-
-@pytest.mark.parametrize(
-    ("length", "step", "following"),
-    [(0, -1, Exhausted()), (1, -1, NextRing(0)), (1, 0, Exhausted()), (3, 0, NextRing(1)), (3, 2, Exhausted())],
-)
-def test_who_is_rung_next(length: int, step: int, following: NextRing | Exhausted) -> None:
-    assert machine.next_ring(["somebody"] * length, step) == following

@@ -27,7 +27,7 @@ from tests.house import HOTLINE, MID_MORNING, OPERATOR
 
 PATIENT_PHONE = "+861055550111"
 TABLES = (
-    *("inbound_messages", "work_items"),
+    *("inbound_messages", "work_items", "followups"),
     *(
         "offers",
         "covers",

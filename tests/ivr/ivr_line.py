@@ -213,7 +213,7 @@ class Switch:
 
     def posted(self, session: Session, attempt: Attempt) -> Attempt:
         now = self.house.clock.now()
-        assert attempts.claim_post(session, attempt.id, now) is not None
+        assert attempts.may_post(session, attempt.id, self.house.clock.now) is not None
         self._lines += 1
         attempts.posted(session, attempt.id, f"CA{self._lines:032x}", now)
         return attempt

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from core import people
 from core.db import Base, blind
@@ -19,6 +22,7 @@ from core.models import EventRow, Patient, Procedure
 from core.tables import FileProblem, RowReport
 from dialer.models import Shift
 from dialer.roster_import import import_roster
+from scheduler import import_store, imports
 from scheduler.imports import import_patients
 from scheduler.models import FollowUp
 from tests.house import MID_MORNING
@@ -38,6 +42,26 @@ SHIFT = {
     "start": "2031-03-07T08:00",
     "end": "2031-03-08T08:00",
 }
+
+
+@contextmanager
+def counted(house: House) -> Iterator[Counter[str]]:
+    """What the database is asked meanwhile."""
+    asked: Counter[str] = Counter()
+
+    def note(*_: object) -> None:
+        asked["statements"] += 1
+
+    def over(_: object) -> None:
+        asked["transactions"] += 1
+
+    event.listen(house.engine, "before_cursor_execute", note)
+    event.listen(house.engine, "commit", over)
+    try:
+        yield asked
+    finally:
+        event.remove(house.engine, "before_cursor_execute", note)
+        event.remove(house.engine, "commit", over)
 
 
 def written(path: Path, rows: Sequence[dict[str, str]], encoding: str = "utf-8") -> Path:
@@ -433,3 +457,43 @@ def test_bad_shifts_get_their_sentences(desk: Desk, dry_run: bool) -> None:
         ("created", "this tier is not in the chain"),
     ]
     assert len(shifts(desk)) == (0 if dry_run else 2)
+
+
+# ---- many rows -------------------------------------------------------------------------------------
+def _many(count: int) -> list[dict[str, str]]:
+    return [
+        {"mrn": f"T-{n:04}", "phone": f"+86138{n:08}", "procedure_id": f"OP-{n}", "consent_followup": "yes"}
+        for n in range(1, count + 1)
+    ]
+
+
+def test_a_large_file_costs_little_a_row_and_least_when_nothing_is_new(desk: Desk) -> None:
+    rows = _many(3 * imports.TOGETHER)
+    with counted(desk.house) as first:
+        assert {report.result for report in desk.patients(*rows)} == {"created"}
+    with counted(desk.house) as again:
+        assert {report.result for report in desk.patients(*rows)} == {"unchanged"}
+    assert first["statements"] < 12 * len(rows)
+    assert again["statements"] < len(rows) / 4
+    assert first["transactions"] == again["transactions"] == 3
+
+
+def test_a_row_that_meets_another_import_spoils_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = _many(4)
+    keep, other = import_store.keep, Desk(desk.house, desk.path.parent)
+    other.path = desk.path.with_name("other.csv")
+
+    def disturbed(*given: Any) -> Any:
+        monkeypatch.setattr(import_store, "keep", keep)
+        assert [report.result for report in other.patients(rows[2])] == ["created"]
+        return keep(*given)
+
+    monkeypatch.setattr(import_store, "keep", disturbed)
+    assert [report.result for report in desk.patients(*rows)] == ["created", "created", "unchanged", "created"]
+    with desk.house.transaction() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(FollowUp)) == 4 * 5
+
+
+def test_rows_of_one_patient_in_a_large_file_know_of_each_other(desk: Desk) -> None:
+    rows = [*_many(2), {**_many(1)[0], "procedure_id": "OP-again"}, *_many(1)]
+    assert [report.result for report in desk.patients(*rows)] == ["created", "created", "updated", "unchanged"]

@@ -3,14 +3,21 @@ number does not grow with the years on file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.orm import Session
 
+from core import pg
+from core.db import make_engine
 from core.house import House
+from dialer import gate, lines
+from tests.conftest import _admin, _url
 from tests.scheduler.clinic import Ward
 from tests.scheduler.test_reconcile import _many
 
@@ -21,8 +28,10 @@ BIG = (
     "followups",
     "attempts",
     "calls",
+    "escalations",
     "contacts",
     "consents",
+    "do_not_call",
     "refusals",
     "messages",
     "events",
@@ -50,6 +59,11 @@ def on_file(session: Session, count: int) -> None:
         "INSERT INTO calls (id, kind, status, party, party_index, flow, flow_version, turn, recording_on, started_at,"
         " deadline_at, last_seq) SELECT md5('c' || n)::uuid, 'hotline', 'completed', 'x', decode(md5('i' || n), 'hex'),"
         " '', '', 0, false, '2030-01-01', '2030-01-01', -1",
+        'INSERT INTO escalations (id, call_id, patient_id, "to", to_index, language, department, record_on, status,'
+        " chain, step, round, keyed_at, stored_at, promise_at)"
+        " SELECT md5('e' || n)::uuid, md5('c' || n)::uuid, md5('p' || n)::uuid, 'x', decode(md5('i' || n), 'hex'),"
+        " 'en', '', true, 'closed', '[]', 0, 1, '2030-01-01', '2030-01-01', '2030-01-01'",
+        "INSERT INTO do_not_call (phone_index, source, at) SELECT decode(md5('d' || n), 'hex'), 'sms', '2030-01-01'",
         "INSERT INTO events (at, kind, subject_id, what, who, why, data)"
         " SELECT '2030-01-01', 'followup', md5('f' || n)::uuid, 'planned', 'service', '', '{}'",
     ):
@@ -91,3 +105,31 @@ def test_a_ring_goes_by_index_and_costs_the_same_after_years(house: House) -> No
             plan = "\n".join(str(row) for row in rows)
             for table in BIG:
                 assert f"Seq Scan on {table}" not in plan, f"{statement}\n{plan}"
+
+
+@pytest.fixture(scope="module")
+def after_years(postgres: pg.Embedded, template: str) -> Iterator[sa.Connection]:
+    _admin(postgres, f"CREATE DATABASE after_years TEMPLATE {template}")
+    engine = make_engine(_url(postgres, "after_years"))
+    with Session(engine) as session:
+        on_file(session, YEARS)
+        session.commit()
+        yield session.connection()
+    engine.dispose()
+    _admin(postgres, "DROP DATABASE after_years WITH (FORCE)")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [gate._FACTS, gate._WRITE_DOWN, lines._MAY, lines._LEAVING],
+    ids=["gate", "refusal", "look", "post"],
+)
+def test_a_prepared_question_goes_by_index_whatever_its_values(
+    after_years: sa.Connection, statement: sa.ClauseElement
+) -> None:
+    """The server may plan a prepared statement without knowing what is asked for."""
+    numbered = asyncpg.dialect()  # type: ignore[no-untyped-call]  # $1 for a parameter, as the server sees it
+    text = str(statement.compile(dialect=numbered))
+    plan = "\n".join(after_years.exec_driver_sql(f"EXPLAIN (GENERIC_PLAN) {text}").scalars())
+    for table in BIG:
+        assert f"Seq Scan on {table}" not in plan, plan
