@@ -24,7 +24,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from dialer import alarm, attempt, call, doctor, escalation, heartbeat, night, sms
+from dialer import alarm, attempt, call, doctor, escalation, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
@@ -34,7 +34,19 @@ from ivr.ringback import RingBack
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
-from scheduler import downtime, notices, recheck, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
+from scheduler import (
+    downtime,
+    notices,
+    recheck,
+    reconcile,
+    reminder_plan,
+    reminders,
+    ring,
+    ringback,
+    roster_alarm,
+    texts,
+    worklist,
+)
 from scheduler.timetable import Tick
 
 ROOT = Path(__file__).resolve().parent
@@ -62,6 +74,9 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.CallerLeft, doctor.on_caller_left),
     (events.CallerJoined, doctor.on_caller_joined),
     (events.AttemptEnded, reminders.on_attempt_ended),
+    (events.AttemptEnded, test_rings.on_attempt_ended),
+    (events.EscalationOpened, test_rings.on_escalation_opened),
+    (events.TestConfirmed, test_rings.on_test_confirmed),
     (events.ReminderAnswered, reminders.on_reminder_answered),
     (events.MessageFailed, reminders.on_message_failed),
     (events.PatientJoined, doctor.on_patient_joined),
@@ -92,6 +107,8 @@ TICKS: list[Tick] = [
     ("messages", 1.0, sms.due),
     ("reminders", 1.0, reminders.due),
     ("reminders of medicine", 60.0, reminder_plan.plan_medicine),
+    ("test rings", 5.0, test_rings.due),
+    ("the roster ahead", 60.0, roster_alarm.daily_look),
     ("recordings", 1.0, recordings.store.due),
     ("recordings to purge", 60.0, recordings.store.purge_due),
     # asked every minute, done once an hour

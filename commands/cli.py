@@ -11,7 +11,7 @@ from pathlib import Path
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from commands import admin, campaign, demo, downtime, escalations, flows, qa, reports, rights, service, ward
+from commands import admin, campaign, demo, downtime, escalations, flows, qa, reports, rights, roster, service, ward
 from commands.joined import Joined
 from commands.simulate import command as simulate_command
 from commands.simulate import options as simulate_options
@@ -123,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     add("key", admin.key, "Make a DATA_KEY or SECRET_KEY.")
     ward.add_commands(add)
     campaign.add_commands(add)
+    roster.add_commands(add)
     rights.add_commands(add)
     database = add("db", admin.database, "The database schema.")
     database.add_argument("what", choices=["upgrade"])

@@ -250,12 +250,17 @@ class TestRing(Base):
 
     __test__ = False  # not a test of pytest's
     __tablename__ = "test_rings"
-    __table_args__ = (sa.Index("ix_test_rings_number", "phone_index", "asked_at"),)
+    __table_args__ = (
+        sa.Index("ix_test_rings_number", "phone_index", "asked_at"),
+        sa.Index("ix_test_rings_open", "asked_at", postgresql_where=sa.text("result IS NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     phone: Mapped[str] = mapped_column(Encrypted("test_rings.phone"))
     phone_index: Mapped[bytes]
+    language: Mapped[str]
     attempt_id: Mapped[uuid.UUID | None]
+    """Null while the gate holds it back."""
     asked_by: Mapped[str]
     asked_at: Mapped[datetime] = mapped_column(AwareDateTime)
     result: Mapped[str | None]

@@ -40,6 +40,7 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "patient": _patient_join,
         "operator": _operator_join,
         "night": _night,
+        "test": _test_ring,
     }[call.kind]
     return build(session, call, now)
 
@@ -330,6 +331,10 @@ def _operator_join(session: Session, call: Call, now: datetime) -> dict[str, Fac
     attempt = session.get_one(Attempt, call.attempt_id)
     parent = session.get_one(Call, attempt.parent_call_id)
     return {"recording_on": parent.recording_on}
+
+
+def _test_ring(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return _in_each_language(session, "hospital")
 
 
 @lru_cache

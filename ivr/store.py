@@ -343,6 +343,7 @@ _EFFECTS: dict[str, Apply] = {
     "doctor_said": _doctor_said,
     "next_wanted": _of_its_ring(events.NextWanted),
     "acknowledged": _of_its_ring(events.Acknowledged),
+    "test_confirmed": _of_its_ring(events.TestConfirmed),
     "operator_wanted": _noted("operator wanted"),
     "outcome": _outcome,
 }

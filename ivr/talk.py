@@ -109,6 +109,7 @@ EFFECTS: dict[str, str] = {
     "doctor_said": "data: what = call_later | a key of dialer.escalation.OUTCOMES",
     "next_wanted": "the doctor is to be asked about the next patient; the recording of this one's talk ends",
     "acknowledged": "somebody at the night target pressed the key",
+    "test_confirmed": "somebody pressed the key at a test ring",
     "operator_wanted": "data: reason = asked | three_tries | not_understood",
     "outcome": "data: outcome = completed | handed_over | partial | not_patient | wrong_number | bad_time | declined"
     " | identity_failed",

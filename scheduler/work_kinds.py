@@ -128,6 +128,13 @@ KINDS: dict[str, Kind] = {
         urgent=True,
     ),
     "merged": _kind("next day", "两份病历已合并,请核对。", "Two records were made one: please check."),
+    # the roster (scheduler/roster_alarm.py)
+    "roster_gap": _kind(
+        "today",
+        "值班表有空档，或有值班人员的电话打不通，请今天安排好。",
+        "The roster has gaps, or people whom no ring would reach: please settle it today.",
+        urgent=True,
+    ),
     "other": _kind("today", "请查看原因并处理。", "Please read the reason and act."),
 }
 

@@ -190,7 +190,7 @@ PLAIN: dict[str, str] = {
     "shifts.department": "a department", "shifts.language": "a code", "shifts.tier": "a tier",
     "special_days.kind": "a word", "special_days.note": "the hospital's name of a holiday",
     "special_days.source": "a word",
-    "test_rings.asked_by": "the login of who asked", "test_rings.result": "a word",
+    "test_rings.asked_by": "the login of who asked", "test_rings.language": "a code", "test_rings.result": "a word",
     "transcripts.language": "a code", "transcripts.lexicon": "a version",
     "work_items.closed_by": "a nurse's login", "work_items.kind": "a word", "work_items.status": "a word",
     "work_items.why": "our own sentence",

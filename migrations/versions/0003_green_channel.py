@@ -92,6 +92,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("phone", sa.LargeBinary(), nullable=False),
         sa.Column("phone_index", sa.LargeBinary(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
         sa.Column("attempt_id", sa.Uuid(), nullable=True),
         sa.Column("asked_by", sa.String(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
@@ -100,3 +101,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_test_rings")),
     )
     op.create_index("ix_test_rings_number", "test_rings", ["phone_index", "asked_at"], unique=False)
+    op.create_index(
+        "ix_test_rings_open", "test_rings", ["asked_at"], unique=False, postgresql_where=sa.text("result IS NULL")
+    )

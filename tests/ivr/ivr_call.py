@@ -102,6 +102,7 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
     },
     "patient_join": {"sender": "安和服务中心", "known": True, "recording_on": True},
     "operator_join": {"recording_on": True},
+    "test_ring": {"hospital": "安和医院", "hospital.en": "Anhe Hospital"},
 }
 
 

@@ -341,3 +341,17 @@ def test_the_patient_hears_who_calls_and_that_it_is_recorded() -> None:
     assert Call("patient_join").heard == ("join_doctor", "join_recorded", "join_key")
     assert Call("patient_join", known=False, recording_on=False).heard == ("join_doctor_unknown", "join_key")
     assert "automated voice" in Call("patient_join", "en").text
+
+
+# ---- a test of a number --------------------------------------------------------------------------------
+def test_a_test_ring_says_whose_it_is_and_that_nothing_has_happened() -> None:
+    call = Call("test_ring")
+    assert call.heard == ("test_ring", "test_key")
+    assert "安和医院" in call.text
+    call.press("1")
+    assert (call.effects, call.heard) == ([("test_confirmed", {})], ("test_thanks",))
+
+
+def test_a_test_ring_without_the_key_is_not_confirmed() -> None:
+    call = Call("test_ring").press("", "5")
+    assert (call.effects, call.heard) == ([], ("test_missed",))

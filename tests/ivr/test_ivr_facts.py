@@ -111,6 +111,7 @@ def test_every_flow_is_told_every_fact_it_declares(told: Told) -> None:
         told.complete("patient_join", told.of("patient", escalation))
         told.complete("night", told.of("night", escalation))
     told.complete("operator_join", told.of("operator", new_id()))
+    told.complete("test_ring", told.of("test", new_id()))
 
 
 ALERT: dict[str, Fact] = {

@@ -83,7 +83,7 @@ def test_recording_is_spoken_of_exactly_when_it_is_done(flow: str, language: str
         if not isinstance(call.turn.output, Join):
             told += " " + call.press("1").text if flow == "doctor" else ""
         words = "record" if language == "en" else "录音"
-        assert (words in told) == recording_on
+        assert (words in told) == (recording_on and flow != "test_ring")
 
 
 def test_both_languages_hear_facts_in_their_own_words() -> None:
