@@ -76,8 +76,9 @@ def _walk(book: Book, flow: Flow, language: str, given: list[str]) -> int:
             print("the call is over")
             return 0
         if isinstance(turn.output, talk.Continue):
-            flow = book.flows[turn.output.flow]
-            facts = rehearsal.facts(flow, [])
+            if turn.output.flow != flow.name:
+                flow = book.flows[turn.output.flow]
+                facts = rehearsal.facts(flow, [])
             turn = engine.go_on(flow, turn.session, turn.output.node, facts, book.prompts)
             continue
         typed = _typed(turn.output)

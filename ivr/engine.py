@@ -7,6 +7,7 @@ the flow declares and did not get, a step on a call that has ended, a flow that 
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -185,7 +186,7 @@ class _Hearing(Walk):
             self.slowly()
             return self.again(node, node.silent, self.number_failed(node), full=False)
         digits = event.digits.removesuffix("#")
-        if "*" in digits:
+        if "*" in digits and node.kind != "pin":
             return self.ask_person()
         if wrong := self.wrong_number(node, digits):
             return self.again(node, wrong, self.number_failed(node), full=False)
@@ -197,6 +198,8 @@ class _Hearing(Walk):
             self.key_score(node.question, score, digits, band=True)
         elif node.kind == "month_day":
             self.emit("identity_confirmed")
+        elif node.kind == "pin":
+            self.session = replace(self.session, proved=True)
         else:
             self.emit("number_given", number=digits)
         return self.enter(node.next)
@@ -211,6 +214,9 @@ class _Hearing(Walk):
             return node.wrong if int(digits) > 10 else None
         if node.kind == "band":
             return None if digits in BANDS else node.wrong
+        if node.kind == "pin":
+            right = hmac.compare_digest(digits.encode(), str(self.facts.get("pin", "")).encode())
+            return None if right else node.wrong
         # a birthday that matched comes as talk.Matched
         if len(digits) not in SHAPES[node.kind] or node.kind == "birthday":
             return node.wrong

@@ -170,11 +170,11 @@ class Questions(Shape):
 
 
 class Number(Shape):
-    """Digits ended by `#`: a pain score, a band of pain (0 to 3), a birth month and day, a telephone number; or a
-    `birthday` the house looks up, because nobody knows yet who rings."""
+    """Digits ended by `#`: a pain score, a band of pain (0 to 3), a birth month and day, a telephone number; a
+    `birthday` the house looks up, because nobody knows yet who rings; a `pin`, once per call, if there is one."""
 
     type: Literal["number"]
-    kind: Literal["pain", "band", "month_day", "birthday", "phone"]
+    kind: Literal["pain", "band", "month_day", "birthday", "phone", "pin"]
     question: Name = "pain"
     """The question a score answers."""
     speak: Speech
@@ -236,7 +236,8 @@ class Take(Shape):
 
 
 class Connect(Shape):
-    """Join this leg with somebody; `limit` counts every connect of the call."""
+    """Join this leg with somebody; `limit` counts every connect of the call, and from the beginning again after the
+    effects `try_again` and `next_wanted`."""
 
     type: Literal["connect"]
     target: Literal["patient", "operator"]
@@ -333,6 +334,8 @@ def edges(node: Node) -> dict[str, str]:
 
 
 def needs_operator(node: Node) -> bool:
-    return isinstance(node, Number | Confirm | Wait) or (
-        isinstance(node, Menu | Questions) and "operator" in node.globals
-    )
+    if isinstance(node, Number):
+        return node.kind != "pin"
+    if isinstance(node, Menu | Questions):
+        return "operator" in node.globals
+    return isinstance(node, Confirm | Wait)

@@ -26,6 +26,8 @@ INVENTED: dict[str, Fact] = {
     },
     **{"day": "3月8日星期六", "day.en": "Saturday, March 8", "time": "上午9点", "time.en": "9 a.m."},
     **{"place": "门诊二楼", "place.en": "second floor"},
+    **{"waits": True, "mine": True, "talked": True, "later": 2, "number": "01055550111"},
+    **{"answers": "没有发热", "answers.en": "no fever"},
 }
 """Obviously invented people and places."""
 WAVE = "6h"

@@ -112,6 +112,11 @@ EFFECTS: dict[str, str] = {
     "accepted": "the doctor pressed accept",
     "declined": "the doctor passed on",
     "no_key": "somebody or something answered and pressed nothing",
+    "no_pin": "the doctor's PIN was wrong, or none came",
+    "try_again": "the patient is to be rung again: the connects are counted afresh",
+    "doctor_said": "data: what = call_later | a key of dialer.escalation.OUTCOMES",
+    "next_wanted": "the doctor is to be asked about the next patient; the recording of this one's talk ends",
+    "acknowledged": "somebody at the night target pressed the key",
     "test_confirmed": "somebody pressed the key at a test ring",
     "operator_wanted": "data: reason = asked | three_tries | not_understood",
     "outcome": "data: outcome = completed | handed_over | partial | not_patient | wrong_number | bad_time | declined"
@@ -218,7 +223,9 @@ class Session:
     tries: int = 0
     """Failures (wrong key or silence) at this node."""
     connects: int = 0
-    """Tries to join somebody in this call, over all its `connect` nodes."""
+    """Tries to join somebody, over all `connect` nodes of this call, or since they are counted afresh."""
+    proved: bool = False
+    """The PIN was right."""
     score: int | None = None
     score_raw: str = ""
     score_confirmed: bool = False
@@ -249,6 +256,8 @@ class Turn:
     output: Output
     start_recording: bool = False
     """True on the one turn after the notice, when it was not declined: record from here."""
+    stop_recording: bool = False
+    """True on the turn that leaves one patient for the next: his recording ends here."""
 
 
 def with_lines(output: Output, lines: tuple[Line, ...]) -> Output:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from twilio.twiml.voice_response import Dial, Enqueue, Gather, Say, Start, VoiceResponse
+from twilio.twiml.voice_response import Dial, Enqueue, Gather, Say, Start, Stop, VoiceResponse
 
 from ivr.prompts import Prompts
 from ivr.talk import Ask, Bye, Connect, Continue, Hold, Join, Line, Output, Take, Wait
@@ -53,6 +53,7 @@ def render(
     *,
     prompts: Prompts,
     start_recording: bool = False,
+    stop_recording: bool = False,
     start_callback_url: str | None = None,
     take_callback_url: str | None = None,
     dial: DialPlan | None = None,
@@ -63,6 +64,8 @@ def render(
     lines = () if isinstance(output, Join) else output.lines
     # a doctor hears "recorded" and is joined in one document: there the words come before the recording
     late = start_recording and isinstance(output, Connect)
+    if stop_recording:
+        _stop_recording(response)
     if start_recording and not late:
         _start_recording(response, start_callback_url)
     if isinstance(output, Ask):
@@ -148,6 +151,12 @@ def _start_recording(response: VoiceResponse, callback_url: str | None) -> None:
     start = Start()
     start.recording(recording_status_callback=callback_url, channels="dual")
     response.append(start)
+
+
+def _stop_recording(response: VoiceResponse) -> None:
+    stop = Stop()
+    stop.add_child("Recording")
+    response.append(stop)
 
 
 def _ask(response: VoiceResponse, ask: Ask, action_url: str, prompts: Prompts) -> None:

@@ -177,8 +177,9 @@ def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     talked = waiting.talked_s(session, call, now)
     bridged = form.get("DialBridged", "false" if talked is None else "true") == "true"
     seconds = _seconds("DialCallDuration", talked or 0)
-    if call.kind == "doctor" and call.attempt_id is not None and bridged:
-        doctor.talk_ended(session, call.attempt_id, seconds, now)
+    if call.kind == "doctor" and call.attempt_id is not None and (bridged or "DialBridged" in form):
+        # a patient who pressed the key and was not joined all the same has had no talk
+        doctor.talk_ended(session, call.attempt_id, seconds if bridged else 0, now)
     if bridged:
         return talk.Connected(seconds)
     return talk.NotConnected(DIAL_WORDS.get(form["DialCallStatus"], "failed"))
@@ -252,6 +253,7 @@ def _document(
         f"{base}/ivr/turn/{call.id}/{step.session.turn}",
         prompts=here.service(Book).prompts,
         start_recording=step.start_recording,
+        stop_recording=step.stop_recording,
         start_callback_url=promised(whole) if step.start_recording else None,
         take_callback_url=promised(step.output.kind) if isinstance(step.output, talk.Take) else None,
         dial=reached if isinstance(reached, twiml.DialPlan) else None,
@@ -307,7 +309,13 @@ def _joined(first: talk.Turn, then: talk.Turn) -> talk.Turn:
     """Two turns heard as one: what the first had to say is said before what the second has."""
     lines = getattr(first.output, "lines", ()) + getattr(then.output, "lines", ())
     output = then.output if isinstance(then.output, talk.Join) else talk.with_lines(then.output, lines)
-    return talk.Turn(then.session, then.effects, output, first.start_recording or then.start_recording)
+    return talk.Turn(
+        then.session,
+        then.effects,
+        output,
+        first.start_recording or then.start_recording,
+        first.stop_recording or then.stop_recording,
+    )
 
 
 def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | doctor.Waiting | gate.Refused:
