@@ -14,6 +14,7 @@ from flask import Flask
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
+import ivr.waiting
 import ivr.webhooks
 import recordings.jobs
 import recordings.store
@@ -24,7 +25,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from dialer import alarm, attempt, call, doctor, escalation, heartbeat, night, sms, test_rings
+from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
@@ -56,8 +57,8 @@ MAX_BODY = 256 * 1024
 SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     # who is told, in this order, inside the transaction in which it happened
     (events.CallEnded, store.on_call_ended),
+    (events.CallEnded, ivr.waiting.on_call_ended),
     (events.CallEnded, alarm.on_call_ended),
-    (events.CallEnded, doctor.on_call_ended),
     (events.InterviewEnded, ring.on_interview_ended),
     (events.ScoreStands, alarm.on_score_stands),
     (events.ScoreStands, notices.on_score_stands),
@@ -96,8 +97,8 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
 TICKS: list[Tick] = [
     # (name, every so many seconds, what looks for due work)
     ("stalled jobs", 1.0, lambda session, now: jobs.sweep_stalled(session)),
-    ("escalation steps", 1.0, escalation.overdue_steps),
-    ("broken promises", 1.0, escalation.breaches),
+    ("escalation steps", 1.0, escalation_due.overdue_steps),
+    ("broken promises", 1.0, escalation_due.breaches),
     ("night target", 1.0, night.due),
     # five times a second: it also lets rings go whose turn in the pace has come
     ("attempts", 0.2, attempt.overdue),
@@ -119,6 +120,8 @@ TICKS: list[Tick] = [
 
 BLUEPRINTS = (
     ivr.webhooks.blueprint,
+    ivr.waiting.blueprint,
+    ivr.waiting.open_blueprint,
     dialer.webhooks.blueprint,
     dialer.inbound.blueprint,
     recordings.webhooks.blueprint,

@@ -100,6 +100,9 @@ def _show(flow: Flow, turn: talk.Turn) -> None:
     print(f"[{where}]{' slowly' if turn.session.slow else ''}")
     for line in getattr(turn.output, "lines", ()):
         print(f"  {line.language}: {line.text}")
+    if isinstance(turn.output, talk.Wait):
+        for line in (*turn.output.first, *turn.output.news):
+            print(f"  {line.language}: (music) {line.text}")
     if isinstance(turn.output, talk.Join):
         print("  the two are joined")
 

@@ -199,11 +199,6 @@ def on_caller_left(session: Session, event: events.CallerLeft, now: datetime) ->
         record(session, "escalation", escalation.id, "the caller left the line", now, why=event.why)
 
 
-def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> None:
-    """Whoever waited on a line that is gone is rung instead."""
-    on_caller_left(session, events.CallerLeft(event.call_id, "hung_up"), now)
-
-
 # ---- what the doctor says of it -----------------------------------------------------------------
 def on_doctor_said(session: Session, event: events.DoctorSaid, now: datetime) -> None:
     """After the talk, or instead of one: what came of it, or that he will try later."""

@@ -24,7 +24,7 @@ from core.house import House, settings_of
 from core.models import EventRow, new_id, record
 from core.settings import SettingsError
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
-from dialer.escalation import MOST_FAILURES
+from dialer.escalation_due import MOST_FAILURES
 from dialer.models import Escalation
 
 log = logging.getLogger(__name__)

@@ -27,13 +27,14 @@ from ivr.nodes import (
     Say,
     Spoken,
     Take,
+    Wait,
     When,
     edges,
     needs_operator,
 )
 from ivr.prompts import DERIVED, Prompts, variables
 
-ANSWERABLE = (Notice, Menu, Questions, Number, Confirm)
+ANSWERABLE = (Notice, Menu, Questions, Number, Confirm, Wait)
 FACTS_OF = {
     "score_at_threshold": ("threshold",),
     "score_for_nurse": ("threshold", "nurse_from"),
@@ -158,6 +159,8 @@ def _uses(flow: Flow, node: Node) -> Iterator[_Use]:
         speeches += [node.passed, tuple(question.speak for question in asked if question.speak)]
     if isinstance(node, Notice):
         speeches.append(node.declined)
+    if isinstance(node, Wait):
+        speeches.append(node.news)
     if isinstance(node, Confirm):
         speeches += [node.one, node.ten, node.band]
     for item in (item for speech in speeches for item in speech):
@@ -179,7 +182,8 @@ def _conditions(node: Node) -> Iterator[Condition]:
     if isinstance(node, Branch):
         yield node.if_
     elif not isinstance(node, Join | Continue | Questions):
-        yield from (item.if_ for item in node.speak if isinstance(item, When))
+        spoken = (*node.speak, *node.news) if isinstance(node, Wait) else node.speak
+        yield from (item.if_ for item in spoken if isinstance(item, When))
 
 
 # ---- ways through the flow ---------------------------------------------------------------------------

@@ -53,6 +53,15 @@ def step(flow: Flow, session: Session, event: Event, facts: Facts, prompts: Prom
     return hearing.enter(flow.over) if session.turn >= MAX_TURNS else hearing.hear(event)
 
 
+def while_waiting(flow: Flow, session: Session, facts: Facts, prompts: Prompts) -> talk.Wait | None:
+    """What a caller hears who waits at a `wait` node; None for a call that stands elsewhere."""
+    node = flow.nodes.get(session.node)
+    if session.ended or not isinstance(node, nodes.Wait):
+        return None
+    walk = Walk(flow, session, facts, prompts)
+    return talk.Wait((), walk.aside(node.speak), walk.aside(node.news))
+
+
 class _Hearing(Walk):
     """What an event means at the node the caller stands on."""
 
@@ -82,6 +91,10 @@ class _Hearing(Walk):
                 return self.go(node.reasons.get(event.reason, node.not_connected))
             case nodes.Hold(), talk.Resumed():
                 return self.enter(node.next)
+            case nodes.Wait(), talk.Left():
+                if event.why == "nurse":
+                    return self.ask_person()
+                return self.enter({"bridged": node.joined, "closed": node.closed}.get(event.why, node.lost))
             case Notice() | Menu() | Questions() | Number(), talk.Started():
                 return self.answer(node)
             case Confirm(), talk.Started() if self.session.score is not None:

@@ -257,6 +257,21 @@ class Hold(Shape):
     next: Name
 
 
+class Wait(Shape):
+    """The caller stays on the line for the doctor who is being called: music, `speak` at once and `news` now and then.
+    Key 0 leads to a person at any time."""
+
+    type: Literal["wait"]
+    speak: Speech = Field(min_length=1)
+    news: Speech = Field(min_length=1)
+    joined: Name
+    """The talk with the doctor is over."""
+    closed: Name
+    """No doctor is on the way to this caller."""
+    lost: Name
+    """The wait broke off; the caller is rung back."""
+
+
 class Join(Shape):
     type: Literal["join"]
 
@@ -281,7 +296,9 @@ class Bye(Shape):
     silent: bool = False
 
 
-Node = Notice | Menu | Questions | Number | Confirm | Branch | Say | Take | Connect | Hold | Join | Continue | Bye
+Node = (
+    Notice | Menu | Questions | Number | Confirm | Branch | Say | Take | Connect | Hold | Wait | Join | Continue | Bye
+)  # fmt: skip
 
 
 # ---- edges -----------------------------------------------------------------------------------------
@@ -308,6 +325,8 @@ def edges(node: Node) -> dict[str, str]:
             out = {f"reason {reason}": edge.to for reason, edge in node.reasons.items()}
             reached = {"connected": node.connected, "not_connected": node.not_connected, "exhausted": node.exhausted}
             return out | {label: edge.to for label, edge in reached.items()}
+        case Wait():
+            return {"joined": node.joined, "closed": node.closed, "lost": node.lost}
         case Notice() | Say() | Hold():
             return {"next": node.next}
         case Join() | Continue() | Bye():
@@ -317,4 +336,4 @@ def edges(node: Node) -> dict[str, str]:
 def needs_operator(node: Node) -> bool:
     if isinstance(node, Number):
         return node.kind != "pin"
-    return isinstance(node, Confirm) or (isinstance(node, Menu | Questions) and "operator" in node.globals)
+    return isinstance(node, Confirm | Wait) or (isinstance(node, Menu | Questions) and "operator" in node.globals)

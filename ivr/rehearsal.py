@@ -82,6 +82,8 @@ def asks_for(output: talk.Output) -> str:
             return "say something"
         case talk.Connect():
             return f"does the {output.target} answer (y)"
+        case talk.Wait():
+            return "the caller waits: y the doctor talks with him, 0 a person, nothing the wait breaks off"
     return ""
 
 
@@ -94,6 +96,8 @@ def event(flow: Flow, session: talk.Session, output: talk.Output, typed: str) ->
             return talk.Connected(60) if typed.lower().startswith("y") else talk.NotConnected("no_answer")
         case talk.Hold():
             return talk.Resumed()
+        case talk.Wait():
+            return talk.Left("nurse" if typed == "0" else "bridged" if typed.lower().startswith("y") else "error")
     node = flow.nodes.get(session.node)
     if isinstance(node, Number) and node.kind == "birthday" and typed.removesuffix("#") == BIRTHDAY:
         return talk.Matched()

@@ -68,7 +68,15 @@ class Matched:
     """The birthday keyed at a `birthday` number is that of somebody we rang: the house has linked the call."""
 
 
-Event = Started | Keys | Silence | Recorded | Connected | NotConnected | Resumed | Matched
+@dataclass(frozen=True)
+class Left:
+    """A `wait` node ended: the talk with the doctor is over, a person was asked for, the caller hung up, no doctor is
+    on the way to this caller (any more), or the wait broke off."""
+
+    why: Literal["bridged", "nurse", "hung_up", "closed", "error"]
+
+
+Event = Started | Keys | Silence | Recorded | Connected | NotConnected | Resumed | Matched | Left
 
 
 # ---- effects: facts the house must store in the same transaction -------------------------------
@@ -167,6 +175,15 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """Speak, then let the caller wait with music until a doctor is there; `first` and `news` are heard meanwhile."""
+
+    lines: tuple[Line, ...]
+    first: tuple[Line, ...]
+    news: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
 class Join:
     """End of a screening document: the two legs are bridged."""
 
@@ -190,7 +207,7 @@ class Bye:
     """Marks the empty goodbye as meant; TwiML refuses an empty one that is not."""
 
 
-Output = Ask | Take | Connect | Hold | Join | Continue | Bye
+Output = Ask | Take | Connect | Hold | Wait | Join | Continue | Bye
 
 
 @dataclass(frozen=True)

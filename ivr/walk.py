@@ -90,6 +90,13 @@ class Walk:
                 for key in item.then if self.holds(item.if_) else item.otherwise:
                     self.say(key, language)
 
+    def aside(self, speech: Sequence[Spoken]) -> tuple[Line, ...]:
+        """Words for another document than this turn's."""
+        kept, self.lines = self.lines, []
+        self.speak(speech)
+        said, self.lines = tuple(self.lines), kept
+        return said
+
     def say(self, key: str, language: str) -> None:
         values = self.prompts.values(language, self.speakable, self.phones, self.session.score)
         self.lines.append(replace(self.prompts.line(key, language, values), slow=self.session.slow))
@@ -187,7 +194,7 @@ class Walk:
             if self.session.band and node.band:
                 return node.band
             return {1: node.one, 10: node.ten}.get(self.session.score or 0, node.speak)
-        return () if isinstance(node, nodes.Join | nodes.Branch | nodes.Continue) else node.speak
+        return () if isinstance(node, nodes.Join | nodes.Branch | nodes.Continue | nodes.Wait) else node.speak
 
     def output(self, node: nodes.Node) -> Output:
         match node:
@@ -209,6 +216,8 @@ class Walk:
                 return talk.Connect(tuple(self.lines), node.target)
             case nodes.Hold():
                 return talk.Hold(tuple(self.lines), node.pause_s)
+            case nodes.Wait():
+                return talk.Wait(tuple(self.lines), self.aside(node.speak), self.aside(node.news))
             case nodes.Join():
                 return talk.Join()
             case nodes.Continue():

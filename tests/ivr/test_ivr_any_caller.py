@@ -13,7 +13,7 @@ from ivr import talk
 from ivr.engine import MAX_TURNS, start, step
 from ivr.flow import FlowError
 from ivr.talk import EFFECTS, Event, Fact, Silence, Turn
-from ivr.twiml import DialPlan, render
+from ivr.twiml import DialPlan, WaitPlan, render
 
 PLAN = DialPlan("+8613800001111", "+862155550100", "https://h/screen", "https://h/status")
 QUESTIONS = sorted(FLOWS["followup"].asked.questions)
@@ -32,6 +32,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(talk.Connected, st.integers(0, 900)),
     st.builds(talk.NotConnected, st.sampled_from(REASONS)),
     st.sampled_from([talk.Resumed(), talk.Started(), talk.Matched()]),
+    st.builds(talk.Left, st.sampled_from(["bridged", "nurse", "hung_up", "closed", "error"])),
 )
 
 
@@ -66,6 +67,7 @@ def check_turn(turn: Turn) -> None:
         start_callback_url="https://h/rec",
         take_callback_url="https://h/message",
         dial=PLAN if isinstance(output, talk.Connect) else None,
+        wait=WaitPlan("e-1", "https://h/wait") if isinstance(output, talk.Wait) else None,
     )
     assert "{" not in document, "a variable was left unfilled"
     if isinstance(output, talk.Ask):
@@ -91,6 +93,8 @@ def silences_to_the_end(turn: Turn, flow: str, facts: dict[str, Fact]) -> int:
 def answer_of_nobody(turn: Turn) -> Event:
     if isinstance(turn.output, talk.Connect):
         return talk.NotConnected("no_answer")
+    if isinstance(turn.output, talk.Wait):
+        return talk.Left("error")
     return talk.Resumed() if isinstance(turn.output, talk.Hold) else Silence()
 
 
