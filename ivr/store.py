@@ -341,9 +341,9 @@ _EFFECTS: dict[str, Apply] = {
     "no_pin": _decided("no_pin"),
     "try_again": _noted("patient to be rung again"),
     "doctor_said": _doctor_said,
-    "next_wanted": _of_its_ring(events.NextWanted),
-    "acknowledged": _of_its_ring(events.Acknowledged),
-    "test_confirmed": _of_its_ring(events.TestConfirmed),
+    "next_wanted": _of_its_ring(lambda ring: events.NextWanted(attempt_id=ring)),
+    "acknowledged": _of_its_ring(lambda ring: events.Acknowledged(attempt_id=ring)),
+    "test_confirmed": _of_its_ring(lambda ring: events.TestConfirmed(attempt_id=ring)),
     "operator_wanted": _noted("operator wanted"),
     "outcome": _outcome,
 }
