@@ -60,8 +60,21 @@ def file_of_patients(stack: Stage, *people: Person, operated: timedelta, consent
         writer.writerow(PATIENT_COLUMNS)
         for person in people:
             writer.writerow(
-                [person.mrn, person.name, person.phone, person.birth_date, "f", person.language, consent, "yes",
-                 "penicillin", "OP-1", "hernia repair", "surgery", ended]
+                [
+                    person.mrn,
+                    person.name,
+                    person.phone,
+                    person.birth_date,
+                    "f",
+                    person.language,
+                    consent,
+                    "yes",
+                    "penicillin",
+                    "OP-1",
+                    "hernia repair",
+                    "surgery",
+                    ended,
+                ]
             )
     return path
 
@@ -74,7 +87,14 @@ def file_of_doctors(stack: Stage, *doctors: Doctor) -> Path:
         writer.writerow(["department", "tier", "doctor", "phone", "language", "start", "end"])
         for doctor in doctors or DOCTORS:
             writer.writerow(
-                [doctor.department, doctor.tier, doctor.name, doctor.phone, doctor.language,
-                 start.isoformat(), end.isoformat()]
+                [
+                    doctor.department,
+                    doctor.tier,
+                    doctor.name,
+                    doctor.phone,
+                    doctor.language,
+                    start.isoformat(),
+                    end.isoformat(),
+                ]
             )
     return path

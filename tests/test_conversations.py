@@ -200,6 +200,7 @@ def test_a_caller_with_a_withheld_number_keys_one_and_is_rung_back_there(stack: 
     assert len(elsewhere.calls()) == 1
     assert caller.calls() == [], "a withheld number cannot be rung back"
 
+
 HOTLINE_STORIES: dict[str, tuple[list[Step], tuple[str, ...]]] = {
     "star, a wrong key, then nothing: the operator": (
         [{"on": "按星号键", "press": "*"}, {"on": "For English, press 8", "press": "6"}],

@@ -67,9 +67,7 @@ def alive(pid: int) -> bool:
 
 def child(code: str, home: Path, user: str | None = None) -> "subprocess.Popen[str]":
     """Another Python process with `home` and the package in hand; it prints and we read."""
-    program = (
-        f"from pathlib import Path\nfrom core import pg\nhome = Path({str(home)!r})\n{textwrap.dedent(code)}"
-    )
+    program = f"from pathlib import Path\nfrom core import pg\nhome = Path({str(home)!r})\n{textwrap.dedent(code)}"
     python, path = interpreter_for(user) if user else (sys.executable, str(ROOT))
     return subprocess.Popen(
         [python, "-c", program], cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONPATH": path},
@@ -307,9 +305,7 @@ def test_destroy_leaves_nothing(home: Path) -> None:
 
 
 def test_client_tools_are_found() -> None:
-    done = subprocess.run(
-        [pgbinaries.tool("pg_dump"), "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([pgbinaries.tool("pg_dump"), "--version"], capture_output=True, text=True, check=True)
     assert "18" in done.stdout
     with pytest.raises(FileNotFoundError, match="without no_such_tool"):
         pgbinaries.tool("no_such_tool")
@@ -405,9 +401,7 @@ def test_existing_data_is_never_replaced_by_an_empty_database(home: Path) -> Non
 
 
 @only_root
-def test_binaries_the_server_cannot_reach_are_copied(
-    closed: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_binaries_the_server_cannot_reach_are_copied(closed: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = pgbinaries.find()
     copy = closed / "site" / installed.package.name
     shutil.copytree(installed.package / installed.install, copy / installed.install, symlinks=True)

@@ -77,8 +77,8 @@ def ring(
             {**BRIEF, **brief},
             30,
             now,
+            deadline_at=now,
         )
-        attempt.deadline_at = now
         attempt.status, attempt.sid = "ringing", f"CA{uuid.uuid4().hex}"
     line = switch.line_of(attempt)
     line.answers(attempt)

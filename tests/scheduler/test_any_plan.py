@@ -172,9 +172,7 @@ def test_a_plan_in_any_hands_loses_nothing(house: House) -> None:
                 ward.tick()
             assert all(row.status in OVER for row in self.rows())
 
-    hospital(
-        house, followup={"procedure": {"two waves": {"waves": ["6h", "48h"]}, "one wave": {"waves": ["24h"]}}}
-    )
+    hospital(house, followup={"procedure": {"two waves": {"waves": ["6h", "48h"]}, "one wave": {"waves": ["24h"]}}})
     run_state_machine_as_test(
         AnyPlan,
         settings=settings(
