@@ -228,7 +228,12 @@ def _reach(session: Session, house: House, doctor: str, args: argparse.Namespace
         known = replace(known, phone=phone, phone2="")
     if phone2:
         known = replace(known, phone2=phone2)
-    return replace(known, pin=args.pin) if args is not None and args.pin is not None else known
+    if args is None or args.pin is None:
+        return known
+    try:
+        return replace(known, pin=tables.pin({"pin": args.pin}))
+    except RowProblem as problem:
+        raise FileProblem(f"--{problem}") from problem
 
 
 def _number(house: House, args: argparse.Namespace | None, option: str) -> str:

@@ -181,6 +181,18 @@ def phone(values: dict[str, str], name: str, our_number: str | None) -> str:
         raise RowProblem(f"{name} is not a telephone number with country code, such as +861055550100") from None
 
 
+LONGEST_PIN = 12
+"""More than anybody keys on a telephone without a slip; what comes after it would be cut off."""
+
+
+def pin(values: dict[str, str], name: str = "pin") -> str:
+    """Digits that can be keyed on a telephone, or nothing."""
+    text = values[name]
+    if text and not (text.isascii() and text.isdigit() and len(text) <= LONGEST_PIN):
+        raise RowProblem(f"{name} must be up to {LONGEST_PIN} digits: anything else cannot be keyed on a telephone")
+    return text
+
+
 def one_of(values: dict[str, str], name: str, allowed: Sequence[str], default: str) -> str:
     text = values[name] or default
     if text not in allowed:

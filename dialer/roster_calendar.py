@@ -196,7 +196,7 @@ def _reach(session: Session, run: _Import, event: Event, name: str) -> Reach:
     return Reach(
         phone=tables.phone(values, "phone", settings.twilio_from),
         phone2=tables.phone(values, "phone2", settings.twilio_from) if values["phone2"] else "",
-        pin=values["pin"],
+        pin=tables.pin(values),
         language=tables.one_of(values, "language", KNOWN_LANGUAGES, settings.hospital.languages[0]),
     )
 

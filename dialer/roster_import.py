@@ -50,7 +50,7 @@ def _row(session: Session, number: int, position: int, values: dict[str, str], n
         "position": position,
         "phone": tables.phone(values, "phone", settings_of(session).twilio_from),
         "phone2": tables.phone(values, "phone2", settings_of(session).twilio_from) if values["phone2"] else "",
-        "pin": values["pin"],
+        "pin": tables.pin(values),
         "language": tables.one_of(values, "language", KNOWN_LANGUAGES, settings.hospital.languages[0]),
         "ends_at": ends_at,
     }

@@ -25,6 +25,7 @@ from core.models import EventRow, record
 from core.webhook import house, signed_blueprint
 from dialer import call as calls
 from dialer import doctor as on_phone
+from dialer import offers
 from dialer.machine import CALL_OVER, QUEUE_WORDS
 from dialer.models import LIVE_CALL, Call, Escalation
 from ivr import engine, music, nodes, store, talk, twiml
@@ -137,9 +138,10 @@ def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> N
 
 
 def talked_s(session: Session, doctor_call: Call, now: datetime) -> int | None:
-    """Seconds since a waiting caller was joined to this doctor; None if none was."""
+    """Seconds since the patient he was offered last was taken from the waiting line to this doctor; None if not so."""
+    offer = offers.current(session, doctor_call.attempt_id) if doctor_call.attempt_id is not None else None
     at = _joined_at(session, doctor_call)
-    return None if at is None else int((now - at).total_seconds())
+    return None if at is None or offer is None or at < offer.offered_at else int((now - at).total_seconds())
 
 
 def _joined_at(session: Session, call: Call) -> datetime | None:

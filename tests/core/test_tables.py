@@ -192,3 +192,14 @@ def test_what_is_needed_and_what_is_one_of_some() -> None:
     assert tables.one_of({"language": ""}, "language", ("en", "zh-CN"), "en") == "en"
     with pytest.raises(RowProblem, match="one of en, zh-CN"):
         tables.one_of({"language": "de"}, "language", ("en", "zh-CN"), "en")
+
+
+@pytest.mark.parametrize("text", ["", "0", "0042", "123456789012"])
+def test_a_pin_that_can_be_keyed_is_taken(text: str) -> None:
+    assert tables.pin({"pin": text}) == text
+
+
+@pytest.mark.parametrize("text", ["12a", "1234567890123", "１２３４", "12 34", "#1"])
+def test_a_pin_nobody_could_key_is_refused(text: str) -> None:
+    with pytest.raises(RowProblem, match="pin must be up to 12 digits"):
+        tables.pin({"pin": text})
