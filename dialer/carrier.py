@@ -87,9 +87,9 @@ class CarrierClient:
         machine_callback: str | None = None,
         events: Sequence[str] = EVENTS,
     ) -> Placed:
-        """Ring `to`; on answer the carrier asks `url` what to say; `status_callback` is told of `events`. With `machine_callback` it also listens whether a
-        machine answered and tells that address, while the call goes on (docs/twilio.md 1.2, 2.9). Raises
-        CarrierRefused, InDoubt."""
+        """Ring `to`; on answer the carrier asks `url` what to say; `status_callback` is told of `events`. With
+        `machine_callback` it also listens whether a machine answered and tells that address, while the call goes on
+        (docs/twilio.md 1.2, 2.9). Raises CarrierRefused, InDoubt."""
         detection = (
             {
                 "machine_detection": "DetectMessageEnd",

@@ -309,7 +309,7 @@ def purge_due(session: Session, now: datetime, limit: int = 100) -> int:
     rows = session.scalars(
         sa.select(Recording.id)
         .where(Recording.state.in_(HOLDS_FILE), Recording.keep_until <= now)
-        .order_by(Recording.keep_until)
+        .order_by(Recording.keep_until, Recording.id)
         .limit(limit)
     ).all()
     for recording_id in rows:

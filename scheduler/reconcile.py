@@ -136,7 +136,7 @@ def unplanned(now: datetime) -> Query:
             Patient.merged_into.is_(None),
             _none(sa.select(FollowUp.id).where(FollowUp.procedure_id == Procedure.id)),
         )
-        .order_by(Procedure.ended_at)
+        .order_by(Procedure.ended_at, Procedure.id)
     )
 
 
@@ -150,7 +150,7 @@ def forgotten(now: datetime) -> Query:
             FollowUp.next_try_at < now - FORGOTTEN,
             FollowUp.held.is_(False),
         )
-        .order_by(FollowUp.next_try_at)
+        .order_by(FollowUp.next_try_at, FollowUp.id)
     )
 
 
@@ -187,7 +187,7 @@ def untold(now: datetime) -> Query:
             _none(work),
             *(FollowUp.reason.not_like(f"{reason}%") for reason in NEVER_PROMISED),
         )
-        .order_by(FollowUp.closed_at)
+        .order_by(FollowUp.closed_at, FollowUp.id)
     )
 
 
