@@ -29,7 +29,6 @@ from commands.simulate.people import HOSPITAL_ZONE, HOTLINE, Population, invent
 from commands.simulate.town import Town
 from commands.simulate.words import Ear
 from core import jobs
-from core.db import try_lock
 from core.house import House
 from core.models import ids_from
 from dialer.carrier import CarrierClient
@@ -237,12 +236,12 @@ class Simulation:
         return sum(timetable.fire(self.house, name, function) for name, _, function in ticks) > 0
 
     def _fire_known(self, connection: psycopg.Connection[Any], name: str) -> bool:
-        """As scheduler.timetable fires it, a transaction each until nothing is due; but that nothing is, is asked of
-        DUE, where it costs a tenth."""
+        """As scheduler.timetable fires it, a transaction each until nothing is due; but nobody else is at it, and that
+        nothing is due is asked of DUE, where it costs a tenth."""
         did, question = False, cast("Any", DUE[name])
         while True:
             with self.house.transaction() as session:
-                if not (try_lock(session, f"tick:{name}") and self._known[name](session, self.clock.at)):
+                if not self._known[name](session, self.clock.at):
                     return did
             did = True
             following = (connection.execute(question, prepare=True).fetchone() or (None,))[0]
