@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
@@ -14,9 +16,22 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core import ledger
 from core.db import AwareDateTime, Base, Encrypted
 
+_draw: Callable[[], uuid.UUID] = uuid.uuid4
+
 
 def new_id() -> uuid.UUID:
-    return uuid.uuid4()
+    return _draw()
+
+
+@contextmanager
+def ids_from(luck: random.Random) -> Iterator[None]:
+    """The ids of this process are drawn from `luck`: the same again for the same seed (the simulation)."""
+    global _draw
+    before, _draw = _draw, lambda: uuid.UUID(int=luck.getrandbits(128), version=4)
+    try:
+        yield
+    finally:
+        _draw = before
 
 
 class Patient(Base):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from typing import Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
@@ -18,6 +19,15 @@ PHONE = "phone"
 MRN = "mrn"
 SELF = "self"
 GUARDIAN = "guardian"
+
+
+class OnFile(Protocol):
+    """What the rules of age go by: a `Patient`, or as much of one as was read."""
+
+    @property
+    def timezone(self) -> str: ...
+    @property
+    def birth_date(self) -> str | None: ...
 
 
 def phone_index(e164: str) -> bytes:
@@ -89,18 +99,18 @@ def relations(
     return sa.func.array(sa.select(Contact.relation).where(*theirs).scalar_subquery(), type_=sa.ARRAY(sa.String))
 
 
-def today(patient: Patient, now: datetime) -> date:
+def today(patient: OnFile, now: datetime) -> date:
     """The date on the patient's wall."""
     return calendar.day_of(now, patient.timezone)
 
 
-def is_old(session: Session, patient: Patient, today: date) -> bool:
+def is_old(session: Session, patient: OnFile, today: date) -> bool:
     """From [followup] slow_age on: spoken to more slowly, and the children are told too. 0 turns that off."""
     completed, slow_age = age(patient, today), settings_of(session).followup.slow_age
     return completed is not None and 0 < slow_age <= completed
 
 
-def is_minor(session: Session, patient: Patient, today: date) -> bool:
+def is_minor(session: Session, patient: OnFile, today: date) -> bool:
     """Whether a guardian answers for the patient; a patient without a birth date answers alone."""
     return is_under(patient.birth_date, today, settings_of(session).followup.guardian_age)
 
@@ -274,12 +284,12 @@ _DOUBLE_SURNAMES = frozenset(
 )
 
 
-def birth_mmdd(patient: Patient) -> str | None:
+def birth_mmdd(patient: OnFile) -> str | None:
     """Month and day of birth as four digits, for the keypad check; None when the file has no date."""
     return date.fromisoformat(patient.birth_date).strftime("%m%d") if patient.birth_date else None
 
 
-def age(patient: Patient, today: date) -> int | None:
+def age(patient: OnFile, today: date) -> int | None:
     """Completed years on `today` (the patient's local date)."""
     return years(date.fromisoformat(patient.birth_date), today) if patient.birth_date else None
 

@@ -311,7 +311,7 @@ def overdue(session: Session, now: datetime, limit: int = 1) -> int:
     rows = session.scalars(
         sa.select(Attempt)
         .where(Attempt.status.in_(LIVE_ATTEMPT), Attempt.deadline_at <= now, ~call.talks(now))
-        .order_by(Attempt.deadline_at)
+        .order_by(Attempt.deadline_at, Attempt.id)
         .limit(limit)
         .with_for_update(key_share=True, skip_locked=True)
     ).all()
@@ -454,7 +454,7 @@ def ask_legs(session: Session, parent: Call) -> None:
     legs = sa.select(Attempt.id).where(
         Attempt.parent_call_id == parent.id, Attempt.status.in_(LIVE_ATTEMPT), Attempt.sid.is_not(None)
     )
-    for attempt_id in session.scalars(legs):
+    for attempt_id in session.scalars(legs.order_by(Attempt.created_at, Attempt.id)):
         jobs.defer(session, ASK, attempt_id=attempt_id)
 
 
@@ -463,7 +463,7 @@ def live_for(session: Session, subject_id: uuid.UUID, kind: str) -> list[Attempt
         session.scalars(
             sa.select(Attempt)
             .where(Attempt.subject_id == subject_id, Attempt.kind == kind, Attempt.status.in_(LIVE_ATTEMPT))
-            .order_by(Attempt.created_at)
+            .order_by(Attempt.created_at, Attempt.id)
         )
     )
 
@@ -472,12 +472,14 @@ def unanswered_to(session: Session, e164: str, lane: str) -> list[Attempt]:
     """Rings of a lane to this number that nobody has picked up."""
     return list(
         session.scalars(
-            sa.select(Attempt).where(
+            sa.select(Attempt)
+            .where(
                 Attempt.to_index == people.phone_index(e164),
                 Attempt.lane == lane,
                 Attempt.status.in_(LIVE_ATTEMPT),
                 Attempt.status != "answered",
             )
+            .order_by(Attempt.created_at, Attempt.id)
         )
     )
 

@@ -155,7 +155,7 @@ def overdue(session: Session, now: datetime, limit: int = 100) -> int:
     rows = session.scalars(
         sa.select(Call)
         .where(Call.status.in_(LIVE_CALL), Call.attempt_id.is_(None), Call.deadline_at <= now)
-        .order_by(Call.deadline_at)
+        .order_by(Call.deadline_at, Call.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
@@ -167,6 +167,5 @@ def overdue(session: Session, now: datetime, limit: int = 100) -> int:
 
 def live_with_number(session: Session, e164: str) -> list[Call]:
     """Calls on which this number talks with us now."""
-    return list(
-        session.scalars(sa.select(Call).where(Call.party_index == people.phone_index(e164), Call.status.in_(LIVE_CALL)))
-    )
+    its = sa.select(Call).where(Call.party_index == people.phone_index(e164), Call.status.in_(LIVE_CALL))
+    return list(session.scalars(its.order_by(Call.started_at, Call.id)))

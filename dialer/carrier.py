@@ -8,7 +8,7 @@ that never came is not a failure: it is `InDoubt`, and the caller must look befo
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,12 @@ from twilio.rest import Client
 from dialer.machine import CALL_OVER, call_word
 
 TIMEOUT_S = 8.0
-EVENTS = ["initiated", "ringing", "answered", "completed"]
+EVENTS = ("initiated", "ringing", "answered", "completed")
+"""Every step of a ring, as a callback."""
+ROUTINE_EVENTS = ("ringing", "completed")
+"""Of a routine ring: that the carrier has it is the POST's own answer, and that somebody picked up is the request for
+what to say. Where either is lost, one of these or the deadline's question settles it some seconds later, which a
+routine ring can wait for and an escalation cannot."""
 
 logging.getLogger("twilio.http_client").setLevel(logging.WARNING)  # its debug log prints numbers
 
@@ -73,11 +78,18 @@ class CarrierClient:
         self._fallback_url = f"{public_url}/ivr/fallback"
 
     def place(
-        self, *, to: str, url: str, status_callback: str, ring_s: int, machine_callback: str | None = None
+        self,
+        *,
+        to: str,
+        url: str,
+        status_callback: str,
+        ring_s: int,
+        machine_callback: str | None = None,
+        events: Sequence[str] = EVENTS,
     ) -> Placed:
-        """Ring `to`; on answer the carrier asks `url` what to say. With `machine_callback` it also listens whether a
-        machine answered and tells that address, while the call goes on (docs/twilio.md 1.2, 2.9). Raises
-        CarrierRefused, InDoubt."""
+        """Ring `to`; on answer the carrier asks `url` what to say; `status_callback` is told of `events`. With
+        `machine_callback` it also listens whether a machine answered and tells that address, while the call goes on
+        (docs/twilio.md 1.2, 2.9). Raises CarrierRefused, InDoubt."""
         detection = (
             {
                 "machine_detection": "DetectMessageEnd",
@@ -97,7 +109,7 @@ class CarrierClient:
                 fallback_url=self._fallback_url,
                 status_callback=status_callback,
                 status_callback_method="POST",
-                status_callback_event=EVENTS,
+                status_callback_event=list(events),
                 timeout=ring_s,
                 **detection,
             )

@@ -14,7 +14,7 @@ from core.house import House
 from dialer import attempt as attempts
 from dialer import call as calls
 from dialer import gate, sms
-from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
+from dialer.carrier import EVENTS, ROUTINE_EVENTS, CarrierClient, CarrierRefused, InDoubt
 from dialer.machine import UnknownWord, call_word, message_word
 from dialer.models import LIVE_CALL, Attempt, Call, Message
 
@@ -38,6 +38,7 @@ def place(house: House, attempt_id: uuid.UUID) -> None:
             status_callback=f"{base}/dialer/attempt/{attempt.id}",
             ring_s=attempt.ring_s,
             machine_callback=_machine_callback(house, attempt),
+            events=ROUTINE_EVENTS if attempt.lane == "routine" else EVENTS,
         )
     except CarrierRefused as refused:
         with house.transaction() as session:

@@ -209,7 +209,7 @@ def due(session: Session, now: datetime, limit: int = 100) -> int:
     rows = session.scalars(
         sa.select(Message)
         .where(Message.status.in_(("planned", "sending")), Message.due_at <= now)
-        .order_by(Message.due_at)
+        .order_by(Message.due_at, Message.id)
         .limit(limit)
         .with_for_update(key_share=True, skip_locked=True)
     ).all()

@@ -96,9 +96,13 @@ _CALLER = sa.select(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What the store knows of a call of ours to a patient, asked in one question: a person waits for the answer."""
+    """What the store knows of a call of ours to a patient, asked in one question: a person waits for the answer. No
+    more of the patient than is told, as every column more is decrypted."""
 
-    patient: Patient
+    name: str
+    birth_date: str | None
+    sex: str
+    timezone: str
     roster_on: bool
     recording_on: bool
     """The consent."""
@@ -110,7 +114,10 @@ class _Asked:
 
 
 _QUESTION = sa.select(
-    Patient,
+    Patient.name,
+    Patient.birth_date,
+    Patient.sex,
+    Patient.timezone,
     roster.ANYBODY,
     people.consents_to(Patient.id, "recording"),
     people.has_relatives(Patient.id),
@@ -123,23 +130,24 @@ def _ask(session: Session, call: Call, attempt: Attempt, now: datetime) -> _Aske
     department = str(attempt.brief.get("department") or roster.EVERYWHERE)
     on_duty = roster.asked(department, settings_of(session).escalation.chain, now)
     ids = {"patient_id": call.patient_id, "subject_id": attempt.subject_id, "call_id": call.id}
-    return _Asked(*session.execute(_QUESTION, {**on_duty, **ids}).one())
+    # by columns, past the rows of this transaction: none of these is changed by a turn before it is asked
+    return _Asked(*session.connection().execute(_QUESTION, {**on_duty, **ids}).one())
 
 
 def _called(session: Session, attempt: Attempt, known: _Asked, now: datetime) -> dict[str, Fact]:
     """What every call of ours to a patient is told: whom it is for, and who we are to a stranger."""
-    patient = known.patient
-    guardian = bool(attempt.brief.get("guardian", people.is_minor(session, patient, people.today(patient, now))))
+    today = people.today(known, now)
+    guardian = bool(attempt.brief.get("guardian", people.is_minor(session, known, today)))
     return {
         **_house(session, roster_on=known.roster_on),
         **_in_each_language(session, "sender"),
         "recording_on": known.recording_on,
         "hotline": _as_dialled(settings_of(session).twilio_from),
-        "surname": people.surname(patient.name),
-        "sex": _sex(patient),
-        "birth_mmdd": people.birth_mmdd(patient) or "",
+        "surname": people.surname(known.name),
+        "sex": _sex(known.sex),
+        "birth_mmdd": people.birth_mmdd(known) or "",
         "guardian": guardian,
-        "slow": bool(attempt.brief.get("slow", people.is_old(session, patient, people.today(patient, now)))),
+        "slow": bool(attempt.brief.get("slow", people.is_old(session, known, today))),
     }
 
 
@@ -257,7 +265,7 @@ def _person(patient: Patient | None, now: datetime) -> dict[str, Fact]:
         return {}
     years = people.age(patient, people.today(patient, now))
     age: dict[str, Fact] = {} if years is None else {"age": years}
-    return {"surname": people.surname(patient.name), "sex": _sex(patient), "allergy": patient.allergies, **age}
+    return {"surname": people.surname(patient.name), "sex": _sex(patient.sex), "allergy": patient.allergies, **age}
 
 
 def _answered(session: Session, raised: Escalation) -> dict[str, Fact]:
@@ -353,5 +361,5 @@ def _as_dialled_here(e164: str, ours: str | None) -> str:
     return "".join(character for character in here if character.isdigit())
 
 
-def _sex(patient: Patient) -> str:
-    return SEXES.get(patient.sex.lower(), "")
+def _sex(noted: str) -> str:
+    return SEXES.get(noted.lower(), "")

@@ -111,7 +111,7 @@ def due_rows(
     return session.scalars(
         sa.select(Recording)
         .where(Recording.state.in_(states), timer <= now)
-        .order_by(timer)
+        .order_by(timer, Recording.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -79,10 +80,18 @@ def on_announced(session: Session, event: RecordingAnnounced, now: datetime) -> 
 
 def on_call_ended(session: Session, event: CallEnded, now: datetime) -> None:
     """A callback may be lost: some time after the call's end, the carrier's own list is read."""
-    for row in of_call(session, event.call_id):
-        if row.state == "announced" and row.sid is None:
-            row.fetch_since = now
-            row.next_fetch_at = now + CALLBACK_GRACE
+    session.flush()  # what this transaction has just heard of a recording
+    session.connection().execute(_LOOK_FOR, {"of": event.call_id, "now": now, "then": now + CALLBACK_GRACE})
+
+
+_RECORDINGS = cast("sa.Table", Recording.__table__)
+_LOOK_FOR = (
+    sa.update(_RECORDINGS)
+    .where(
+        _RECORDINGS.c.call_id == sa.bindparam("of"), _RECORDINGS.c.state == "announced", _RECORDINGS.c.sid.is_(None)
+    )
+    .values(fetch_since=sa.bindparam("now"), next_fetch_at=sa.bindparam("then"))
+)
 
 
 def on_escalation_opened(session: Session, event: EscalationOpened, now: datetime) -> None:
@@ -309,7 +318,7 @@ def purge_due(session: Session, now: datetime, limit: int = 100) -> int:
     rows = session.scalars(
         sa.select(Recording.id)
         .where(Recording.state.in_(HOLDS_FILE), Recording.keep_until <= now)
-        .order_by(Recording.keep_until)
+        .order_by(Recording.keep_until, Recording.id)
         .limit(limit)
     ).all()
     for recording_id in rows:

@@ -137,7 +137,7 @@ def unplanned(now: datetime) -> Query:
             # a wave that somebody added, or a recheck, is no plan
             _none(sa.select(FollowUp.id).where(FollowUp.procedure_id == Procedure.id, FollowUp.origin == "plan")),
         )
-        .order_by(Procedure.ended_at)
+        .order_by(Procedure.ended_at, Procedure.id)
     )
 
 
@@ -151,7 +151,7 @@ def forgotten(now: datetime) -> Query:
             FollowUp.next_try_at < now - FORGOTTEN,
             FollowUp.held.is_(False),
         )
-        .order_by(FollowUp.next_try_at)
+        .order_by(FollowUp.next_try_at, FollowUp.id)
     )
 
 
@@ -188,7 +188,7 @@ def untold(now: datetime) -> Query:
             _none(work),
             *(FollowUp.reason.not_like(f"{reason}%") for reason in NEVER_PROMISED),
         )
-        .order_by(FollowUp.closed_at)
+        .order_by(FollowUp.closed_at, FollowUp.id)
     )
 
 

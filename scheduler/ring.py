@@ -54,7 +54,7 @@ _NEXT = (
         FollowUp.deadline_at > sa.bindparam("now"),
         FollowUp.held.is_(False),
     )
-    .order_by(FollowUp.next_try_at)
+    .order_by(FollowUp.next_try_at, FollowUp.id)
     .limit(1)
     .with_for_update(skip_locked=True, key_share=True)
 )
@@ -65,7 +65,7 @@ def run_out(session: Session, now: datetime, limit: int = 50) -> int:
     rows = session.scalars(
         sa.select(FollowUp)
         .where(FollowUp.status.in_(WAITING), FollowUp.deadline_at <= now)
-        .order_by(FollowUp.deadline_at)
+        .order_by(FollowUp.deadline_at, FollowUp.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()

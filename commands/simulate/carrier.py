@@ -29,6 +29,10 @@ MOST_DOCUMENTS = 200
 SIP = {"busy": "486", "no-answer": "487", "canceled": "487", "failed": "404"}
 
 
+STEPS = {"initiated": "initiated", "ringing": "ringing", "in-progress": "answered"}
+"""The event a callback with this status is of; any other status is the end of the call."""
+
+
 class UnknownVerb(Exception):
     """A flow says something this carrier was not taught: the simulation must not go on as if nothing was said."""
 
@@ -86,12 +90,11 @@ class Exchange(MemoryCarrier):
         self.at(after_s, if_still)
 
     # ---- what the service orders --------------------------------------------------------------------
-    def _accept(self, to: str, url: str, status_callback: str, ring_s: int, machine_callback: str | None) -> Leg:
+    def _accept(self, to: str, url: str, status_callback: str, ring_s: int) -> Leg:
         lost = self._chaos.lost_answer(self._rng)
         if lost == "unseen":
             raise InDoubt("ConnectionError")
         leg = Leg(self._sid("CA"), to, url, status_callback, ring_s, self.clock.now(), number=to)
-        leg.machine_callback = machine_callback
         self.calls.append(leg)
         self._begin(leg, 0.3)
         if lost:
@@ -317,6 +320,7 @@ class Exchange(MemoryCarrier):
         number = dial.numbers[0]
         child = Leg(self._sid("CA"), number.number, number.url, number.status_callback, int(dial.timeout),
                     self.clock.now(), direction="outbound-dial", number=number.number, parent=leg)  # fmt: skip
+        child.events = tuple(number.status_callback_events)
         leg.child, leg.dial = child, dial
         self._begin(child, 0.1)
 
@@ -355,11 +359,12 @@ class Exchange(MemoryCarrier):
         return form if leg.parent is None else form | {"ParentCallSid": leg.parent.sid}
 
     def _tell(self, leg: Leg, word: str) -> None:
-        """A status callback (docs/twilio.md 2.6); of an inbound call only its end, and only if it is watched."""
-        over = word in ("completed", "busy", "no-answer", "failed", "canceled")
+        """A status callback, if this step was asked for (docs/twilio.md 1.2, 2.6); of an inbound call only its end, and
+        only if it is watched."""
+        over = word not in STEPS
         sequence, leg.sequence = leg.sequence, leg.sequence + 1
         url = leg.status_callback or (self.watched.get(leg.sid, "") if over else "")
-        if not url:
+        if not url or STEPS.get(word, "completed") not in leg.events:
             return
         now = self.clock.now()
         form = self._standard(leg) | {

@@ -7,12 +7,12 @@ built on it, and against the real client with the local carrier, so that none of
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.clock import Clock
-from dialer.carrier import CarrierCall, CarrierMessage, CarrierRefused, InDoubt, Placed
+from dialer.carrier import EVENTS, CarrierCall, CarrierMessage, CarrierRefused, InDoubt, Placed
 
 REFUSED_CALLS = {"+15005550001": 21217, "+15005550002": 21214, "+15005550003": 21215, "+15005550004": 21216}
 REFUSED_MESSAGES = {"+15005550001": 21211, "+15005550002": 21612, "+15005550004": 21610}
@@ -30,6 +30,8 @@ class MemoryCall:
     status: str = "queued"
     machine_callback: str | None = None
     """Where the verdict on who answered is wanted; None: no machine detection."""
+    events: Sequence[str] = EVENTS
+    """What `status_callback` is told of."""
 
 
 @dataclass
@@ -65,12 +67,20 @@ class MemoryCarrier:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def place(
-        self, *, to: str, url: str, status_callback: str, ring_s: int, machine_callback: str | None = None
+        self,
+        *,
+        to: str,
+        url: str,
+        status_callback: str,
+        ring_s: int,
+        machine_callback: str | None = None,
+        events: Sequence[str] = EVENTS,
     ) -> Placed:
         self._admit()
         if to in REFUSED_CALLS:
             raise CarrierRefused(REFUSED_CALLS[to], 400)
-        call = self._accept(to, url, status_callback, ring_s, machine_callback)
+        call = self._accept(to, url, status_callback, ring_s)
+        call.machine_callback, call.events = machine_callback, events
         self._meanwhile()
         self._lose()
         return Placed(call.sid)
@@ -137,9 +147,8 @@ class MemoryCarrier:
         return [call.to for call in self.calls]
 
     # ---- what a carrier with a world behind it does otherwise ------------------------------------------
-    def _accept(self, to: str, url: str, status_callback: str, ring_s: int, machine_callback: str | None) -> MemoryCall:
+    def _accept(self, to: str, url: str, status_callback: str, ring_s: int) -> MemoryCall:
         call = MemoryCall(self._sid("CA"), to, url, status_callback, ring_s, self.clock.now())
-        call.machine_callback = machine_callback
         self.calls.append(call)
         return call
 

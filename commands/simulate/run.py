@@ -1,7 +1,7 @@
 """The run: whatever is to be done now is done, then the clock jumps to the next moment at which something is.
 
 Jobs first, then the ticks of the timetable whose rows are due, then the world's next moment. What is due is one
-query over the tables' timers (`DUE`); a tick that is not named there fires every so often instead.
+query over the tables' timers (`DUE`); a tick with work once a day fires once a day, any other every so often.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from commands.simulate.people import HOSPITAL_ZONE, HOTLINE, Population, invent
 from commands.simulate.town import Town
 from commands.simulate.words import Ear
 from core import jobs
-from core.db import try_lock
 from core.house import House
+from core.models import ids_from
 from dialer.carrier import CarrierClient
 from ivr.book import Book
 from recordings.fetch import Fetched, Fetcher, Listed, NotYet
-from scheduler import timetable
+from scheduler import reconcile, timetable
 from scheduler.timetable import Tick
 
 DUE = {
@@ -59,7 +59,11 @@ DUE_NOW: Any = "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'to
     f"({question})" for question in DUE.values()
 )
 NOW_AND_THEN = timedelta(hours=1)
-"""How often a tick fires that DUE does not know."""
+"""How often a tick fires that neither DUE nor DAILY knows."""
+DAILY = ("what nobody would ring", "reminders of medicine", "recordings to purge")
+"""Ticks with work once a day: they fire when the last of them begins."""
+NEVER = ("stalled jobs",)
+"""Nobody dies here."""
 IN_VAIN = (2.0, 8.0, 30.0)
 """Seconds until a tick is fired again that has rows due and could do nothing, unless something happens before."""
 
@@ -129,18 +133,23 @@ class Simulation:
         self.town.exchange = self.exchange
         house.services |= {CarrierClient: self.exchange, Fetcher: NoSound()}
         known = [tick for tick in self.ticks if tick[0] in DUE]
+        calling = house.settings.calling
+        self._routine_lines = calling.lines - calling.lines_reserved
         self._known = {name: function for name, _, function in known}
-        self._others = [tick for tick in self.ticks if tick[0] not in DUE]
+        self._daily = [tick for tick in self.ticks if tick[0] in DAILY]
+        self._daily_at = datetime.combine(options.start, reconcile.NOT_BEFORE, HOSPITAL_ZONE)
+        self._others = [tick for tick in self.ticks if tick[0] not in (*DUE, *DAILY, *NEVER)]
         self._others_at = self.begins
 
     def run(self, tell: Callable[[datetime], None] = lambda now: None) -> None:
         """Raises what the service raises: a webhook or a job that fails ends the run."""
-        hospital = Hospital(self.house, self.home, self.options, self.population.patients)
-        hospital.opens(self.town.telephones, self.until + timedelta(days=1))
-        hospital.plans(self.exchange.at_time)
         event.listen(self.house.engine, "checkin", self._written)
         try:
-            with self._own_connection() as connection:
+            # rows that are due at the same moment go by their ids
+            with ids_from(random.Random(f"{self.options.seed} the ids")), self._own_connection() as connection:
+                hospital = Hospital(self.house, self.home, self.options, self.population.patients)
+                hospital.opens(self.town.telephones, self.until + timedelta(days=1))
+                hospital.plans(self.exchange.at_time)
                 while (following := self._at_once(connection)) < self.until:
                     self.clock.at = following
                     self.steps += 1
@@ -197,16 +206,22 @@ class Simulation:
     ) -> bool:
         """Fire the ticks that have rows due now. True if one of them did something."""
         now, did = self.clock.at, False
-        if now >= self._others_at:
+        if now >= self._daily_at:
+            self._daily_at += timedelta(days=1)
+            did |= self._fire_all(self._daily)
+        if self._others and now >= self._others_at:
             self._others_at = now + NOW_AND_THEN
-            for name, _, function in self._others:
-                did |= timetable.fire(self.house, name, function) > 0
+            did |= self._fire_all(self._others)
         for name, moment in due.items():
             if moment is None or moment > now or name not in self._known:
                 self._idle.pop(name, None)
                 continue
             idle = self._idle.get(name)
             if idle is not None and now < idle.again_at and not something_happened:
+                continue
+            if name == "follow-ups" and len(self.exchange.live) >= self._routine_lines:
+                # no line: the tick would only count them
+                self._idle[name] = _Idle(now + timedelta(seconds=IN_VAIN[-1]), len(IN_VAIN))
                 continue
             if self._fire_known(connection, name):
                 did = True
@@ -217,13 +232,16 @@ class Simulation:
                 self._idle[name] = _Idle(now + timedelta(seconds=wait), times)
         return did
 
+    def _fire_all(self, ticks: Sequence[Tick]) -> bool:
+        return sum(timetable.fire(self.house, name, function) for name, _, function in ticks) > 0
+
     def _fire_known(self, connection: psycopg.Connection[Any], name: str) -> bool:
-        """As scheduler.timetable fires it, a transaction each until nothing is due; but that nothing is, is asked of
-        DUE, where it costs a tenth."""
+        """As scheduler.timetable fires it, a transaction each until nothing is due; but nobody else is at it, and that
+        nothing is due is asked of DUE, where it costs a tenth."""
         did, question = False, cast("Any", DUE[name])
         while True:
             with self.house.transaction() as session:
-                if not (try_lock(session, f"tick:{name}") and self._known[name](session, self.clock.at)):
+                if not self._known[name](session, self.clock.at):
                     return did
             did = True
             following = (connection.execute(question, prepare=True).fetchone() or (None,))[0]
@@ -231,7 +249,7 @@ class Simulation:
                 return did
 
     def _next(self, due: dict[str, Any]) -> datetime:
-        moments = [self._others_at, self.until]
+        moments = [self._daily_at, self.until, *([self._others_at] if self._others else [])]
         awaited = [name for name in due if name in self._known and name not in self._idle]
         moments += [moment for name in awaited if (moment := due[name]) is not None]
         moments += [idle.again_at for idle in self._idle.values()]

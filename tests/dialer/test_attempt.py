@@ -86,6 +86,19 @@ def test_a_ring_is_posted_with_its_id_in_both_urls_and_known_by_its_sid_afterwar
     assert (row.status, row.sid) == ("placed", call.sid)
 
 
+def test_an_escalations_ring_is_told_of_at_every_step_and_a_routine_one_only_of_what_nothing_else_tells(
+    ward: Ward,
+) -> None:
+    ward.settings("[calling]\nlines = 9\nlines_reserved = 2")
+    ward.placed(followup(ward))
+    ward.placed(doctor(ward))
+    ward.work("place_routine", "place_escalation")
+    assert {call.to: call.events for call in ward.carrier.calls} == {
+        PATIENT_PHONE: ("ringing", "completed"),
+        DOCTOR_PHONES[1]: ("initiated", "ringing", "answered", "completed"),
+    }
+
+
 def test_a_job_that_runs_again_posts_nothing_again(ward: Ward) -> None:
     attempt = ward.placed(followup(ward))
     ward.work()

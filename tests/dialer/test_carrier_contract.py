@@ -4,7 +4,7 @@ the real client with the real local carrier."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -13,12 +13,13 @@ from typing import Protocol
 import pytest
 from flask import Flask
 
+from carrier.twiml import Say
 from commands.simulate.carrier import Exchange
 from commands.simulate.chaos import Chaos
 from commands.simulate.door import Door
-from commands.simulate.leg import Leg, Reaction, Urls
+from commands.simulate.leg import Act, Leg, Reaction, Urls
 from commands.simulate.memory import MemoryMessage
-from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
+from dialer.carrier import EVENTS, ROUTINE_EVENTS, CarrierClient, CarrierRefused, InDoubt
 from dialer.machine import call_word, message_word
 from tests.carrier.conftest import ACCOUNT, HOSPITAL, TOKEN, Carrier, start_carrier, stop_carrier
 from tests.conftest import StandingClock
@@ -26,6 +27,7 @@ from tests.dialer.fakes import LIVE, FakeCarrier
 from tests.house import MID_MORNING
 
 NOWHERE = "http://127.0.0.1:9/nowhere"
+DOCUMENT = "http://127.0.0.1:9/document"
 UNKNOWN = "CA" + "f" * 32
 
 
@@ -163,6 +165,54 @@ def line(request: pytest.FixtureRequest) -> Iterator[Line]:
         real: RealLine = request.getfixturevalue("real")
         yield real
         real.carrier.control("DELETE", "/chaos")
+
+
+class Heard(Door):
+    """Keeps what it is told, and has nothing to say to a call."""
+
+    def __init__(self) -> None:
+        super().__init__(Flask("nobody"), TOKEN)
+        self.told: list[str] = []
+
+    def post(self, url: str, form: Mapping[str, str]) -> str:
+        self.told.append("document" if url == DOCUMENT else form["CallStatus"])
+        return "<Response/>"
+
+
+class Answers(Telephones):
+    """Every telephone is picked up."""
+
+    def rings(self, leg: Leg) -> Reaction:
+        return Reaction("answer", 3.0, Caller(leg.number))
+
+
+@dataclass
+class Caller:
+    number: str
+    talk_s: float = 1.0
+    sounds_like: str = "human"
+
+    def keys(self, heard: Sequence[Say]) -> Act:
+        return Act()
+
+    def speaks(self, heard: Sequence[Say]) -> float:
+        return 0.0
+
+    def hears(self, heard: Sequence[Say]) -> None:
+        return None
+
+
+@pytest.mark.parametrize("events", [EVENTS, ROUTINE_EVENTS])
+def test_the_simulated_carrier_tells_of_the_steps_it_was_asked_for_and_no_others(events: Sequence[str]) -> None:
+    clock, door = StandingClock(MID_MORNING), Heard()
+    exchange = Exchange(clock, door, Answers(), Chaos(), Random(1), Urls(HOSPITAL, NOWHERE))
+    exchange.place(to="+8613900000001", url=DOCUMENT, status_callback=NOWHERE, ring_s=20, events=events)
+    while (following := exchange.next_at()) is not None:
+        clock.at = following
+        exchange.step()
+    words = ["initiated", "ringing", "in-progress", "completed"] if events == EVENTS else list(ROUTINE_EVENTS)
+    assert [word for word in door.told if word != "document"] == words
+    assert door.told.count("document") == 1
 
 
 def place(line: Line, to: str) -> str:
