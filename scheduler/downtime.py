@@ -257,12 +257,12 @@ def _followups(session: Session, now: datetime, zone: ZoneInfo) -> Iterator[Row]
         .order_by(FollowUp.next_try_at)
         .limit(MOST_FOLLOWUPS)
     ).all()
+    rung = people.respondents_of(session, [(patient, people.today(patient, now)) for _, patient, _ in rows])
     for one, patient, department in rows:
-        numbers = people.respondents(session, patient, people.today(patient, now))
         yield {
             label("due"): _at(max(one.next_try_at, now), zone),
             label("patient"): _person(patient, now),
-            label("phone"): ", ".join(contact.phone for contact in numbers),
+            label("phone"): ", ".join(contact.phone for contact in rung[patient.id]),
             label("wave"): one.wave,
             label("department"): department,
         }

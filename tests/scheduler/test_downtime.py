@@ -142,6 +142,19 @@ def test_more_follow_ups_than_fit_are_counted(ward: Ward, monkeypatch: pytest.Mo
     assert "3 其余未列 / more, not listed" in told[-1]
 
 
+def test_it_asks_no_more_for_many_patients_than_for_one(ward: Ward) -> None:
+    asked: list[str] = []
+    sa.event.listen(ward.house.engine, "before_cursor_execute", lambda *event: asked.append(event[2]))
+    counts = []
+    for number in range(1, 7):
+        who = ward.patient(f"+861380000010{number}", mrn=f"S-{number}")
+        ward.operation(who, timedelta(hours=2), external_id=f"OP-{number}")
+        asked.clear()
+        assert len(rows(ward, "followups")) == number
+        counts.append(len(asked))
+    assert len(set(counts)) == 1
+
+
 def test_an_empty_hospital_has_a_sheet_too(ward: Ward) -> None:
     assert rows(ward, "waits") == rows(ward, "duty") == rows(ward, "followups") == ["无 / nobody"]
 
