@@ -274,7 +274,7 @@ def evening(house: House, examples: int) -> None:
 
 
 def test_whatever_happens_nobody_is_lost_and_no_doctor_has_two(house: House) -> None:
-    evening(house, 10)
+    evening(house, 6)
 
 
 @pytest.mark.slow
