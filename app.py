@@ -14,6 +14,7 @@ from flask import Flask
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
+import ivr.waiting
 import ivr.webhooks
 import recordings.jobs
 import recordings.store
@@ -24,7 +25,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from dialer import alarm, attempt, call, doctor, escalation, night, sms
+from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
@@ -34,7 +35,19 @@ from ivr.ringback import RingBack
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
-from scheduler import notices, reconcile, reminder_plan, reminders, ring, ringback, texts, worklist
+from scheduler import (
+    downtime,
+    notices,
+    recheck,
+    reconcile,
+    reminder_plan,
+    reminders,
+    ring,
+    ringback,
+    roster_alarm,
+    texts,
+    worklist,
+)
 from scheduler.timetable import Tick
 
 ROOT = Path(__file__).resolve().parent
@@ -44,8 +57,8 @@ MAX_BODY = 256 * 1024
 SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     # who is told, in this order, inside the transaction in which it happened
     (events.CallEnded, store.on_call_ended),
+    (events.CallEnded, ivr.waiting.on_call_ended),
     (events.CallEnded, alarm.on_call_ended),
-    (events.CallEnded, doctor.on_call_ended),
     (events.InterviewEnded, ring.on_interview_ended),
     (events.ScoreStands, alarm.on_score_stands),
     (events.ScoreStands, notices.on_score_stands),
@@ -62,12 +75,19 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.CallerLeft, doctor.on_caller_left),
     (events.CallerJoined, doctor.on_caller_joined),
     (events.AttemptEnded, reminders.on_attempt_ended),
+    (events.AttemptEnded, test_rings.on_attempt_ended),
+    (events.EscalationOpened, test_rings.on_escalation_opened),
+    (events.TestConfirmed, test_rings.on_test_confirmed),
     (events.ReminderAnswered, reminders.on_reminder_answered),
     (events.MessageFailed, reminders.on_message_failed),
     (events.PatientJoined, doctor.on_patient_joined),
     (events.RecordingAnnounced, recordings.store.on_announced),
     (events.CallEnded, recordings.store.on_call_ended),
     (events.EscalationOpened, recordings.store.on_escalation_opened),
+    (events.DoctorRung, sms.on_doctor_rung),
+    (events.NightCalledIn, sms.on_night_called_in),
+    (events.EscalationOpened, recheck.on_escalation_opened),
+    (events.EscalationClosed, recheck.on_escalation_closed),
     (events.WorkWanted, worklist.on_work_wanted),
     (events.FollowUpUnreached, worklist.on_followup_unreached),
     (events.AnswersReassigned, worklist.on_answers_reassigned),
@@ -77,8 +97,8 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
 TICKS: list[Tick] = [
     # (name, every so many seconds, what looks for due work)
     ("stalled jobs", 1.0, lambda session, now: jobs.sweep_stalled(session)),
-    ("escalation steps", 1.0, escalation.overdue_steps),
-    ("broken promises", 1.0, escalation.breaches),
+    ("escalation steps", 1.0, escalation_due.overdue_steps),
+    ("broken promises", 1.0, escalation_due.breaches),
     ("night target", 1.0, night.due),
     # five times a second: it also lets rings go whose turn in the pace has come
     ("attempts", 0.2, attempt.overdue),
@@ -88,13 +108,20 @@ TICKS: list[Tick] = [
     ("messages", 1.0, sms.due),
     ("reminders", 1.0, reminders.due),
     ("reminders of medicine", 60.0, reminder_plan.plan_medicine),
+    ("test rings", 5.0, test_rings.due),
+    ("the roster ahead", 60.0, roster_alarm.daily_look),
     ("recordings", 1.0, recordings.store.due),
     ("recordings to purge", 60.0, recordings.store.purge_due),
+    # asked every minute, done once an hour
+    ("down-time sheet", 60.0, downtime.tick),
+    ("heartbeat", 30.0, heartbeat.tick),
     ("what nobody would ring", 60.0, reconcile.nightly),
 ]
 
 BLUEPRINTS = (
     ivr.webhooks.blueprint,
+    ivr.waiting.blueprint,
+    ivr.waiting.open_blueprint,
     dialer.webhooks.blueprint,
     dialer.inbound.blueprint,
     recordings.webhooks.blueprint,
@@ -123,9 +150,10 @@ def open_house(settings: Settings) -> House:
     house.services = {
         Book: Book(flows, prompts),
         dialer.jobs.Interruption: interruption.words(prompts),
-        dialer.inbound.Replies: dialer.inbound.Replies(texts.written),
+        sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
+        downtime.Sheets: downtime.Sheets(settings),
         Speech: Speech(settings.speech, settings.home_dir("models")),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""

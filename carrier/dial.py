@@ -177,7 +177,7 @@ class Dialling:
         self.exchange.answer(branch.call)
         if branch.noun.send_digits:
             leg.play(digits_clip(branch.noun.send_digits), "")
-        executor = Executor(self.exchange, branch.call, leg, screening=True)
+        executor = Executor(self.exchange, branch.call, leg, "screening")
         following: Source | None = None
         if branch.noun.url:
             following = Source(self._absolute(branch.noun.url), branch.noun.method)

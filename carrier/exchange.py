@@ -18,6 +18,7 @@ from carrier.outbox import Outbox, Post
 from carrier.pace import Pacer
 from carrier.phoneleg import PhoneLeg
 from carrier.phones import PhoneBook, Turn
+from carrier.queues import QueueBook
 from carrier.recording import Recording, RecordingStore
 from carrier.sound import Clip
 from carrier.voice import Voice
@@ -42,6 +43,7 @@ class Exchange:
         self.phones = PhoneBook()
         self.numbers = Numbers()
         self.calls = CallBook(self.clock)
+        self.queues = QueueBook(self.clock.seconds)
         self.recordings = RecordingStore(data, self.chaos)
         self.webhooks = Webhooks(token, self.events)
         self.messages = MessageBook(self)

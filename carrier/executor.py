@@ -5,10 +5,9 @@ the next document comes from, or None to go on with the next verb. What comes fr
 order by REST) is raised by the leg's waits as `Interrupted`.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import numpy as np
@@ -16,17 +15,31 @@ import numpy as np
 from carrier import twiml
 from carrier.calls import Call, Source
 from carrier.dial import Dialling
+from carrier.enqueue import Broken, LeftQueue, Outcome, dial_queue, wait_in_queue
+from carrier.entry import collect, take_message
 from carrier.exchange import Exchange
-from carrier.leg import Interrupted, Leg, PartyLeft, Redirected
+from carrier.leg import Leg, PartyLeft, Redirected
 from carrier.playing import fetch_sound
 from carrier.recording import Recording
-from carrier.sound import beep, digits_clip
+from carrier.sound import digits_clip
 from carrier.voice import VoiceError
 from carrier.webhooks import FetchError, new_session
 
 MOST_SILENT_DOCUMENTS = 100
 APOLOGY = "We are sorry, an application error has occurred. Goodbye."
 TWIML_TYPES = ("text/xml", "application/xml", "text/html")
+
+
+Place = Literal["call", "screening", "waiting", "called"]
+"""Whose documents these are: the call's own, a dialled leg's before it is bridged (docs/twilio.md 4.2 Number), those of
+a call in a queue, and what a call hears that has just been taken out of one (2.8)."""
+ALLOWED: dict[Place, tuple[type, ...]] = {
+    "waiting": (
+        twiml.Say, twiml.Play, twiml.Pause, twiml.Gather, twiml.Redirect, twiml.Hangup, twiml.Leave
+    ),
+    "called": (twiml.Say, twiml.Play, twiml.Pause, twiml.Redirect),
+}  # fmt: skip
+"""Documents beside the call's own, in which only these verbs may stand, and which REST's new document ends."""
 
 
 class HungUp(Exception):
@@ -42,11 +55,13 @@ class Page:
 
 
 class Executor:
-    """Runs documents on one leg. `screening`: on a dialled leg before it is bridged (docs/twilio.md 4.2
-    Number)."""
+    """Runs documents on one leg. `told`: what every request says besides the standard parameters."""
 
-    def __init__(self, exchange: Exchange, call: Call, leg: Leg, screening: bool = False) -> None:
-        self.exchange, self.call, self.leg, self.screening = exchange, call, leg, screening
+    def __init__(
+        self, exchange: Exchange, call: Call, leg: Leg, place: Place = "call", told: Callable[[], dict[str, str]] = dict
+    ) -> None:
+        self.exchange, self.call, self.leg = exchange, call, leg
+        self._place, self._told = place, told
         self._session = new_session()
         self._page = Page(twiml.Document(), "")
         self._silent = 0
@@ -59,6 +74,8 @@ class Executor:
             twiml.StartRecording: self._start_recording,
             twiml.StopRecording: self._stop_recording,
             twiml.Dial: self._dial,
+            twiml.Enqueue: self._enqueue,
+            twiml.Leave: self._leave,
             twiml.Redirect: self._redirect,
             twiml.Hangup: self._hangup,
             twiml.Reject: self._reject,
@@ -75,18 +92,29 @@ class Executor:
                 self.leg.check()
                 following = self._perform(self._page.document)
             except Redirected as order:
+                if self._place in ALLOWED:
+                    raise
                 following = order.source
             except HungUp:
                 return False
         return True
 
+    def beside(self, place: Place, told: Callable[[], dict[str, str]]) -> "Executor":
+        """For documents that run on this leg while its own document waits; the cookies are the same."""
+        other = Executor(self.exchange, self.call, self.leg, place, told)
+        other._session = self._session
+        return other
+
     def _perform(self, document: twiml.Document) -> Source | None:
         self._silent += 1
         if self._silent > MOST_SILENT_DOCUMENTS:
-            self._error(12400, "too many documents without a sound")
+            self.error(12400, "too many documents without a sound")
             self._apologise()
         self._prepare_voice(document)
         for verb in document.verbs:
+            if not isinstance(verb, ALLOWED.get(self._place, object)):
+                self.error(12200, f"{type(verb).__name__} has no place in a document for a call in a queue")
+                raise Broken
             self._answer_for(verb)
             following = self._verbs[type(verb)](verb)
             if following is not None:
@@ -121,20 +149,20 @@ class Executor:
         try:
             return self._read(source)
         except (FetchError, twiml.TwimlError) as error:
-            self._error(error.code, str(error))
+            self.error(error.code, str(error))
             fallback = self.call.fallback
-            if fallback is not None and not self.screening:
+            if fallback is not None and self._place == "call":
                 failed = {"ErrorCode": str(error.code), "ErrorUrl": source.url}
                 try:
                     return self._read(Source(fallback.url, fallback.method, source.params | failed))
                 except (FetchError, twiml.TwimlError) as second:
-                    self._error(second.code, str(second))
+                    self.error(second.code, str(second))
             self._apologise()
 
     def _read(self, source: Source) -> Page:
         if source.twiml:
             return Page(twiml.parse(source.twiml), "")
-        params = self.call.standard_parameters() | source.params
+        params = self.call.standard_parameters() | self._told() | source.params
         reply = self.exchange.webhooks.fetch(self._session, source.url, source.method, params, self.call.sid)
         kind = reply.content_type.split(";")[0].strip().lower()
         if kind in TWIML_TYPES:
@@ -149,29 +177,31 @@ class Executor:
                 return Page(twiml.Document((twiml.Say(words), twiml.Hangup())), reply.url)
         raise twiml.TwimlError(12300, f"content type {kind or 'missing'}")
 
-    def _source(self, url: str | None, method: str, params: dict[str, str] | None = None) -> Source:
+    def source(self, url: str | None, method: str, params: dict[str, str] | None = None) -> Source:
         """Where an `action` or Redirect leads: relative to this document, or this document itself."""
         target = urldefrag(urljoin(self._page.url, url or self._page.url)).url
         if urlsplit(target).scheme not in ("http", "https"):
-            self._error(15004, "a relative address in a document that has none itself")
+            self.error(15004, "a relative address in a document that has none itself")
             self._apologise()
         return Source(target, method, params or {})
 
     def ask_and_ignore(self, url: str | None, method: str, params: dict[str, str]) -> None:
         """The action of a Record or Dial whose caller has hung up: requested, its document is not run (2.4,
         2.7)."""
-        source = self._source(url, method, params)
+        source = self.source(url, method, params)
         everything = self.call.standard_parameters() | source.params
         try:
             self.exchange.webhooks.fetch(self._session, source.url, source.method, everything, self.call.sid)
         except FetchError as error:
-            self._error(error.code, str(error))
+            self.error(error.code, str(error))
 
-    def _error(self, code: int, text: str) -> None:
+    def error(self, code: int, text: str) -> None:
         self.exchange.events.add("error", self.call.sid, code=code, text=text)
 
     def _apologise(self) -> NoReturn:
-        """Tell the party, then end the call (docs/twilio.md 2.12)."""
+        """Tell the party, then end the call (docs/twilio.md 2.12). CARRIER: a call in a queue only leaves the queue."""
+        if self._place in ALLOWED:
+            raise Broken
         self._answer()
         self.leg.play(self.exchange.voice.speak(APOLOGY, "en-US").result(), APOLOGY, "en-US")
         raise HungUp
@@ -185,7 +215,7 @@ class Executor:
         try:
             clip = np.concatenate([part.result() for part in self.exchange.voice.say(verb.spoken, verb.language)])
         except VoiceError as error:
-            self._error(13520, str(error))
+            self.error(13520, str(error))
             self._apologise()
         slowest = min(piece.rate for piece in verb.spoken)
         for _ in range(verb.loop):
@@ -203,7 +233,7 @@ class Executor:
                 clip = fetch_sound(self.exchange.webhooks, self._session, url, self.call.sid)
             except FetchError as error:
                 # A file that cannot be played is skipped: whether Twilio ends the call here is unconfirmed.
-                self._error(error.code, str(error))
+                self.error(error.code, str(error))
                 return
         for _ in range(verb.loop):
             if not self.leg.play(clip, name, "", barge_in):
@@ -224,80 +254,15 @@ class Executor:
                     self._play(prompt, verb.barge_in and verb.dtmf)
                 else:
                     self._pause(prompt, verb.barge_in and verb.dtmf)
-            digits, finished_on = self._collect(verb)
+            digits, finished_on = collect(self.leg, verb)
         if not digits and not verb.action_on_empty_result:
             return None
         entry = {"Digits": digits, "FinishedOnKey": finished_on, "msg": "Gather End"}
-        return self._source(verb.action, verb.method, entry)
-
-    def _collect(self, verb: twiml.Gather) -> tuple[str, str]:
-        """The entry, and the key that finished it; each key gives the next one `timeout` seconds."""
-        digits = ""
-        until = self.exchange.clock.seconds() + verb.timeout
-        while True:
-            pressed = self.leg.next_key(until)
-            if pressed is None:
-                return digits, ""
-            moment, key = pressed
-            if not verb.dtmf:
-                continue
-            if key == verb.finish_on_key:
-                return digits, key
-            digits += key
-            if verb.num_digits is not None and len(digits) >= verb.num_digits:
-                return digits, ""
-            until = moment + verb.timeout
+        return self.source(verb.action, verb.method, entry)
 
     def _record(self, verb: twiml.Record) -> Source | None:
-        """A message of the party: ends by key, silence, length or hang-up (docs/twilio.md 2.4, 4.2
-        Record)."""
         self._silent = 0
-        if verb.play_beep:
-            self.leg.play(beep(), "beep", beep=True)
-        recording = Recording(
-            self.call,
-            "RecordVerb",
-            self.exchange.clock.seconds(),
-            party_only=True,
-            trimmed=verb.trim,
-            callback=self._absolute(verb.callback),
-        )
-        self.exchange.start_recording(recording)
-        try:
-            key = self._until_recorded(verb, recording.start)
-        except PartyLeft:
-            self.exchange.stop_recording(recording)
-            self.exchange.finish(self.call)
-            self.ask_and_ignore(verb.action, verb.method, self._recorded(recording, "hangup"))
-            raise
-        except Interrupted:
-            self.exchange.stop_recording(recording)
-            raise
-        self.exchange.stop_recording(recording)
-        return self._source(verb.action, verb.method, self._recorded(recording, key))
-
-    def _until_recorded(self, verb: twiml.Record, start: float) -> str:
-        """Wait for the end of a message; the key that ended it, or nothing."""
-        with self.leg.watch_keys() as pressed:
-
-            def finished() -> bool:
-                return any(key in verb.finish_on_key for key in pressed)
-
-            def end() -> float:
-                last = max((placed.end for placed in self.leg.timeline.said), default=start)
-                quiet = max(last, start) + verb.timeout if verb.timeout else math.inf
-                return min(quiet, start + verb.max_length)
-
-            self.leg.wait(finished, end)
-            return next((key for key in pressed if key in verb.finish_on_key), "")
-
-    def _recorded(self, recording: Recording, key: str) -> dict[str, str]:
-        return {
-            "RecordingUrl": recording.url(self.exchange.base_url),
-            "RecordingSid": recording.sid,
-            "RecordingDuration": str(recording.duration),
-            "Digits": key,
-        }
+        return take_message(self, verb)
 
     def _start_recording(self, verb: twiml.StartRecording) -> None:
         self.exchange.start_recording(
@@ -308,7 +273,7 @@ class Executor:
                 verb.channels,
                 verb.track,
                 verb.trim,
-                callback=self._absolute(verb.callback),
+                callback=self.absolute(verb.callback),
             )
         )
 
@@ -317,24 +282,52 @@ class Executor:
         if mine:
             self.exchange.stop_recording(mine[0])
 
-    def _absolute(self, callback: twiml.RecordingCallback) -> twiml.RecordingCallback:
+    def absolute(self, callback: twiml.RecordingCallback) -> twiml.RecordingCallback:
         url = urldefrag(urljoin(self._page.url, callback.url)).url if callback.url else ""
         return twiml.RecordingCallback(url, callback.method, callback.events)
 
     def _dial(self, verb: twiml.Dial) -> Source | None:
         self._silent = 0
         if self.call.parent is not None:
-            self._error(13201, "Dial inside a dialled leg")
+            self.error(13201, "Dial inside a dialled leg")
             self._apologise()
+        if verb.queue is not None:
+            self._answer()
+            return self._after(verb.action, verb.method, dial_queue(self, verb))
         outcome = Dialling(self.exchange, self.call, self.leg, verb, self._page.url).run()
         if outcome.caller_left:
             if verb.action is not None:
                 self.ask_and_ignore(verb.action, verb.method, outcome.parameters)
             raise PartyLeft
-        return None if verb.action is None else self._source(verb.action, verb.method, outcome.parameters)
+        return None if verb.action is None else self.source(verb.action, verb.method, outcome.parameters)
+
+    def _enqueue(self, verb: twiml.Enqueue) -> Source | None:
+        self._silent = 0
+        if self.call.parent is not None:
+            self.error(12200, "Enqueue in a dialled leg")
+            self._apologise()
+        outcome = wait_in_queue(self, verb)
+        if isinstance(outcome.gone, Redirected) and verb.action is not None:
+            self.ask_and_ignore(verb.action, verb.method, outcome.parameters)
+        return self._after(verb.action, verb.method, outcome)
+
+    def _after(self, action: str | None, method: str, outcome: Outcome) -> Source | None:
+        """To the action, the next verb, or the end; who has hung up is told of, and not answered."""
+        if outcome.gone is None:
+            return None if action is None else self.source(action, method, outcome.parameters)
+        if not isinstance(outcome.gone, Redirected):
+            self.exchange.finish(self.call)
+            if action is not None:
+                self.ask_and_ignore(action, method, outcome.parameters)
+        raise outcome.gone
+
+    def _leave(self, verb: twiml.Leave) -> None:
+        if self._place == "waiting":
+            raise LeftQueue
+        self.error(12200, "Leave outside of a queue")
 
     def _redirect(self, verb: twiml.Redirect) -> Source:
-        return self._source(verb.url, verb.method)
+        return self.source(verb.url, verb.method)
 
     def _hangup(self, verb: twiml.Hangup) -> None:
         raise HungUp

@@ -78,6 +78,7 @@ class Leg(ABC):
         self._barge: Heard | None = None
         self._left = False
         self._order: Interrupted | None = None
+        self._summons: Interrupted | None = None
         self._closed = False
         self._watch: list[str] | None = None
 
@@ -111,6 +112,9 @@ class Leg(ABC):
                 raise order
             if self.deadline is not None and self.clock.seconds() >= self.deadline:
                 raise Ended
+            summons = self.take_summons()
+            if summons is not None:
+                raise summons
 
     def wait(self, reason: Callable[[], bool], until: float | Callable[[], float] | None = None) -> bool:
         """Wait for `reason()` or the virtual moment `until` (then False). Raises Interrupted.
@@ -220,6 +224,18 @@ class Leg(ABC):
         with self.changed:
             self._order = order
             self.changed.notify_all()
+
+    def summon(self, reason: Interrupted) -> None:
+        """Like `interrupt`, but whatever else ends the call comes first: the next caller of a queue is called."""
+        with self.changed:
+            self._summons = reason
+            self.changed.notify_all()
+
+    def take_summons(self) -> Interrupted | None:
+        """A summons that has not been raised; afterwards there is none."""
+        with self.changed:
+            summons, self._summons = self._summons, None
+            return summons
 
     def limit(self, moment: float) -> None:
         """The virtual moment at which the call ends by its time limit."""

@@ -5,7 +5,7 @@ const KIND = {
   ringing: "响铃 ringing", answered: "接通 answered", heard: "听到 heard", said: "说 said", pressed: "按键 pressed",
   beep: "提示音 beep", bridged: "已连通 joined", unbridged: "已断开 parted", hangup: "挂断 hung up",
   "recording-started": "开始录音 recording", "recording-stopped": "录音结束 recorded", error: "错误 error",
-  amd: "应答识别 answered by", chaos: "故障 fault",
+  enqueued: "进入等候 waits in a queue", dequeued: "离开等候 left the queue", amd: "应答识别 answered by", chaos: "故障 fault",
 };
 const STATUS = {
   queued: "排队 queued", initiated: "拨号 dialling", ringing: "响铃 ringing", "in-progress": "通话中 in progress",
@@ -84,6 +84,8 @@ function show(event) {
     return;
   }
   if (!KIND[event.kind]) return;
+  if (event.kind === "enqueued") box.querySelector(".state").textContent = "等候中 waiting";
+  if (event.kind === "dequeued") box.querySelector(".state").textContent = STATUS["in-progress"];
   const line = element("li", "", event.kind === "error" ? "error" : "");
   line.append(element("b", KIND[event.kind]), " " + (event.text || ""));
   const list = box.querySelector("ol");

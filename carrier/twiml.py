@@ -1,15 +1,62 @@
 """TwiML: from text to dataclasses (docs/twilio.md 4). Unknown attributes and verbs are skipped, as there."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from carrier.amd import Detection
-from carrier.ssml import Piece, pieces_of
+from carrier.ssml import pieces_of
+from carrier.verbs import (
+    ALL_KEYS,
+    SILENT,
+    Dial,
+    Document,
+    Enqueue,
+    Gather,
+    Hangup,
+    Leave,
+    Number,
+    Pause,
+    Play,
+    Prompt,
+    Queue,
+    Record,
+    RecordingCallback,
+    Redirect,
+    Reject,
+    Say,
+    StartRecording,
+    StopRecording,
+    Verb,
+)
+
+__all__ = [
+    "SILENT",
+    "Dial",
+    "Document",
+    "Enqueue",
+    "Gather",
+    "Hangup",
+    "Leave",
+    "Number",
+    "Pause",
+    "Play",
+    "Queue",
+    "Record",
+    "RecordingCallback",
+    "Redirect",
+    "Reject",
+    "Say",
+    "StartRecording",
+    "StopRecording",
+    "TwimlError",
+    "Verb",
+    "parse",
+    "root_of",
+]
 
 LONGEST_DOCUMENT = 64 * 1024
-ALL_KEYS = "1234567890*#"
 MOST_LOOPS = 1000
+LONGEST_QUEUE_NAME = 64
 
 
 class TwimlError(ValueError):
@@ -18,134 +65,6 @@ class TwimlError(ValueError):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-@dataclass(frozen=True)
-class Say:
-    text: str
-    language: str = "en-US"
-    loop: int = 1
-    pieces: tuple[Piece, ...] = ()
-
-    @property
-    def spoken(self) -> tuple[Piece, ...]:
-        """The text with its speeds; plain words are one piece."""
-        return self.pieces or (Piece(self.text),)
-
-
-@dataclass(frozen=True)
-class Play:
-    url: str = ""
-    digits: str = ""
-    loop: int = 1
-
-
-@dataclass(frozen=True)
-class Pause:
-    length: float = 1
-
-
-Prompt = Say | Play | Pause
-
-
-@dataclass(frozen=True)
-class Gather:
-    prompts: tuple[Prompt, ...] = ()
-    dtmf: bool = True
-    action: str | None = None
-    method: str = "POST"
-    timeout: float = 5
-    finish_on_key: str = "#"
-    num_digits: int | None = None
-    action_on_empty_result: bool = False
-    barge_in: bool = True
-
-
-@dataclass(frozen=True)
-class RecordingCallback:
-    """Where a recording reports (docs/twilio.md 2.5)."""
-
-    url: str = ""
-    method: str = "POST"
-    events: frozenset[str] = frozenset({"completed"})
-
-
-# A recording that reports to nobody.
-SILENT = RecordingCallback()
-
-
-@dataclass(frozen=True)
-class Record:
-    action: str | None = None
-    method: str = "POST"
-    timeout: float = 5
-    finish_on_key: str = ALL_KEYS
-    max_length: float = 3600
-    play_beep: bool = True
-    trim: bool = True
-    callback: RecordingCallback = SILENT
-
-
-@dataclass(frozen=True)
-class StartRecording:
-    channels: int = 1
-    track: str = "both"
-    trim: bool = False
-    callback: RecordingCallback = SILENT
-
-
-@dataclass(frozen=True)
-class StopRecording:
-    pass
-
-
-@dataclass(frozen=True)
-class Number:
-    number: str
-    url: str = ""
-    method: str = "POST"
-    send_digits: str = ""
-    status_callback: str = ""
-    status_callback_method: str = "POST"
-    status_callback_events: frozenset[str] = frozenset({"completed"})
-    detection: Detection | None = None
-
-
-@dataclass(frozen=True)
-class Dial:
-    numbers: tuple[Number, ...] = ()
-    action: str | None = None
-    method: str = "POST"
-    timeout: float = 30
-    time_limit: float = 14400
-    caller_id: str = ""
-    answer_on_bridge: bool = False
-    hangup_on_star: bool = False
-    sequential: bool = False
-
-
-@dataclass(frozen=True)
-class Redirect:
-    url: str
-    method: str = "POST"
-
-
-@dataclass(frozen=True)
-class Hangup:
-    pass
-
-
-@dataclass(frozen=True)
-class Reject:
-    reason: str = "rejected"
-
-
-Verb = Say | Play | Pause | Gather | Record | StartRecording | StopRecording | Dial | Redirect | Hangup | Reject
-
-
-@dataclass(frozen=True)
-class Document:
-    verbs: tuple[Verb, ...] = field(default=())
 
 
 def root_of(text: bytes | str) -> ElementTree.Element:
@@ -311,8 +230,10 @@ def _detection(element: ElementTree.Element) -> Detection | None:
 def _dial(element: ElementTree.Element) -> Dial:
     numbers = tuple(_number(child) for child in element if child.tag == "Number")
     plain = " ".join((element.text or "").split())
+    queue = next((_queue(child) for child in element if child.tag == "Queue"), None)
     return Dial(
         numbers=numbers or ((Number(plain),) if plain else ()),
+        queue=queue,
         action=element.get("action"),
         method=_method(element),
         timeout=_amount(element, "timeout", 30, 13212),
@@ -324,6 +245,28 @@ def _dial(element: ElementTree.Element) -> Dial:
     )
 
 
+def _queue(element: ElementTree.Element) -> Queue:
+    return Queue(_queue_name(element), element.get("url", ""), _method(element))
+
+
+def _queue_name(element: ElementTree.Element) -> str:
+    name = _text(element)
+    if not 0 < len(name) <= LONGEST_QUEUE_NAME:
+        raise TwimlError(14201, f"{element.tag} needs a queue's name of up to {LONGEST_QUEUE_NAME} characters")
+    return name
+
+
+def _enqueue(element: ElementTree.Element) -> Enqueue:
+    return Enqueue(
+        name=_queue_name(element),
+        action=element.get("action"),
+        method=_method(element),
+        wait_url=element.get("waitUrl"),
+        wait_method=_method(element, "waitUrlMethod"),
+        max_size=int(_amount(element, "maxQueueSize", 1000, 14201)),
+    )
+
+
 _VERBS: dict[str, Callable[[ElementTree.Element], Verb]] = {
     "Say": _say,
     "Play": _play,
@@ -331,6 +274,8 @@ _VERBS: dict[str, Callable[[ElementTree.Element], Verb]] = {
     "Gather": _gather,
     "Record": _record,
     "Dial": _dial,
+    "Enqueue": _enqueue,
+    "Leave": lambda element: Leave(),
     "Redirect": lambda element: Redirect(_text(element), _method(element)),
     "Hangup": lambda element: Hangup(),
     "Reject": lambda element: Reject(element.get("reason", "rejected")),

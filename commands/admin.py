@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from core.house import House
 from core.models import Pause, record
 from core.settings import SettingsError
 from core.tables import RowReport
-from dialer import roster
+from dialer import heartbeat, roster_gaps
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
 from ivr import fallback as static
@@ -29,9 +29,12 @@ from ivr.check import check_flows
 from ivr.flow import FlowError, load_flows, load_questions
 from ivr.prompts import load_prompts
 from recordings.stt import Speech
-from scheduler import reconcile
+from scheduler import downtime, reconcile
 from scheduler.appointments import import_appointments
 from scheduler.imports import import_patients
+
+MOST_GAPS = 10
+"""Named in a line of `check`; `carecall roster gaps` names them all."""
 
 
 def house_of(joined: Joined) -> House:
@@ -186,8 +189,11 @@ def _house_lines(house: House, joined: Joined) -> list[Line]:
         _tried("database", lambda: _database(house, joined)),
         _tried("carrier", lambda: house.service(CarrierClient).check()),
         _tried("roster", lambda: _roster(house)),
+        _tried("roster ahead", lambda: _roster_ahead(house)),
         _tried("holidays", lambda: _holidays(house)),
         _tried("nightly look", lambda: _nightly(house)),
+        _tried("heartbeat", lambda: _heartbeat(house)),
+        _tried("down-time sheet", lambda: _downtime(house)),
     ]
 
 
@@ -224,19 +230,52 @@ def _nightly(house: House) -> str:
     return "in order"
 
 
+def _downtime(house: House) -> str:
+    if wrong := downtime.problem(house, house.clock.now()):
+        raise _Wrong(wrong)
+    return f"written to {house.service(downtime.Sheets).folder}"
+
+
+def _heartbeat(house: House) -> str:
+    if wrong := heartbeat.problems(house):
+        raise _Wrong("it does not beat: " + "; ".join(wrong.values()))
+    if house.settings.heartbeat_url is None:
+        return "HEARTBEAT_URL is not set: nobody outside notices when this service dies"
+    return "beats while a worker runs"
+
+
 def _roster(house: House) -> str:
-    """Somebody must be on duty everywhere at each of the next 24 hours."""
+    """For the next 24 hours somebody is on duty everywhere, and whoever is can be rung."""
     now = house.clock.now()
     with house.transaction() as session:
-        chain = house.settings.escalation.chain
-        gaps = [
-            hour
-            for hour in range(24)
-            if not roster.anybody_on_duty(session, roster.EVERYWHERE, chain, now + timedelta(hours=hour))
-        ]
-    if gaps:
-        raise _Wrong(f"nobody is on duty for all departments (*) in {len(gaps)} of the next 24 hours")
-    return "somebody is on duty in each of the next 24 hours"
+        found, faults = roster_gaps.wrong(session, [(now, now + timedelta(hours=24))])
+    nobody = [gap for gap in found if gap.tier is None]
+    wrong = []
+    if nobody:
+        wrong.append(f"nobody is on duty in the next 24 hours: {_spans(nobody, house)}")
+    if faults:
+        wrong.append(f"people on duty in the next 24 hours whom no ring would reach: {len(faults)} (`roster gaps`)")
+    if wrong:
+        raise _Wrong("; ".join(wrong))
+    return "somebody is on duty at each moment of the next 24 hours"
+
+
+def _roster_ahead(house: House) -> str:
+    """A look further; it is not wrong yet."""
+    now = house.clock.now()
+    with house.transaction() as session:
+        found = roster_gaps.folded(roster_gaps.gaps(session, now, now + timedelta(days=7)))
+    return f"gaps in the next 7 days: {_spans(found, house)}" if found else "no gap in the next 7 days"
+
+
+def _spans(found: Sequence[roster_gaps.Gap], house: House) -> str:
+    zone = house.settings.hospital.timezone
+    told = [
+        f"{gap.department}{f' tier {gap.tier}' if gap.tier else ''} "
+        f"{gap.starts_at.astimezone(zone):%m-%d %H:%M} to {gap.ends_at.astimezone(zone):%m-%d %H:%M}"
+        for gap in found[:MOST_GAPS]
+    ]
+    return ", ".join(told) + (f" and {len(found) - MOST_GAPS} more" if len(found) > MOST_GAPS else "")
 
 
 def _holidays(house: House) -> str:

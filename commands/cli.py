@@ -11,7 +11,7 @@ from pathlib import Path
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from commands import admin, campaign, demo, flows, qa, reports, rights, service, ward
+from commands import admin, campaign, demo, downtime, escalations, flows, qa, reports, rights, roster, service, ward
 from commands.joined import Joined
 from commands.simulate import command as simulate_command
 from commands.simulate import options as simulate_options
@@ -90,15 +90,14 @@ def parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("followups", reports.followups, "Follow-ups with states, reasons and times."),
         ("reminders", reports.reminders, "Reminders of visits and before holidays, with states, reasons and times."),
-        ("escalations", reports.escalations, "Escalations with their clocks."),
         ("recordings", reports.recordings, "Recordings with states and reasons."),
     ):
         report = add(name, command, text)
         report.add_argument("--patient", metavar="MRN")
         report.add_argument("--since", metavar="TIME", help="ISO 8601")
         report.add_argument("--json", action="store_true")
-        if name == "escalations":
-            report.add_argument("which", nargs="?", choices=["report"], help="the clocks' p50/p95/p99")
+    escalations.add_commands(add)
+    downtime.add_commands(add)
 
     check = add("check", admin.check, "Configuration, database, carrier, models, roster: one line each.")
     check.add_argument("--json", action="store_true")
@@ -124,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     add("key", admin.key, "Make a DATA_KEY or SECRET_KEY.")
     ward.add_commands(add)
     campaign.add_commands(add)
+    roster.add_commands(add)
     rights.add_commands(add)
     database = add("db", admin.database, "The database schema.")
     database.add_argument("what", choices=["upgrade"])

@@ -28,6 +28,7 @@ from commands.stage import Conversation, Stage, StageError
 from core import calendar, logs, pg, settings
 from dialer import reports as dialer_reports
 from dialer.models import Call, Escalation, Message
+from dialer.story import story
 from recordings import reports as recording_reports
 from recordings.files import FileStore
 from recordings.models import Recording
@@ -35,14 +36,6 @@ from scheduler import reports as followup_reports
 
 SPEED = 10.0
 SEED = 20
-TIMELINE_WORDS = {
-    "opened": "the score stands, the escalation is open",
-    "ring": "rung:",
-    "accepted": "accepted by key",
-    "bridged": "the patient is on the line, joined",
-    "hung_up": "the doctor hung up",
-    "talked": "closed: they talked",
-}
 ENDED = ("kept", "waiting_for_model", "absent", "unreadable", "failed", "purged")
 
 
@@ -245,12 +238,11 @@ def _closed(on: Stage, number: str) -> Escalation | None:
 
 def _timeline(on: Stage, escalation: Escalation) -> None:
     with on.house.transaction() as session:
-        rows = dialer_reports.timeline(session, escalation)
+        told = story(session, escalation, "en")
         clocks = dialer_reports.escalations(session)
     own = next(row for row in clocks if row["escalation"] == str(escalation.id))
-    for row in rows:
-        who = f"doctor {row['step'] + 1} (tier {row['tier']})" if "step" in row else ""
-        print(f"   {row['after_s']:6.1f} s  {TIMELINE_WORDS.get(row['what'], row['what'])} {who}".rstrip())
+    for line in told:
+        print(f"   {line.after_s:6.1f} s  {line.words}")
     print(f"   seconds from the key: first ring {own['first_ring_s']}, accepted {own['accepted_s']}, "
           f"talking {own['bridged_s']}; talked {own['talk_s']}")  # fmt: skip
 

@@ -76,8 +76,9 @@ def _walk(book: Book, flow: Flow, language: str, given: list[str]) -> int:
             print("the call is over")
             return 0
         if isinstance(turn.output, talk.Continue):
-            flow = book.flows[turn.output.flow]
-            facts = rehearsal.facts(flow, [])
+            if turn.output.flow != flow.name:
+                flow = book.flows[turn.output.flow]
+                facts = rehearsal.facts(flow, [])
             turn = engine.go_on(flow, turn.session, turn.output.node, facts, book.prompts)
             continue
         typed = _typed(turn.output)
@@ -99,6 +100,9 @@ def _show(flow: Flow, turn: talk.Turn) -> None:
     print(f"[{where}]{' slowly' if turn.session.slow else ''}")
     for line in getattr(turn.output, "lines", ()):
         print(f"  {line.language}: {line.text}")
+    if isinstance(turn.output, talk.Wait):
+        for line in (*turn.output.first, *turn.output.news):
+            print(f"  {line.language}: (music) {line.text}")
     if isinstance(turn.output, talk.Join):
         print("  the two are joined")
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from commands import ask
 from commands.admin import house_of, login
-from commands.handover_page import html, page, text_lines
+from commands.handover_page import page, text_lines
 from commands.handover_sheet import sheet
 from commands.handover_words import Speech
 from commands.joined import Joined
 from core.models import record
+from core.page import html
 from core.tables import FileProblem
 from core.values import KNOWN_LANGUAGES
 from ivr.flow import load_questions
@@ -46,12 +47,12 @@ def run(args: argparse.Namespace, joined: Joined) -> int:
         for line in text_lines(made):
             print(line)
         return 0
-    write_private(args.html, html(made))
+    write_private(args.html, html(made), "--html")
     print(f"{args.html} is written; only you can read it")
     return 0
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str, option: str) -> None:
     """Only the owner may read it, from its first byte on. Raises FileProblem."""
     try:
         # No link is followed: a page with a patient's name goes where it was meant to go or nowhere.
@@ -60,4 +61,4 @@ def write_private(path: Path, text: str) -> None:
             os.fchmod(handle, 0o600)
             file.write(text)
     except OSError as error:
-        raise FileProblem(f"--html: {path} cannot be written: {error.strerror}.") from error
+        raise FileProblem(f"{option}: {path} cannot be written: {error.strerror}.") from error

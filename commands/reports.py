@@ -14,7 +14,6 @@ from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import rows_out
 from core.house import House
-from dialer import reports as dialer_reports
 from recordings import reports as recording_reports
 from scheduler import reports as followup_reports
 
@@ -32,15 +31,6 @@ def reminders(args: argparse.Namespace, joined: Joined) -> int:
     with house.transaction() as session:
         rows = followup_reports.reminders(session, _patient(session, args), _since(house, args))
     rows_out(rows, as_json=args.json, zone=house.settings.hospital.timezone)
-    return 0
-
-
-def escalations(args: argparse.Namespace, joined: Joined) -> int:
-    house = house_of(joined)
-    with house.transaction() as session:
-        rows = dialer_reports.escalations(session, _patient(session, args), _since(house, args))
-    shown = dialer_reports.clocks(rows) if args.which == "report" else rows
-    rows_out(shown, as_json=args.json, zone=house.settings.hospital.timezone)
     return 0
 
 

@@ -18,6 +18,7 @@ from commands.joined import Joined
 from core import jobs, pg, settings
 from core.house import House
 from core.settings import Settings, SettingsError
+from dialer.watchdog import Watchdog
 from scheduler import timetable
 
 WEB_PROCESSES = 2
@@ -56,10 +57,13 @@ def worker(args: argparse.Namespace, joined: Joined) -> int:
     _reachable(here, token=True)
     house = joined.open_house(here)
     scheduler = timetable.start(house, joined.ticks)
+    guard = Watchdog(house)
+    guard.start()
     print("worker ready", flush=True)
     try:
         asyncio.run(_work(house, args.queues))
     finally:
+        guard.stop()
         scheduler.shutdown(wait=False)
     return 0
 

@@ -201,19 +201,20 @@ class CallerWaits:
 
 
 @dataclass(frozen=True)
-class CallerJoined:
-    """The doctor's Dial has taken this caller from the line they waited on."""
-
-    call_id: uuid.UUID
-    doctor_attempt_id: uuid.UUID
-
-
-@dataclass(frozen=True)
 class CallerLeft:
-    """A caller who waited on the line does so no more: `why` = bridged | nurse | hung_up | error."""
+    """A caller who waited on the line does so no more: `why` = bridged | nurse | hung_up | closed (no doctor was on
+    the way any more) | error."""
 
     call_id: uuid.UUID
     why: str
+
+
+@dataclass(frozen=True)
+class CallerJoined:
+    """A caller who waited on the line and the doctor whose ring this is are joined now."""
+
+    call_id: uuid.UUID
+    doctor_attempt_id: uuid.UUID
 
 
 @dataclass(frozen=True)

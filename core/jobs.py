@@ -100,6 +100,16 @@ _DEFER = sa.text(
 )
 
 
+def under_way(session: Session, job: Job) -> bool:
+    """Whether one of this kind waits or runs: for work that must not pile up while nobody does it."""
+    return bool(session.scalar(_UNDER_WAY, {"name": job.name}))
+
+
+_UNDER_WAY = sa.text(
+    "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = :name AND status IN ('todo', 'doing'))"
+)
+
+
 def run_waiting(house: House, connection: psycopg.Connection[Any]) -> int:
     """Run everything that waits, and what that defers, in this thread: for a process that is web and worker at once
     (the simulation). The most urgent queue first, in it as a worker would. `connection` commits by itself. Returns

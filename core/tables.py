@@ -35,7 +35,7 @@ class RowProblem(Exception):
 class RowReport:
     row: int | str
     """Line number as a spreadsheet shows it: the header is 1. In a FHIR bundle the entry: "Procedure/xyz"."""
-    result: Literal["created", "updated", "unchanged", "refused"]
+    result: Literal["created", "updated", "unchanged", "refused", "gone", "deleted"]
     detail: str = ""
 
 

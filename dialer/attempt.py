@@ -69,7 +69,7 @@ def place(
     refused = gate.may_dial(session, ring, now)
     if refused is not None:
         return refused
-    turn = lines.routine_turn(session, now) if ring.routine else lines.escalation_turn(session, now)
+    turn = lines.routine_turn(session, now) if ring.lane == "routine" else lines.escalation_turn(session, now)
     if turn is None:
         return gate.Refused("pace", now + lines.HORIZON)
     waits = turn > now  # `overdue` sees to it then
@@ -342,7 +342,7 @@ def may_speak(session: Session, attempt_id: uuid.UUID, sid: str) -> Attempt | No
     if attempt is None or attempt.status in ATTEMPT_OVER:
         return None
     learn_sid(session, attempt, sid)
-    if attempt.lane == "routine" and gate.person(session, attempt.patient_id) is not None:
+    if attempt.kind in gate.CONSENT and gate.person(session, attempt.patient_id) is not None:
         # A death or a readmission was imported while it rang.
         return None
     return attempt if attempt.sid == sid and not attempt.unwanted else None

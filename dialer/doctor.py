@@ -20,7 +20,7 @@ from dialer import call as calls
 from dialer import escalation as escalations
 from dialer import gate, offers
 from dialer.escalation import OWNER_QUIET, move_on
-from dialer.models import ALARM_OPEN, LIVE_CALL, Attempt, Call, Escalation, Offer
+from dialer.models import ALARM_OPEN, LIVE_CALL, Attempt, Call, Cover, Escalation, Offer, Shift
 
 PATIENT_RING_S = 30
 TALK_QUIET = timedelta(hours=1)
@@ -53,6 +53,15 @@ def patient_of(session: Session, attempt_id: uuid.UUID) -> Escalation | None:
     """The patient the doctor on this ring was asked about last."""
     offer = offers.current(session, attempt_id)
     return session.get_one(Escalation, offer.escalation_id) if offer is not None else None
+
+
+def pin_of(session: Session, attempt: Attempt) -> str:
+    """The PIN of the person this ring was for, also after the shift or the cover has ended; empty for none."""
+    cover_id = attempt.brief.get("cover")
+    if cover_id is not None:
+        return session.get_one(Cover, uuid.UUID(str(cover_id))).pin
+    shift = session.get(Shift, attempt.shift_id) if attempt.shift_id else None
+    return shift.pin if shift is not None else ""
 
 
 def _owned(session: Session, attempt_id: uuid.UUID) -> Escalation | None:
@@ -188,11 +197,6 @@ def on_caller_left(session: Session, event: events.CallerLeft, now: datetime) ->
     ):
         escalation.waiting_call_id = None
         record(session, "escalation", escalation.id, "the caller left the line", now, why=event.why)
-
-
-def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> None:
-    """Whoever waited on a line that is gone is rung instead."""
-    on_caller_left(session, events.CallerLeft(event.call_id, "hung_up"), now)
 
 
 # ---- what the doctor says of it -----------------------------------------------------------------

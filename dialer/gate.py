@@ -6,7 +6,8 @@ Rules by kind of ring (docs/design.md section 1):
 - routine (follow-up, reminder, SMS): patient alive and at home, consent to this kind, do-not-call, a number of
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
-- to a doctor: on duty, number, lines; the operator, the night target, a test ring: number, lines
+- to a doctor: on duty, number, lines; the operator, the night target: number, lines
+- a test ring: nobody waits for a doctor, number, lines of the routine lane
 - an SMS to staff: nothing more
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
@@ -31,8 +32,8 @@ from core.db import AwareDateTime
 from core.house import settings_of
 from core.models import Patient, Pause
 from core.settings import Settings
-from dialer import lines
-from dialer.models import ALARM_OPEN, ATTEMPT_LIVES, CALL_LIVES, Attempt, Call, Escalation, Refusal, Shift
+from dialer import lines, roster
+from dialer.models import ALARM_OPEN, ATTEMPT_LIVES, CALL_LIVES, Attempt, Call, Escalation, Refusal
 
 NO_LINE_AGAIN = timedelta(seconds=2)
 PAUSED_AGAIN = timedelta(seconds=30)
@@ -48,7 +49,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | reminder | sms | doctor | patient | operator"""
+    """followup | reminder | sms | doctor | patient | operator | night | test | alert (an SMS to staff)"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None
@@ -67,7 +68,8 @@ class Ring:
 
     @property
     def lane(self) -> str:
-        return "routine" if self.routine else "escalation"
+        """A test ring is nobody's follow-up, and must not take a line from a doctor's."""
+        return "routine" if self.routine or self.kind == "test" else "escalation"
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ REASONS: dict[str, str] = {
     "outside_window": "outside calling hours where the patient is",
     "quiet_hours": "quiet hours where the patient is",
     "doctor_coming": "the patient, or somebody at this number, waits for a doctor",
+    "alarm_open": "somebody waits for a doctor",
     "rings_per_day": "the patient or the number was rung often enough today",
     "off_duty": "the shift is over or has not begun",
 }
@@ -136,6 +139,8 @@ class Facts:
     rung: Sequence[Sequence[datetime]]
     """When the patient was rung of late, and when the number was."""
     alarm: bool
+    """The patient, or somebody at the number, waits for a doctor."""
+    any_alarm: bool
     on_duty: bool
     number_in_use: bool
     busy_lines: int
@@ -153,6 +158,11 @@ def may_dial(session: Session, ring: Ring, now: datetime) -> Refused | None:
     return None
 
 
+def unringable(session: Session, to: str, now: datetime) -> Refused | None:
+    """Why this number would never be rung, whoever asked; nothing is written down."""
+    return _bad_number(to) or _not_live(to, settings_of(session), now)
+
+
 Rule = Callable[[Ring, Facts, Settings, datetime], Refused | None]
 
 
@@ -168,12 +178,18 @@ def _rules(ring: Ring) -> list[Rule]:
         rules += [_window, _rings_today, _no_alarm]
     if ring.kind == "doctor":
         rules.append(_on_duty)
+    if ring.kind == "test":
+        rules.append(_quiet_house)
     return [*rules, _number_free, _line]
 
 
 def _number(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    return _bad_number(ring.to)
+
+
+def _bad_number(to: str) -> Refused | None:
     try:
-        number = phonenumbers.parse(ring.to)
+        number = phonenumbers.parse(to)
     except phonenumbers.NumberParseException:
         return Refused("bad_number")
     if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
@@ -184,8 +200,12 @@ def _number(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refu
 
 
 def _live(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    return _not_live(ring.to, settings, now)
+
+
+def _not_live(to: str, settings: Settings, now: datetime) -> Refused | None:
     hospital = settings.hospital
-    if hospital.live or ring.to in hospital.allow_numbers:
+    if hospital.live or to in hospital.allow_numbers:
         return None
     return Refused("not_live", now + PAUSED_AGAIN)
 
@@ -274,7 +294,13 @@ def _no_alarm(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Re
     return Refused("doctor_coming", now + ALARM_AGAIN) if facts.alarm else None
 
 
+def _quiet_house(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    """No telephone of ours is tested while anybody waits for a doctor: it must be free."""
+    return Refused("alarm_open", now + ALARM_AGAIN) if facts.any_alarm else None
+
+
 def _on_duty(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    """The shift runs, and this number is one of whoever serves it now: somebody may cover."""
     return None if facts.on_duty else Refused("off_duty")
 
 
@@ -324,11 +350,15 @@ _FACTS = sa.select(
         sa.exists().where(ALARM_OPEN, Escalation.patient_id == _PATIENT)
         | sa.exists().where(ALARM_OPEN, Escalation.to_index == _NUMBER)
     ).label("alarm"),
-    sa.exists()
-    .where(Shift.id == sa.bindparam("shift_id"), Shift.starts_at <= _NOW, Shift.ends_at > _NOW)
-    .label("on_duty"),
+    sa.exists().where(ALARM_OPEN).label("any_alarm"),
     (
-        sa.exists().where(ATTEMPT_LIVES, Attempt.to_index == _NUMBER, Attempt.id.is_distinct_from(_MYSELF))
+        sa.exists().where(
+            ATTEMPT_LIVES,
+            Attempt.to_index == _NUMBER,
+            Attempt.id.is_distinct_from(_MYSELF),
+            # an alarm does not wait for the end of a test ring: that is being hung up (dialer.test_rings)
+            Attempt.kind != sa.bindparam("unless_kind"),
+        )
         | sa.exists().where(CALL_LIVES, Call.party_index == _NUMBER, Call.attempt_id.is_(None))
     ).label("number_in_use"),
     lines.IN_USE.label("busy_lines"),
@@ -342,8 +372,7 @@ def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
         "patient_id": ring.patient_id,
         "number": people.phone_index(ring.to),
         "besides": ring.attempt_id,
-        "shift_id": ring.shift_id,
-        "now": now,
+        "unless_kind": "test" if ring.kind in ("doctor", "night") else "",
         "rung_since": now - LONGEST_DAY,
         **special,
     }
@@ -360,11 +389,17 @@ def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
         left_alone=row.left_alone,
         rung=(row.patient_rung, row.number_rung),
         alarm=row.alarm,
-        on_duty=row.on_duty,
+        any_alarm=row.any_alarm,
+        on_duty=ring.kind == "doctor" and _serves(session, ring, now),
         number_in_use=row.number_in_use,
         busy_lines=row.busy_lines,
         hours=holidays.hours(session),
     )
+
+
+def _serves(session: Session, ring: Ring, now: datetime) -> bool:
+    doctor = roster.on_shift(session, ring.shift_id, now)
+    return doctor is not None and ring.to in doctor.numbers
 
 
 # A repeat of the last reason is counted; anything else is a row of its own. (No parameter is called like a column:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,7 +21,6 @@ from core import events, people
 from core.db import lock
 from core.house import of, settings_of
 from core.models import DoNotCall, Patient, new_id, record
-from core.settings import Settings
 from core.values import e164
 from core.webhook import house, signed_blueprint
 from dialer import sms
@@ -43,13 +41,7 @@ URGENT = (
 )
 """Anywhere in a message: the nurse reads it now. A hint and no triage, so it errs towards too often."""
 A_REMINDER_LATELY = timedelta(days=2)
-
-
-class Replies:
-    """Words for an answer: (settings, key, language) -> text. They belong to the scheduler, so app.py hands them in."""
-
-    def __init__(self, text: Callable[[Settings, str, str], str]) -> None:
-        self.text = text
+AN_ALERT_LATELY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -121,7 +113,7 @@ def take(session: Session, message: Received, now: datetime) -> str | None:
     record(session, "message", row.id, "received", now, who="sender", meaning=row.meaning, reply=key or "")
     if key is None or message.opt_out:
         return None
-    return of(session).service(Replies).text(settings_of(session), key, _language(session, known or []))
+    return of(session).service(sms.Texts).text(settings_of(session), key, _language(session, known or []))
 
 
 def meaning(body: str) -> str:
@@ -147,11 +139,21 @@ def _stop(session: Session, row: InboundMessage, now: datetime) -> str | None:
     if not people.add_do_not_call(session, row.sender, "sms", now):
         return None
     why = "by SMS"
-    if _reminded(session, row, now):
+    if _alerted(session, row, now):
+        why = "by SMS, from a telephone of our staff: it gets no more messages about alarms"
+    elif _reminded(session, row, now):
         # CANCEL and 取消 mean "stop" to every carrier, and may have meant the visit.
         why = "by SMS, after a reminder of a visit: ask which of the two was meant"
     events.publish(session, events.WorkWanted("sms_stop", row.patient_id, row.id, why), now)
     return "stop_done"
+
+
+def _alerted(session: Session, row: InboundMessage, now: datetime) -> bool:
+    """Whether this number lately got a message for staff, and no patient is known by it."""
+    lately = sa.exists().where(
+        Message.to_index == row.sender_index, Message.kind.in_(sms.ALERTS), Message.posted_at > now - AN_ALERT_LATELY
+    )
+    return row.patient_id is None and bool(session.scalar(sa.select(lately)))
 
 
 def _reminded(session: Session, row: InboundMessage, now: datetime) -> bool:
@@ -175,6 +177,10 @@ def _pass_on(session: Session, row: InboundMessage, message: Received, now: date
     """A nurse reads it; the sender is told so, once a day."""
     folded = unicodedata.normalize("NFKC", message.body).casefold()
     why = "urgent words" if any(word in folded for word in URGENT) else ""
+    staff = _alerted(session, row, now)
+    if staff:
+        # A doctor who writes "cannot come" must learn at once that only the telephone passes the patient on.
+        why = "a member of staff answered a message about an alarm"
     if not why and message.media:
         why = "with a picture or the like, which is not kept"
     events.publish(session, events.WorkWanted("sms_reply", row.patient_id, row.id, why), now)
@@ -182,7 +188,9 @@ def _pass_on(session: Session, row: InboundMessage, message: Received, now: date
     answered = sa.exists().where(
         InboundMessage.sender_index == row.sender_index, InboundMessage.meaning == "text", InboundMessage.at >= today
     )
-    return None if session.scalar(sa.select(answered)) else "sms_passed_on"
+    if session.scalar(sa.select(answered)):
+        return None
+    return "alert_reply" if staff else "sms_passed_on"
 
 
 def _language(session: Session, known: list[Patient]) -> str:

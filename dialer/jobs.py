@@ -13,7 +13,7 @@ from core import jobs
 from core.house import House
 from dialer import attempt as attempts
 from dialer import call as calls
-from dialer import sms
+from dialer import gate, sms
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.machine import UnknownWord, call_word, message_word
 from dialer.models import LIVE_CALL, Attempt, Call, Message
@@ -51,8 +51,8 @@ def place(house: House, attempt_id: uuid.UUID) -> None:
 
 
 def _machine_callback(house: House, attempt: Attempt) -> str | None:
-    """Routine rings listen for machines if the hospital wants it; a doctor's phone is asked for a key anyway."""
-    wanted = attempt.lane == "routine" and house.settings.followup.machine_detection
+    """Rings to patients listen for machines if the hospital wants it; a doctor's phone is asked for a key anyway."""
+    wanted = attempt.kind in gate.CONSENT and house.settings.followup.machine_detection
     return f"{house.settings.public_url}/dialer/amd/{attempt.id}" if wanted else None
 
 
@@ -183,6 +183,7 @@ class Interruption:
         return self._twiml[language]
 
 
+@jobs.handles(sms.SEND_ALERT)
 @jobs.handles(sms.SEND)
 def send_message(house: House, message_id: uuid.UUID) -> None:
     """Claim, POST, commit; an SMS without an answer is looked for before it is ever sent again."""

@@ -140,6 +140,19 @@ DIAL_WORDS: dict[str, Literal["busy", "no_answer", "failed", "declined"]] = {
 }
 """What a Dial's end means when nobody was bridged: `completed` without a bridge is a callee who turned it down."""
 
+QUEUE_WORDS: dict[str, Literal["bridged", "nurse", "hung_up", "error"]] = {
+    "bridged": "bridged",
+    "leave": "nurse",
+    "hangup": "hung_up",
+    "bridging-in-process": "hung_up",
+    "redirected": "error",
+    "redirected-from-bridged": "error",
+    "queue-full": "error",
+    "error": "error",
+    "system-error": "error",
+}
+"""How a wait on the line ended (docs/twilio.md 2.8)."""
+
 ANSWERED_BY_WORDS: dict[str, str] = {
     "human": "human",
     "machine_start": "machine",

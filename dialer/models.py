@@ -158,7 +158,7 @@ class Message(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    """recovery | night_notice | missed | reminder | reminder_child | medicine"""
+    """recovery | night_notice | missed | reminder | reminder_child | medicine, and dialer.sms.ALERTS"""
     subject_id: Mapped[uuid.UUID | None]
     patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
     to: Mapped[str] = mapped_column(Encrypted("messages.to"))
@@ -250,12 +250,17 @@ class TestRing(Base):
 
     __test__ = False  # not a test of pytest's
     __tablename__ = "test_rings"
-    __table_args__ = (sa.Index("ix_test_rings_number", "phone_index", "asked_at"),)
+    __table_args__ = (
+        sa.Index("ix_test_rings_number", "phone_index", "asked_at"),
+        sa.Index("ix_test_rings_open", "asked_at", postgresql_where=sa.text("result IS NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     phone: Mapped[str] = mapped_column(Encrypted("test_rings.phone"))
     phone_index: Mapped[bytes]
+    language: Mapped[str]
     attempt_id: Mapped[uuid.UUID | None]
+    """Null while the gate holds it back."""
     asked_by: Mapped[str]
     asked_at: Mapped[datetime] = mapped_column(AwareDateTime)
     result: Mapped[str | None]
@@ -270,6 +275,7 @@ class Escalation(Base):
     __table_args__ = (
         sa.Index("ix_escalations_step", "next_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_open_number", "to_index", postgresql_where=sa.text("status <> 'closed'")),
+        sa.Index("ix_escalations_keyed", "keyed_at"),
         sa.Index("ix_escalations_night", "night_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_owner", "owner_attempt_id", postgresql_where=sa.text("status <> 'closed'")),
     )

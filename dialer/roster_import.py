@@ -45,8 +45,7 @@ def _row(session: Session, number: int, position: int, values: dict[str, str], n
     if ends_at <= starts_at:
         raise RowProblem("end must be after start")
     tier = values["tier"]
-    if tier not in ("head", "president") and not (tier.isascii() and tier.isdigit()):
-        raise RowProblem(f"tier must be 1, 2, …, head or president, not {tier!r}")
+    refuse_tier(tier)
     fields = {
         "position": position,
         "phone": tables.phone(values, "phone", settings_of(session).twilio_from),
@@ -84,3 +83,9 @@ def _row(session: Session, number: int, position: int, values: dict[str, str], n
     for name in changed:
         setattr(shift, name, fields[name])
     return RowReport(number, "updated" if changed else "unchanged")
+
+
+def refuse_tier(tier: str) -> None:
+    """Raise RowProblem for a word that is no tier."""
+    if tier not in ("head", "president") and not (tier.isascii() and tier.isdigit()):
+        raise RowProblem(f"tier must be 1, 2, …, head or president, not {tier!r}")

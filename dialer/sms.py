@@ -1,24 +1,30 @@
 """SMS: planned rows with an hour, sent once. Only writer of a message's status.
 
 A message of a treatment that cannot be delivered becomes work for a nurse, once; whoever planned it is told too.
+
+A message to staff (`alert`) goes ahead of everything else, asks no patient's consent, and is given up within minutes:
+an alarm that arrives late sends somebody to a patient who has long been helped.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import events, jobs, people
-from core.house import settings_of
+from core.house import of, settings_of
 from core.models import new_id, record
-from dialer import gate
+from core.settings import Settings
+from dialer import gate, roster
 from dialer.machine import MESSAGE_MOVES, move
-from dialer.models import Message
+from dialer.models import Escalation, Message
 
 SEND = jobs.declare("send_message", "sms")
+SEND_ALERT = jobs.declare("send_alert", "sms", priority=10)
 LOOK = jobs.declare("look_message", "sms")
 
 POST_GRACE = timedelta(seconds=20)
@@ -33,6 +39,15 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "medicine": ("reminder",),
     "reminder_child": ("family",),
 }
+ALERTS = frozenset({"doctor_alert", "night_alert", "roster_alarm"})
+"""Kinds that go to staff."""
+ALERT_LASTS = timedelta(minutes=5)
+ABOUT = {
+    # per language: a score, an alarm without one, how long ago the operation was
+    "zh-CN": ("疼痛{}分", "危险信号", "术后{}小时"),
+    "en": ("pain {}", "a warning sign", "{} h after surgery"),
+}
+LONGEST_DEPARTMENT = 40
 FAILED = frozenset({"failed", "undelivered"})
 CANNOT_ARRIVE = frozenset({"bad_number", "premium_number", "not_their_number", "deadline_passed"})
 """The gate's refusals that mean a message did not arrive, and not that the patient wants none."""
@@ -40,12 +55,23 @@ GATE_GIVES_UP = timedelta(days=2)
 """A message whose hour passed this long ago is not sent any more: it would only confuse."""
 
 
+class Texts:
+    """The words of an SMS: (settings, key, language, **values) -> text. They belong to the scheduler, so app.py hands
+    them in."""
+
+    def __init__(self, text: Callable[..., str]) -> None:
+        self._text = text
+
+    def text(self, settings: Settings, key: str, language: str, **values: str) -> str:
+        return self._text(settings, key, language, **values)
+
+
 def plan(
     session: Session,
     *,
     kind: str,
     subject_id: uuid.UUID,
-    patient_id: uuid.UUID,
+    patient_id: uuid.UUID | None,
     to: str,
     body: str,
     due_at: datetime,
@@ -55,7 +81,7 @@ def plan(
 ) -> Message:
     """One message of this kind per subject: planning it again changes nothing. `clinical`: part of a treatment, so
     that a nurse is told when it cannot be delivered. Not sent after `give_up_at` (default: GATE_GIVES_UP)."""
-    existing = session.scalar(sa.select(Message).where(Message.subject_id == subject_id, Message.kind == kind))
+    existing = _planned(session, subject_id, kind)
     if existing is not None:
         return existing
     message = Message(
@@ -78,6 +104,89 @@ def plan(
     return message
 
 
+def _planned(session: Session, subject_id: uuid.UUID, kind: str) -> Message | None:
+    return session.scalar(sa.select(Message).where(Message.subject_id == subject_id, Message.kind == kind))
+
+
+# ---- to staff -----------------------------------------------------------------------------------
+def alert(
+    session: Session,
+    *,
+    kind: str,
+    subject_id: uuid.UUID,
+    to: str,
+    body: str,
+    now: datetime,
+    give_up_at: datetime | None = None,
+) -> Message:
+    """One message of this kind (ALERTS) to staff per subject, sent at once. `body` names no patient: a telephone lies
+    on a table. Not sent after `give_up_at` (default: ALERT_LASTS)."""
+    if kind not in ALERTS:
+        raise ValueError(f"{kind} is no kind of message to staff")
+    existing = _planned(session, subject_id, kind)
+    if existing is not None:
+        return existing
+    message = plan(
+        session,
+        kind=kind,
+        subject_id=subject_id,
+        patient_id=None,
+        to=to,
+        body=body,
+        due_at=now + POST_GRACE,  # the tick's turn, should the job be lost
+        now=now,
+        give_up_at=give_up_at or now + ALERT_LASTS,
+    )
+    jobs.defer(session, SEND_ALERT, message_id=message.id)
+    return message
+
+
+def on_doctor_rung(session: Session, event: events.DoctorRung, now: datetime) -> None:
+    """The message beside a doctor's first ring of a round, if the hospital wants it ([escalation] sms)."""
+    if settings_of(session).escalation.sms:
+        body = doctor_words(session, session.get_one(Escalation, event.escalation_id), event.language)
+        alert(session, kind="doctor_alert", subject_id=event.attempt_id, to=event.to, body=body, now=now)
+
+
+def on_night_called_in(session: Session, event: events.NightCalledIn, now: datetime) -> None:
+    """The message beside the night target's rings: one per call-in."""
+    language = settings_of(session).hospital.languages[0]
+    body = night_words(session, session.get_one(Escalation, event.escalation_id), language, now)
+    alert(session, kind="night_alert", subject_id=event.escalation_id, to=event.to, body=body, now=now)
+
+
+def doctor_words(session: Session, escalation: Escalation, language: str) -> str:
+    """What a doctor's message says: how strong the pain is or that there is a warning sign, how long ago the
+    operation was, the department. Not who."""
+    return (
+        of(session)
+        .service(Texts)
+        .text(settings_of(session), "doctor_alert", language, about=_about(escalation, language))
+    )
+
+
+def night_words(session: Session, escalation: Escalation, language: str, now: datetime) -> str:
+    """What the night target's message says: the same, and how long the patient has waited."""
+    minutes = str(int((now - escalation.keyed_at) / timedelta(minutes=1)))
+    return (
+        of(session)
+        .service(Texts)
+        .text(settings_of(session), "night_alert", language, about=_about(escalation, language), minutes=minutes)
+    )
+
+
+def _about(escalation: Escalation, language: str) -> str:
+    pain, sign, hours = ABOUT[language]
+    department = "" if escalation.department == roster.EVERYWHERE else escalation.department[:LONGEST_DEPARTMENT]
+    parts = (
+        pain.format(escalation.score) if escalation.score is not None else sign,
+        hours.format(escalation.hours) if escalation.hours is not None else "",
+        department,
+    )
+    return (", " if language == "en" else "，").join(part for part in parts if part)
+
+
+# ---- taken back, sent ---------------------------------------------------------------------------
 def cancel(session: Session, subject_id: uuid.UUID, kind: str, why: str, now: datetime) -> bool:
     """Take back a message that has not left; False if there is none, or it is too late."""
     wanted = Message.subject_id == subject_id, Message.kind == kind
@@ -106,7 +215,8 @@ def due(session: Session, now: datetime, limit: int = 100) -> int:
     ).all()
     for message in rows:
         message.due_at = now + POST_GRACE
-        jobs.defer(session, SEND if message.status == "planned" else LOOK, message_id=message.id)
+        send = SEND_ALERT if message.kind in ALERTS else SEND
+        jobs.defer(session, send if message.status == "planned" else LOOK, message_id=message.id)
     return len(rows)
 
 
@@ -122,7 +232,7 @@ def claim(session: Session, message_id: uuid.UUID, now: datetime) -> Message | N
         _did_not_arrive(session, message, now, work=True)
         return None
     ring = gate.Ring(
-        "sms",
+        "alert" if message.kind in ALERTS else "sms",
         message.to,
         message.id,
         patient_id=message.patient_id,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.house import House
 from core.models import record
-from dialer import escalation as escalations
+from dialer import escalation_due
 from dialer.models import ALARM_OPEN, Escalation
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def look(house: House) -> int:
             if escalation is not None:
                 record(session, "escalation", escalation.id, "driven by the watchdog", now)
                 log.error("an escalation was overdue", extra={"escalation": str(escalation.id)})
-                escalations.take_step(session, escalation, now)
+                escalation_due.take_step(session, escalation, now)
     return len(waiting)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ivr.briefing import SIGNS, prompt_of
 from ivr.flow import Flow, broken_continuations, broken_targets
 from ivr.nodes import (
     Branch,
@@ -26,12 +27,14 @@ from ivr.nodes import (
     Say,
     Spoken,
     Take,
+    Wait,
     When,
     edges,
+    needs_operator,
 )
 from ivr.prompts import DERIVED, Prompts, variables
 
-ANSWERABLE = (Notice, Menu, Questions, Number, Confirm)
+ANSWERABLE = (Notice, Menu, Questions, Number, Confirm, Wait)
 FACTS_OF = {
     "score_at_threshold": ("threshold",),
     "score_for_nurse": ("threshold", "nurse_from"),
@@ -80,13 +83,17 @@ def _language_problems(prompts: Prompts) -> list[str]:
 
 
 def _sign_problems(flows: Mapping[str, Flow], prompts: Prompts) -> Iterator[str]:
-    """What a doctor is rung for must have a doctor's words."""
+    """What a doctor is rung for, and what a nurse must act on, must have a doctor's words."""
     asked = next((flow.asked.questions for flow in flows.values() if flow.asks()), {})
     for key, question in asked.items():
-        if any(meaning.level in ("A", "B") for meaning in question.keys.values()):
-            for voice in prompts.voices.values():
-                if f"sign_{key}" not in voice.prompts:
-                    yield f"{voice.language}.yaml: sign_{key}: the doctor's word for the question is missing"
+        wanted = {
+            f"sign_{key}" if meaning.level in SIGNS else prompt_of(key, meaning.value)
+            for meaning in question.keys.values()
+            if meaning.level
+        }
+        for voice in prompts.voices.values():
+            for word in sorted(wanted - voice.prompts.keys()):
+                yield f"{voice.language}.yaml: {word}: the doctor's word for the question is missing"
 
 
 def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
@@ -106,6 +113,8 @@ def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
         yield from _questions_problems(flow, node)
     if isinstance(node, Number) and node.kind == "month_day" and "birth_mmdd" not in flow.facts:
         yield "asks for the birthday, but the flow does not declare the fact 'birth_mmdd'"
+    if isinstance(node, Number) and node.kind == "pin" and flow.facts.get("pin") != "secret?":
+        yield "asks for the PIN, but the flow does not declare the fact 'pin' as 'secret?'"
     if isinstance(node, Notice | Menu | Number | Confirm) and not node.speak:
         yield "asks for keys without a word"
     elif isinstance(node, Take) and not node.speak:
@@ -133,6 +142,8 @@ def _variable_problem(flow: Flow, name: str, known: str) -> str | None:
         return None if declared else "which this flow cannot know"
     if name not in flow.facts:
         return "which is not a declared fact"
+    if flow.facts[name] == "secret?":
+        return "which is never spoken"
     if flow.facts[name].endswith("?") and known != name:
         return f"which may be unknown: speak it under 'if: known {name}'"
     return None
@@ -148,6 +159,8 @@ def _uses(flow: Flow, node: Node) -> Iterator[_Use]:
         speeches += [node.passed, tuple(question.speak for question in asked if question.speak)]
     if isinstance(node, Notice):
         speeches.append(node.declined)
+    if isinstance(node, Wait):
+        speeches.append(node.news)
     if isinstance(node, Confirm):
         speeches += [node.one, node.ten, node.band]
     for item in (item for speech in speeches for item in speech):
@@ -169,18 +182,21 @@ def _conditions(node: Node) -> Iterator[Condition]:
     if isinstance(node, Branch):
         yield node.if_
     elif not isinstance(node, Join | Continue | Questions):
-        yield from (item.if_ for item in node.speak if isinstance(item, When))
+        spoken = (*node.speak, *node.news) if isinstance(node, Wait) else node.speak
+        yield from (item.if_ for item in spoken if isinstance(item, When))
 
 
 # ---- ways through the flow ---------------------------------------------------------------------------
 def _ways_out(flow: Flow, node: Node) -> set[str]:
-    out = set(edges(node).values())
-    asks_person = isinstance(node, Number | Confirm) or (
-        isinstance(node, Menu | Questions) and "operator" in node.globals
-    )
-    if asks_person and flow.operator:
+    out = set(edges(node).values()) | _within(flow, node)
+    if needs_operator(node) and flow.operator:
         out.add(flow.operator)
     return out
+
+
+def _within(flow: Flow, node: Node) -> set[str]:
+    """Where a `continue` leads that stays in its own flow."""
+    return {node.node} if isinstance(node, Continue) and node.flow == flow.name else set()
 
 
 def _reaches(flow: Flow, goals: Iterable[str]) -> set[str]:
@@ -202,7 +218,7 @@ def _reachable(flow: Flow) -> set[str]:
 
 def _graph_problems(flow: Flow) -> Iterator[str]:
     reachable = _reachable(flow)
-    ends = _reaches(flow, (n for n, node in flow.nodes.items() if isinstance(node, Bye | Join | Continue)))
+    ends = _reaches(flow, (n for n, node in flow.nodes.items() if _is_an_end(flow, node)))
     helps = _reaches(flow, (n for n, node in flow.nodes.items() if _is_help(node)))
     for name, node in flow.nodes.items():
         if name not in reachable:
@@ -211,6 +227,10 @@ def _graph_problems(flow: Flow) -> Iterator[str]:
             yield f"{flow.name}: {name}: is a dead end, no goodbye can be reached from it"
         if flow.inbound and isinstance(node, ANSWERABLE) and name not in helps:
             yield f"{flow.name}: {name}: from here a caller reaches neither a person nor a message"
+
+
+def _is_an_end(flow: Flow, node: Node) -> bool:
+    return isinstance(node, Bye | Join) or (isinstance(node, Continue) and not _within(flow, node))
 
 
 def _is_help(node: Node) -> bool:
@@ -224,7 +244,7 @@ def _ring_problems(flow: Flow) -> Iterator[str]:
         ("sayings and branches lead in a ring at", _passing_ways),
     )
     for words, ways in kinds:
-        graph = {name: ways(node) for name, node in flow.nodes.items()}
+        graph = {name: ways(node) | _within(flow, node) for name, node in flow.nodes.items()}
         for name in sorted(_on_a_ring(graph)):
             yield f"{flow.name}: {name}: {words} this node"
 

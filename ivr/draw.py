@@ -25,6 +25,7 @@ from ivr.nodes import (
     Say,
     Spoken,
     Take,
+    Wait,
     When,
     edges,
     needs_operator,
@@ -92,7 +93,7 @@ def _label(flow: Flow, name: str, node: Node, voice: Voice) -> Iterator[str]:
 def first_words(node: Node, voice: Voice) -> str:
     """The beginning of the first prompt a node speaks; empty when it says nothing."""
     match node:
-        case Notice() | Menu() | Number() | Confirm() | Say() | Take() | Connect() | Hold() | Bye():
+        case Notice() | Menu() | Number() | Confirm() | Say() | Take() | Connect() | Hold() | Wait() | Bye():
             speech = node.speak
         case Branch() | Questions() | Join() | Continue():
             return ""

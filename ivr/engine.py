@@ -7,6 +7,7 @@ the flow declares and did not get, a step on a call that has ended, a flow that 
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -52,6 +53,15 @@ def step(flow: Flow, session: Session, event: Event, facts: Facts, prompts: Prom
     return hearing.enter(flow.over) if session.turn >= MAX_TURNS else hearing.hear(event)
 
 
+def while_waiting(flow: Flow, session: Session, facts: Facts, prompts: Prompts) -> talk.Wait | None:
+    """What a caller hears who waits at a `wait` node; None for a call that stands elsewhere."""
+    node = flow.nodes.get(session.node)
+    if session.ended or not isinstance(node, nodes.Wait):
+        return None
+    walk = Walk(flow, session, facts, prompts)
+    return talk.Wait((), walk.aside(node.speak), walk.aside(node.news))
+
+
 class _Hearing(Walk):
     """What an event means at the node the caller stands on."""
 
@@ -81,6 +91,10 @@ class _Hearing(Walk):
                 return self.go(node.reasons.get(event.reason, node.not_connected))
             case nodes.Hold(), talk.Resumed():
                 return self.enter(node.next)
+            case nodes.Wait(), talk.Left():
+                if event.why == "nurse":
+                    return self.ask_person()
+                return self.enter({"bridged": node.joined, "closed": node.closed}.get(event.why, node.lost))
             case Notice() | Menu() | Questions() | Number(), talk.Started():
                 return self.answer(node)
             case Confirm(), talk.Started() if self.session.score is not None:
@@ -172,7 +186,7 @@ class _Hearing(Walk):
             self.slowly()
             return self.again(node, node.silent, self.number_failed(node), full=False)
         digits = event.digits.removesuffix("#")
-        if "*" in digits:
+        if "*" in digits and node.kind != "pin":
             return self.ask_person()
         if wrong := self.wrong_number(node, digits):
             return self.again(node, wrong, self.number_failed(node), full=False)
@@ -184,6 +198,8 @@ class _Hearing(Walk):
             self.key_score(node.question, score, digits, band=True)
         elif node.kind == "month_day":
             self.emit("identity_confirmed")
+        elif node.kind == "pin":
+            self.session = replace(self.session, proved=True)
         else:
             self.emit("number_given", number=digits)
         return self.enter(node.next)
@@ -198,6 +214,9 @@ class _Hearing(Walk):
             return node.wrong if int(digits) > 10 else None
         if node.kind == "band":
             return None if digits in BANDS else node.wrong
+        if node.kind == "pin":
+            right = hmac.compare_digest(digits.encode(), str(self.facts.get("pin", "")).encode())
+            return None if right else node.wrong
         # a birthday that matched comes as talk.Matched
         if len(digits) not in SHAPES[node.kind] or node.kind == "birthday":
             return node.wrong

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import lru_cache
@@ -16,11 +16,14 @@ from sqlalchemy.orm import Session
 from core import people
 from core.house import of, settings_of
 from core.models import Patient
-from dialer import roster
-from dialer.models import Attempt, Call, Escalation
-from ivr import spoken
+from dialer import doctor, night, offers, roster
+from dialer.escalation import policy_of
+from dialer.models import Attempt, Call, Escalation, Offer
+from ivr import briefing, spoken
 from ivr.book import Book
+from ivr.briefing import Told
 from ivr.models import Answer
+from ivr.prompts import Voice
 from ivr.ringback import RingBack
 from ivr.talk import Fact
 
@@ -36,6 +39,8 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "doctor": _doctor,
         "patient": _patient_join,
         "operator": _operator_join,
+        "night": _night,
+        "test": _test_ring,
     }[call.kind]
     return build(session, call, now)
 
@@ -201,40 +206,115 @@ def _reminder(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     }
 
 
+# ---- the doctor's phone --------------------------------------------------------------------------
+_LAST_OFFER = sa.select(Offer).where(Offer.attempt_id == sa.bindparam("attempt_id")).order_by(Offer.id.desc()).limit(1)
+_OFFERED_TO = _LAST_OFFER.with_only_columns(Offer.escalation_id).scalar_subquery()
+_OFFERED = (
+    sa.select(Escalation, Patient, _LAST_OFFER.with_only_columns(Offer.decision).scalar_subquery())
+    .outerjoin(Patient, Patient.id == Escalation.patient_id)
+    # a ring answered before anything was offered is about its own patient
+    .where(Escalation.id == sa.func.coalesce(_OFFERED_TO, sa.bindparam("subject_id", type_=sa.Uuid)))
+)
+"""The patient the doctor on a ring was offered last, and what he decided."""
+
+
 def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    """Who somebody is, and what they answered, only once this ring's doctor has taken them."""
     attempt = session.get_one(Attempt, call.attempt_id)
-    raised = session.get_one(Escalation, attempt.subject_id)
+    ids = {"attempt_id": attempt.id, "subject_id": attempt.subject_id}
+    raised, patient, decision = session.execute(_OFFERED, ids).one()
+    taken = raised.owner_attempt_id == attempt.id
     told: dict[str, Fact] = {
-        "known": raised.patient_id is not None,
-        **({"score": raised.score} if raised.score is not None else {}),
-        **_signs(session, raised),
-        "dept": "" if raised.department == roster.EVERYWHERE else raised.department,
+        **_alarm(session, raised, raised.flags),
+        "waits": decision is None,
+        "mine": taken and raised.status != "closed",
+        "talked": taken and raised.status == "closed",
+        "more": offers.others_wait(session, attempt),
+        "later": math.ceil(policy_of(session, raised).later_s / 60),
         "recording_on": raised.record_on,
     }
     if raised.hours is not None and raised.hours >= 0:
         told["hours"] = raised.hours
-    patient = session.get(Patient, raised.patient_id) if raised.patient_id else None
-    if patient is not None:
-        told |= {"surname": people.surname(patient.name), "sex": _sex(patient), "allergy": patient.allergies}
-        years = people.age(patient, people.today(patient, now))
-        if years is not None:
-            told["age"] = years
+    if pin := doctor.pin_of(session, attempt):
+        told["pin"] = pin
+    if taken:
+        told |= _person(patient, now) | _answered(session, raised)
     return told
 
 
-def _signs(session: Session, raised: Escalation) -> dict[str, Fact]:
-    """The red flags of an escalation in a doctor's words, one text per language."""
-    if not raised.flags:
-        return {}
-    voices = of(session).service(Book).prompts.voices
-    said = {
-        language: ("、" if language.startswith("zh") else ", ").join(
-            voice.prompts.get(f"sign_{flag}", flag.replace("_", " ")) for flag in raised.flags
-        )
-        for language, voice in voices.items()
+def _alarm(session: Session, raised: Escalation, flags: Sequence[str]) -> dict[str, Fact]:
+    """Why somebody is rung; nothing of who it is."""
+    return {
+        "known": raised.patient_id is not None,
+        **({"score": raised.score} if raised.score is not None else {}),
+        **_in_words(session, "signs", lambda voice: briefing.sign_words(flags, voice)),
+        "dept": "" if raised.department == roster.EVERYWHERE else raised.department,
     }
-    by_language: dict[str, Fact] = {f"signs.{language}": words for language, words in said.items()}
-    return {"signs": next(iter(said.values())), **by_language}
+
+
+def _person(patient: Patient | None, now: datetime) -> dict[str, Fact]:
+    if patient is None:
+        return {}
+    years = people.age(patient, people.today(patient, now))
+    age: dict[str, Fact] = {} if years is None else {"age": years}
+    return {"surname": people.surname(patient.name), "sex": _sex(patient), "allergy": patient.allergies, **age}
+
+
+def _answered(session: Session, raised: Escalation) -> dict[str, Fact]:
+    """The whole interview, also what an earlier call of it told; signs the alarm does not name are among them."""
+    rows = session.execute(_INTERVIEW, {"call_id": raised.call_id, "patient_id": raised.patient_id}).all()
+    answers = [Told(row.question, row.value, row.level) for row in rows]
+    signs = briefing.signs(raised.flags, answers)
+    moving = [int(told.value) for told in answers if told.question == "pain_moving"]
+    return {
+        **({"moving": moving[-1]} if moving else {}),
+        **_in_words(session, "signs", lambda voice: briefing.sign_words(signs, voice)),
+        **_in_words(
+            session,
+            "answers",
+            lambda voice: briefing.answer_words(answers, briefing.sign_words(signs, voice), voice),
+        ),
+    }
+
+
+_INTERVIEW = (
+    sa.select(Answer.question, Answer.value, Answer.level)
+    .where(
+        Answer.replaced_at.is_(None),
+        # answers that were put right as another person's are not this patient's
+        Answer.patient_id.is_not_distinct_from(sa.bindparam("patient_id", type_=sa.Uuid)),
+        (Answer.call_id == sa.bindparam("call_id"))
+        | (
+            Answer.subject_id
+            == sa.select(Attempt.subject_id)
+            .join(Call, Call.attempt_id == Attempt.id)
+            .where(Call.id == sa.bindparam("call_id"))
+            .scalar_subquery()
+        ),
+    )
+    .order_by(Answer.keyed_at, Answer.id)
+)
+
+
+def _in_words(session: Session, name: str, words: Callable[[Voice], str]) -> dict[str, Fact]:
+    """A fact with one text per language; none when there is nothing to say."""
+    voices = of(session).service(Book).prompts.voices
+    said: dict[str, Fact] = {f"{name}.{language}": words(voice) for language, voice in voices.items()}
+    first = next(iter(said.values()))
+    return {name: first, **said} if first else {}
+
+
+def _night(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    attempt = session.get_one(Attempt, call.attempt_id)
+    raised = session.get_one(Escalation, attempt.subject_id)
+    patient = session.get(Patient, raised.patient_id) if raised.patient_id else None
+    return {
+        **_alarm(session, raised, raised.flags),
+        **_person(patient, now),
+        "minutes": int((now - raised.keyed_at).total_seconds() // 60),
+        "number": _as_dialled_here(raised.to, settings_of(session).twilio_from),
+        "waits": night.wants(session, attempt),
+    }
 
 
 def _patient_join(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
@@ -253,6 +333,10 @@ def _operator_join(session: Session, call: Call, now: datetime) -> dict[str, Fac
     return {"recording_on": parent.recording_on}
 
 
+def _test_ring(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return _in_each_language(session, "hospital")
+
+
 @lru_cache
 def _as_dialled(e164: str | None) -> str:
     """Our number as a caller in our own country dials it, digits only."""
@@ -260,6 +344,13 @@ def _as_dialled(e164: str | None) -> str:
         return ""
     national = phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.NATIONAL)
     return "".join(character for character in national if character.isdigit())
+
+
+def _as_dialled_here(e164: str, ours: str | None) -> str:
+    """A patient's number as it is dialled where our own number is, digits only: from abroad with the prefix for it."""
+    region = phonenumbers.region_code_for_number(phonenumbers.parse(ours)) if ours else None
+    here = phonenumbers.format_out_of_country_calling_number(phonenumbers.parse(e164), region or "CN")
+    return "".join(character for character in here if character.isdigit())
 
 
 def _sex(patient: Patient) -> str:

@@ -170,11 +170,11 @@ class Questions(Shape):
 
 
 class Number(Shape):
-    """Digits ended by `#`: a pain score, a band of pain (0 to 3), a birth month and day, a telephone number; or a
-    `birthday` the house looks up, because nobody knows yet who rings."""
+    """Digits ended by `#`: a pain score, a band of pain (0 to 3), a birth month and day, a telephone number; a
+    `birthday` the house looks up, because nobody knows yet who rings; a `pin`, once per call, if there is one."""
 
     type: Literal["number"]
-    kind: Literal["pain", "band", "month_day", "birthday", "phone"]
+    kind: Literal["pain", "band", "month_day", "birthday", "phone", "pin"]
     question: Name = "pain"
     """The question a score answers."""
     speak: Speech
@@ -236,7 +236,8 @@ class Take(Shape):
 
 
 class Connect(Shape):
-    """Join this leg with somebody; `limit` counts every connect of the call."""
+    """Join this leg with somebody; `limit` counts every connect of the call, and from the beginning again after the
+    effects `try_again` and `next_wanted`."""
 
     type: Literal["connect"]
     target: Literal["patient", "operator"]
@@ -254,6 +255,21 @@ class Hold(Shape):
     speak: Speech = ()
     pause_s: int = Field(ge=1, le=60)
     next: Name
+
+
+class Wait(Shape):
+    """The caller stays on the line for the doctor who is being called: music, `speak` at once and `news` now and then.
+    Key 0 leads to a person at any time."""
+
+    type: Literal["wait"]
+    speak: Speech = Field(min_length=1)
+    news: Speech = Field(min_length=1)
+    joined: Name
+    """The talk with the doctor is over."""
+    closed: Name
+    """No doctor is on the way to this caller."""
+    lost: Name
+    """The wait broke off; the caller is rung back."""
 
 
 class Join(Shape):
@@ -280,7 +296,9 @@ class Bye(Shape):
     silent: bool = False
 
 
-Node = Notice | Menu | Questions | Number | Confirm | Branch | Say | Take | Connect | Hold | Join | Continue | Bye
+Node = (
+    Notice | Menu | Questions | Number | Confirm | Branch | Say | Take | Connect | Hold | Wait | Join | Continue | Bye
+)  # fmt: skip
 
 
 # ---- edges -----------------------------------------------------------------------------------------
@@ -307,6 +325,8 @@ def edges(node: Node) -> dict[str, str]:
             out = {f"reason {reason}": edge.to for reason, edge in node.reasons.items()}
             reached = {"connected": node.connected, "not_connected": node.not_connected, "exhausted": node.exhausted}
             return out | {label: edge.to for label, edge in reached.items()}
+        case Wait():
+            return {"joined": node.joined, "closed": node.closed, "lost": node.lost}
         case Notice() | Say() | Hold():
             return {"next": node.next}
         case Join() | Continue() | Bye():
@@ -314,4 +334,8 @@ def edges(node: Node) -> dict[str, str]:
 
 
 def needs_operator(node: Node) -> bool:
-    return isinstance(node, Number | Confirm) or (isinstance(node, Menu | Questions) and "operator" in node.globals)
+    if isinstance(node, Number):
+        return node.kind != "pin"
+    if isinstance(node, Menu | Questions):
+        return "operator" in node.globals
+    return isinstance(node, Confirm | Wait)

@@ -26,6 +26,8 @@ INVENTED: dict[str, Fact] = {
     },
     **{"day": "3月8日星期六", "day.en": "Saturday, March 8", "time": "上午9点", "time.en": "9 a.m."},
     **{"place": "门诊二楼", "place.en": "second floor"},
+    **{"waits": True, "mine": True, "talked": True, "later": 2, "number": "01055550111"},
+    **{"answers": "没有发热", "answers.en": "no fever"},
 }
 """Obviously invented people and places."""
 WAVE = "6h"
@@ -80,6 +82,8 @@ def asks_for(output: talk.Output) -> str:
             return "say something"
         case talk.Connect():
             return f"does the {output.target} answer (y)"
+        case talk.Wait():
+            return "the caller waits: y the doctor talks with him, 0 a person, nothing the wait breaks off"
     return ""
 
 
@@ -92,6 +96,8 @@ def event(flow: Flow, session: talk.Session, output: talk.Output, typed: str) ->
             return talk.Connected(60) if typed.lower().startswith("y") else talk.NotConnected("no_answer")
         case talk.Hold():
             return talk.Resumed()
+        case talk.Wait():
+            return talk.Left("nurse" if typed == "0" else "bridged" if typed.lower().startswith("y") else "error")
     node = flow.nodes.get(session.node)
     if isinstance(node, Number) and node.kind == "birthday" and typed.removesuffix("#") == BIRTHDAY:
         return talk.Matched()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -283,6 +284,21 @@ def _decided(decision: str) -> Apply:
     return apply
 
 
+def _doctor_said(session: Session, call: Call, data: Data, now: datetime) -> None:
+    if call.attempt_id is not None:
+        events.publish(session, events.DoctorSaid(call.attempt_id, str(data["what"])), now)
+
+
+def _of_its_ring(event: Callable[[uuid.UUID], object]) -> Apply:
+    """An effect that says all by coming from this ring."""
+
+    def apply(session: Session, call: Call, data: Data, now: datetime) -> None:
+        if call.attempt_id is not None:
+            events.publish(session, event(call.attempt_id), now)
+
+    return apply
+
+
 def _noted(what: str) -> Apply:
     def apply(session: Session, call: Call, data: Data, now: datetime) -> None:
         record(session, "call", call.id, what, now, who="caller", data=data)
@@ -322,6 +338,12 @@ _EFFECTS: dict[str, Apply] = {
     "accepted": _decided("accepted"),
     "declined": _decided("declined"),
     "no_key": _decided("no_key"),
+    "no_pin": _decided("no_pin"),
+    "try_again": _noted("patient to be rung again"),
+    "doctor_said": _doctor_said,
+    "next_wanted": _of_its_ring(lambda ring: events.NextWanted(attempt_id=ring)),
+    "acknowledged": _of_its_ring(lambda ring: events.Acknowledged(attempt_id=ring)),
+    "test_confirmed": _of_its_ring(lambda ring: events.TestConfirmed(attempt_id=ring)),
     "operator_wanted": _noted("operator wanted"),
     "outcome": _outcome,
 }

@@ -68,7 +68,15 @@ class Matched:
     """The birthday keyed at a `birthday` number is that of somebody we rang: the house has linked the call."""
 
 
-Event = Started | Keys | Silence | Recorded | Connected | NotConnected | Resumed | Matched
+@dataclass(frozen=True)
+class Left:
+    """A `wait` node ended: the talk with the doctor is over, a person was asked for, the caller hung up, no doctor is
+    on the way to this caller (any more), or the wait broke off."""
+
+    why: Literal["bridged", "nurse", "hung_up", "closed", "error"]
+
+
+Event = Started | Keys | Silence | Recorded | Connected | NotConnected | Resumed | Matched | Left
 
 
 # ---- effects: facts the house must store in the same transaction -------------------------------
@@ -104,6 +112,12 @@ EFFECTS: dict[str, str] = {
     "accepted": "the doctor pressed accept",
     "declined": "the doctor passed on",
     "no_key": "somebody or something answered and pressed nothing",
+    "no_pin": "the doctor's PIN was wrong, or none came",
+    "try_again": "the patient is to be rung again: the connects are counted afresh",
+    "doctor_said": "data: what = call_later | a key of dialer.escalation.OUTCOMES",
+    "next_wanted": "the doctor is to be asked about the next patient; the recording of this one's talk ends",
+    "acknowledged": "somebody at the night target pressed the key",
+    "test_confirmed": "somebody pressed the key at a test ring",
     "operator_wanted": "data: reason = asked | three_tries | not_understood",
     "outcome": "data: outcome = completed | handed_over | partial | not_patient | wrong_number | bad_time | declined"
     " | identity_failed",
@@ -161,6 +175,15 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """Speak, then let the caller wait with music until a doctor is there; `first` and `news` are heard meanwhile."""
+
+    lines: tuple[Line, ...]
+    first: tuple[Line, ...]
+    news: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
 class Join:
     """End of a screening document: the two legs are bridged."""
 
@@ -184,7 +207,7 @@ class Bye:
     """Marks the empty goodbye as meant; TwiML refuses an empty one that is not."""
 
 
-Output = Ask | Take | Connect | Hold | Join | Continue | Bye
+Output = Ask | Take | Connect | Hold | Wait | Join | Continue | Bye
 
 
 @dataclass(frozen=True)
@@ -200,7 +223,9 @@ class Session:
     tries: int = 0
     """Failures (wrong key or silence) at this node."""
     connects: int = 0
-    """Tries to join somebody in this call, over all its `connect` nodes."""
+    """Tries to join somebody, over all `connect` nodes of this call, or since they are counted afresh."""
+    proved: bool = False
+    """The PIN was right."""
     score: int | None = None
     score_raw: str = ""
     score_confirmed: bool = False
@@ -231,6 +256,8 @@ class Turn:
     output: Output
     start_recording: bool = False
     """True on the one turn after the notice, when it was not declined: record from here."""
+    stop_recording: bool = False
+    """True on the turn that leaves one patient for the next: his recording ends here."""
 
 
 def with_lines(output: Output, lines: tuple[Line, ...]) -> Output:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from twilio.twiml.voice_response import Dial, Gather, Say, Start, VoiceResponse
+from twilio.twiml.voice_response import Dial, Enqueue, Gather, Say, Start, Stop, VoiceResponse
 
 from ivr.prompts import Prompts
-from ivr.talk import Ask, Bye, Connect, Continue, Hold, Join, Line, Output, Take
+from ivr.talk import Ask, Bye, Connect, Continue, Hold, Join, Line, Output, Take, Wait
 
 
 class TwimlError(Exception):
@@ -17,16 +17,26 @@ class TwimlError(Exception):
 
 @dataclass(frozen=True)
 class DialPlan:
-    """Whom a Connect rings, and where the carrier reports it; made by the webhook after the gate."""
+    """Whom a Connect rings, or which `queue` it takes the waiting caller from, and where the carrier reports it; made
+    by the webhook after the gate."""
 
     number: str
     caller_id: str
     screen_url: str
-    """The `<Number url>`: what the callee hears before the legs are joined."""
+    """The `url` of the Number or Queue: what the callee hears before the legs are joined."""
     status_url: str
+    queue: str = ""
     timeout_s: int = 25
     answer_on_bridge: bool = False
     """True lets an unanswered inbound call ring on; a caller who already hears us gains nothing."""
+
+
+@dataclass(frozen=True)
+class WaitPlan:
+    """In which queue a Wait stands, and where what is heard there comes from."""
+
+    queue: str
+    wait_url: str
 
 
 class _CanSay(Protocol):
@@ -43,15 +53,19 @@ def render(
     *,
     prompts: Prompts,
     start_recording: bool = False,
+    stop_recording: bool = False,
     start_callback_url: str | None = None,
     take_callback_url: str | None = None,
     dial: DialPlan | None = None,
+    wait: WaitPlan | None = None,
 ) -> str:
     """The document for one turn. The call's recording and a taken message report to their own URLs."""
     response = VoiceResponse()
     lines = () if isinstance(output, Join) else output.lines
     # a doctor hears "recorded" and is joined in one document: there the words come before the recording
     late = start_recording and isinstance(output, Connect)
+    if stop_recording:
+        _stop_recording(response)
     if start_recording and not late:
         _start_recording(response, start_callback_url)
     if isinstance(output, Ask):
@@ -68,6 +82,8 @@ def render(
         case Hold():
             response.pause(length=output.pause_s)
             response.redirect(action_url, method="POST")
+        case Wait():
+            _enqueue(response, action_url, wait)
         case Continue():
             raise TwimlError("a call that goes on in another flow has nothing to say yet")
         case Join():
@@ -79,6 +95,43 @@ def render(
         case _:
             assert_never(output)
     return str(response)
+
+
+def waiting(lines: tuple[Line, ...], music_url: str, action_url: str, *, prompts: Prompts) -> str:
+    """What is heard in a queue: words, then music, a key at any time; the carrier asks for more at its end."""
+    response = VoiceResponse()
+    gather = Gather(input="dtmf", num_digits=1, finish_on_key="", timeout=1, action=action_url, method="POST")
+    _say(gather, lines, prompts)
+    gather.play(music_url)
+    response.append(gather)
+    return str(response)
+
+
+def out_of_the_queue() -> str:
+    """Ends a wait; the call goes on at the action of its Enqueue."""
+    response = VoiceResponse()
+    response.leave()
+    return str(response)
+
+
+def before_the_bridge(lines: tuple[Line, ...], *, prompts: Prompts) -> str:
+    """What a waiting caller hears in the last moment; the end of the document joins the two."""
+    response = VoiceResponse()
+    _say(response, lines, prompts)
+    return str(response)
+
+
+def _enqueue(response: VoiceResponse, action_url: str, plan: WaitPlan | None) -> None:
+    if plan is None:
+        raise TwimlError("a wait without a queue is never found by a doctor")
+    response.append(
+        Enqueue(
+            plan.queue, action=action_url, method="POST", wait_url=plan.wait_url, wait_url_method="POST",
+            max_queue_size=1,
+        )
+    )  # fmt: skip
+    # carriers without queues fall through here, and the end of the document hangs up
+    response.redirect(action_url, method="POST")
 
 
 def _say(verb: _CanSay, lines: tuple[Line, ...], prompts: Prompts) -> None:
@@ -98,6 +151,12 @@ def _start_recording(response: VoiceResponse, callback_url: str | None) -> None:
     start = Start()
     start.recording(recording_status_callback=callback_url, channels="dual")
     response.append(start)
+
+
+def _stop_recording(response: VoiceResponse) -> None:
+    stop = Stop()
+    stop.add_child("Recording")
+    response.append(stop)
 
 
 def _ask(response: VoiceResponse, ask: Ask, action_url: str, prompts: Prompts) -> None:
@@ -144,7 +203,7 @@ def _take(response: VoiceResponse, take: Take, action_url: str, callback_url: st
 def _connect(response: VoiceResponse, action_url: str, plan: DialPlan | None) -> None:
     if plan is None:
         raise TwimlError("a connect without a dial plan rings nobody")
-    if not plan.number or not plan.screen_url:
+    if not (plan.number or plan.queue) or not plan.screen_url:
         raise TwimlError("a dial without a number or without a screening document may join a voicemail")
     dial = Dial(
         action=action_url,
@@ -153,6 +212,10 @@ def _connect(response: VoiceResponse, action_url: str, plan: DialPlan | None) ->
         caller_id=plan.caller_id,
         answer_on_bridge=plan.answer_on_bridge or None,
     )
+    if plan.queue:
+        dial.queue(plan.queue, url=plan.screen_url, method="POST")
+        response.append(dial)
+        return
     dial.number(
         plan.number,
         url=plan.screen_url,

@@ -16,7 +16,7 @@ from ivr.prompts import Prompts
 from ivr.questions import Question
 from ivr.talk import Effect, Fact, Facts, Line, Output, Session, Turn
 
-MAX_KEYS = {"pain": 2, "band": 1, "month_day": 4, "birthday": 4, "phone": 20}
+MAX_KEYS = {"pain": 2, "band": 1, "month_day": 4, "birthday": 4, "phone": 20, "pin": 12}
 
 
 class Walk:
@@ -24,17 +24,18 @@ class Walk:
         if problems := flow.fact_problems(facts):
             raise FlowError(f"{flow.name}: {problems[0]}")
         self.flow, self.session, self.facts, self.prompts = flow, session, facts, prompts
+        self.speakable = {name: fact for name, fact in facts.items() if flow.facts.get(name) != "secret?"}
         self.phones = frozenset(name for name, kind in flow.facts.items() if kind.startswith("phone"))
         self.effects: list[Effect] = []
         self.lines: list[Line] = []
-        self.record = False
+        self.record = self.stop = False
 
     # ---- saying and noting -----------------------------------------------------------------------
     def emit(self, name: str, **data: Fact) -> None:
         self.effects.append(Effect(name, data))
 
     def note(self, effect: FlowEffect | None) -> None:
-        """An effect the flow file names; three of them the session remembers as well."""
+        """An effect the flow file names; some of them the session remembers as well."""
         if effect is None:
             return
         self.emit(effect.name, **effect.data)
@@ -45,6 +46,11 @@ class Walk:
             self.session = replace(self.session, person="wanted")
         elif effect.name == "question_skipped":
             self.session = replace(self.session, passed=self.session.passed + 1)
+        elif effect.name == "try_again":
+            self.session = replace(self.session, connects=0)
+        elif effect.name == "next_wanted":
+            self.session = replace(self.session, connects=0)
+            self.stop_recording()
 
     def known(self, fact: str) -> bool:
         return self.facts.get(fact, "") != ""
@@ -84,8 +90,15 @@ class Walk:
                 for key in item.then if self.holds(item.if_) else item.otherwise:
                     self.say(key, language)
 
+    def aside(self, speech: Sequence[Spoken]) -> tuple[Line, ...]:
+        """Words for another document than this turn's."""
+        kept, self.lines = self.lines, []
+        self.speak(speech)
+        said, self.lines = tuple(self.lines), kept
+        return said
+
     def say(self, key: str, language: str) -> None:
-        values = self.prompts.values(language, self.facts, self.phones, self.session.score)
+        values = self.prompts.values(language, self.speakable, self.phones, self.session.score)
         self.lines.append(replace(self.prompts.line(key, language, values), slow=self.session.slow))
 
     def slowly(self) -> None:
@@ -118,11 +131,13 @@ class Walk:
         raise FlowError(f"{self.flow.name}: {name}: sayings and branches lead in a ring")
 
     def passed_by(self, node: nodes.Node) -> Goto | None:
-        """Nodes that cannot be stood on now: an identity nobody can prove, no score to confirm, a connect
-        tried too often, questions with too many left unanswered."""
+        """Nodes that cannot be stood on now: an identity nobody can prove, a PIN nobody has or that was right, no score
+        to confirm, a connect tried too often, questions with too many left unanswered."""
         if isinstance(node, Number) and node.kind == "month_day" and not self.known("birth_mmdd"):
             self.emit("identity_failed")
             return node.failed
+        if isinstance(node, Number) and node.kind == "pin" and (self.session.proved or not self.known("pin")):
+            return Goto(to=node.next)
         if isinstance(node, Confirm) and self.session.score is None:
             return Goto(to=node.again)
         if isinstance(node, nodes.Connect) and self.session.connects >= node.limit:
@@ -169,7 +184,7 @@ class Walk:
             self.speak(self.words(node))
         output = self.output(node)
         self.session = replace(self.session, turn=self.session.turn + 1, ended=isinstance(output, talk.Join | talk.Bye))
-        return Turn(self.session, tuple(self.effects), output, self.record)
+        return Turn(self.session, tuple(self.effects), output, self.record, self.stop)
 
     def words(self, node: nodes.Node) -> Sequence[Spoken]:
         if isinstance(node, Questions):
@@ -179,7 +194,7 @@ class Walk:
             if self.session.band and node.band:
                 return node.band
             return {1: node.one, 10: node.ten}.get(self.session.score or 0, node.speak)
-        return () if isinstance(node, nodes.Join | nodes.Branch | nodes.Continue) else node.speak
+        return () if isinstance(node, nodes.Join | nodes.Branch | nodes.Continue | nodes.Wait) else node.speak
 
     def output(self, node: nodes.Node) -> Output:
         match node:
@@ -201,6 +216,8 @@ class Walk:
                 return talk.Connect(tuple(self.lines), node.target)
             case nodes.Hold():
                 return talk.Hold(tuple(self.lines), node.pause_s)
+            case nodes.Wait():
+                return talk.Wait(tuple(self.lines), self.aside(node.speak), self.aside(node.news))
             case nodes.Join():
                 return talk.Join()
             case nodes.Continue():
@@ -241,3 +258,8 @@ class Walk:
         if self.session.recording == "off" and self.facts.get("recording_on") is True:
             self.session = replace(self.session, recording="on")
             self.record = True
+
+    def stop_recording(self) -> None:
+        """What comes next is another patient's, who is asked anew whether it may be recorded."""
+        self.stop = self.session.recording == "on"
+        self.session = replace(self.session, recording="off")

@@ -29,7 +29,7 @@ from dialer import call as calls
 from dialer import doctor, gate, night
 from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
-from ivr import engine, fallback, nodes, store, talk, twiml
+from ivr import engine, fallback, nodes, store, talk, twiml, waiting
 from ivr.book import Book
 from ivr.facts import facts
 from ivr.flow import Flow
@@ -144,6 +144,8 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
     if "DialCallStatus" in form:
         return _dial_ended(session, call, now)
     node = flow.nodes.get(told.node)
+    if isinstance(node, nodes.Wait):
+        return waiting.ended(session, call, now)
     recording_sid = form.get("RecordingSid") or form.get("RecordingUrl", "").rpartition("/")[2]
     if recording_sid:
         # Without a readable length something was recorded all the same: it must not pass for silence.
@@ -171,10 +173,13 @@ def _looked_up(session: Session, call: Call, birth_mmdd: str, now: datetime) -> 
 def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     form = request.form
     attempts.ask_legs(session, call)
-    seconds = _seconds("DialCallDuration", 0)
-    bridged = form.get("DialBridged") == "true"
-    if call.kind == "doctor" and call.attempt_id is not None and bridged:
-        doctor.talk_ended(session, call.attempt_id, seconds, now)
+    # What is told of the Dial of a queue is not documented (docs/twilio.md 2.7); then our own ledger knows.
+    talked = waiting.talked_s(session, call, now)
+    bridged = form.get("DialBridged", "false" if talked is None else "true") == "true"
+    seconds = _seconds("DialCallDuration", talked or 0)
+    if call.kind == "doctor" and call.attempt_id is not None and (bridged or "DialBridged" in form):
+        # a patient who pressed the key and was not joined all the same has had no talk
+        doctor.talk_ended(session, call.attempt_id, seconds if bridged else 0, now)
     if bridged:
         return talk.Connected(seconds)
     return talk.NotConnected(DIAL_WORDS.get(form["DialCallStatus"], "failed"))
@@ -185,49 +190,55 @@ def _seconds(field: str, otherwise: int) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else otherwise
 
 
+AFTER_THE_EFFECTS = (talk.Continue, talk.Connect, talk.Wait)
+"""Outputs whose document is only known when the turn's effects are stored."""
+
+
 def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: datetime) -> str:
-    """Store the turn and write its document. A Dial the gate refuses becomes the next event of the flow."""
-    book, owed, plan = here.service(Book), None, None
+    """Store the turn and write its document. A Dial the gate refuses, and a wait for nobody, become the next event of
+    the flow."""
+    book, owed = here.service(Book), None
+    reached: twiml.DialPlan | twiml.WaitPlan | None = None
     for _ in range(MOST_REFUSALS):
-        if _on_the_line() and not isinstance(step.output, (talk.Continue, talk.Connect)):
+        if _on_the_line() and not isinstance(step.output, AFTER_THE_EFFECTS):
             # before the effects, which have the row written: so it is written once
-            owed = _document(here, call, step, None)
+            owed = _document(here, call, step)
         store.save(session, call, step, now)
-        plan = None
         if isinstance(step.output, talk.Continue):
             step = _joined(step, _continued(session, call, step, step.output, book, now))
             continue
-        if isinstance(step.output, talk.Connect) and _on_the_line():
-            dialled = _dial(session, call, step.output.target, now)
-            if isinstance(dialled, gate.Refused):
-                reason = talk.NotConnected("refused")
-                flow = book.flows[call.flow]
-                step = _without_its_recording(flow, call, step)
-                step = _joined(step, engine.step(flow, step.session, reason, facts(session, call, now), book.prompts))
-                continue
-            plan = _plan(here, dialled)
-        break
+        happened = _reach(here, session, call, step.output, now) if _on_the_line() else None
+        if not isinstance(happened, talk.NotConnected | talk.Left):
+            reached = happened
+            break
+        flow = book.flows[call.flow]
+        if isinstance(happened, talk.NotConnected):
+            step = _without_its_recording(flow, call, step)
+        step = _joined(step, engine.step(flow, step.session, happened, facts(session, call, now), book.prompts))
     if isinstance(step.output, talk.Join):
         _legs_joined(session, call, now)
     if not _on_the_line():
         return NOBODY_TO_SPEAK
-    for announced in _document(here, call, step, plan) if owed is None else owed:
+    for announced in _document(here, call, step, reached) if owed is None else owed:
         events.publish(session, announced, now)
     return call.last_twiml or NOBODY_TO_SPEAK
 
 
-def _plan(here: House, dialled: Attempt) -> twiml.DialPlan:
-    base = here.settings.public_url
-    return twiml.DialPlan(
-        number=dialled.to,
-        caller_id=here.settings.twilio_from or "",
-        screen_url=f"{base}/ivr/call/{dialled.id}",
-        status_url=f"{base}/dialer/attempt/{dialled.id}",
-        timeout_s=dialled.ring_s,
-    )
+def _reach(
+    here: House, session: Session, call: Call, output: talk.Output, now: datetime
+) -> twiml.DialPlan | twiml.WaitPlan | talk.NotConnected | talk.Left | None:
+    """How the one this output is about is reached; or what happened instead. None: it is about nobody else."""
+    if isinstance(output, talk.Wait):
+        return waiting.begin(session, call, now)
+    if not isinstance(output, talk.Connect):
+        return None
+    dialled = _dial(session, call, output.target, now)
+    return talk.NotConnected("refused") if isinstance(dialled, gate.Refused) else _plan(here, dialled, call)
 
 
-def _document(here: House, call: Call, step: talk.Turn, plan: twiml.DialPlan | None) -> list[events.RecordingAnnounced]:
+def _document(
+    here: House, call: Call, step: talk.Turn, reached: twiml.DialPlan | twiml.WaitPlan | None = None
+) -> list[events.RecordingAnnounced]:
     """Write what the caller hears into the call. Returns the recordings that are owed once it has left."""
     owed, base = [], here.settings.public_url
 
@@ -242,11 +253,28 @@ def _document(here: House, call: Call, step: talk.Turn, plan: twiml.DialPlan | N
         f"{base}/ivr/turn/{call.id}/{step.session.turn}",
         prompts=here.service(Book).prompts,
         start_recording=step.start_recording,
+        stop_recording=step.stop_recording,
         start_callback_url=promised(whole) if step.start_recording else None,
         take_callback_url=promised(step.output.kind) if isinstance(step.output, talk.Take) else None,
-        dial=plan,
+        dial=reached if isinstance(reached, twiml.DialPlan) else None,
+        wait=reached if isinstance(reached, twiml.WaitPlan) else None,
     )
     return owed
+
+
+def _plan(here: House, dialled: Attempt | doctor.Waiting, call: Call) -> twiml.DialPlan:
+    """How this call gets at the other one: by a ring, or out of the queue in which it waits."""
+    base, caller_id = here.settings.public_url, here.settings.twilio_from or ""
+    if isinstance(dialled, doctor.Waiting):
+        joined_url = f"{base}/ivr/queue-joined/{call.id}"
+        return twiml.DialPlan("", caller_id, joined_url, "", queue=dialled.queue, timeout_s=waiting.DIAL_S)
+    return twiml.DialPlan(
+        number=dialled.to,
+        caller_id=caller_id,
+        screen_url=f"{base}/ivr/call/{dialled.id}",
+        status_url=f"{base}/dialer/attempt/{dialled.id}",
+        timeout_s=dialled.ring_s,
+    )
 
 
 def _continued(
@@ -281,10 +309,16 @@ def _joined(first: talk.Turn, then: talk.Turn) -> talk.Turn:
     """Two turns heard as one: what the first had to say is said before what the second has."""
     lines = getattr(first.output, "lines", ()) + getattr(then.output, "lines", ())
     output = then.output if isinstance(then.output, talk.Join) else talk.with_lines(then.output, lines)
-    return talk.Turn(then.session, then.effects, output, first.start_recording or then.start_recording)
+    return talk.Turn(
+        then.session,
+        then.effects,
+        output,
+        first.start_recording or then.start_recording,
+        first.stop_recording or then.stop_recording,
+    )
 
 
-def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | gate.Refused:
+def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | doctor.Waiting | gate.Refused:
     if target == "patient":
         return doctor.connect_patient(session, call, now)
     told = store.load(call)

@@ -49,7 +49,7 @@ def make(
     chosen = [row for row in rows if procedure in (None, session.get_one(Procedure, row.procedure_id).name)]
     for row in chosen:
         row.campaign_id = campaign.id
-        row.next_try_at = max(starts_at, *_not_before(session, row))
+        row.next_try_at = max([starts_at, *_not_before(session, row)])
         record(session, "followup", row.id, "put on a campaign", now, who=who, campaign=str(campaign.id))
     return len(chosen)
 
@@ -71,7 +71,12 @@ def _due_by(session: Session, until: datetime, department: str | None, wave: str
     query = (
         sa.select(FollowUp)
         .join(Procedure, Procedure.id == FollowUp.procedure_id)
-        .where(FollowUp.status.in_(("planned", "waiting")), FollowUp.next_try_at < until, FollowUp.deadline_at > until)
+        .where(
+            FollowUp.status.in_(("planned", "waiting")),
+            FollowUp.next_try_at < until,
+            FollowUp.deadline_at > until,
+            FollowUp.origin != "recheck",  # hours after the doctor's contact, and not when it suits a campaign
+        )
         .order_by(FollowUp.due_at)
         .with_for_update(of=FollowUp)
     )

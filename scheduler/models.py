@@ -33,13 +33,20 @@ class FollowUp(Base):
             "closed_at",
             postgresql_where=sa.text("status IN ('unreached','partial','expired')"),
         ),
+        sa.Index(
+            "uq_followups_escalation",
+            "escalation_id",
+            unique=True,
+            postgresql_where=sa.text("escalation_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     procedure_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("procedures.id"))
     patient_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("patients.id"))
     wave: Mapped[str]
-    """6h | 48h | 7d | 30d | 90d, what hospital.toml says, or `extra-1` ... for one a nurse has added"""
+    """6h | 48h | 7d | 30d | 90d, what hospital.toml says, `extra-1` ... for one a nurse has added, or `recheck-1` ...
+    after a doctor's contact"""
     due_at: Mapped[datetime] = mapped_column(AwareDateTime)
     deadline_at: Mapped[datetime] = mapped_column(AwareDateTime)
     """Not rung for this wave any more after this."""
@@ -66,7 +73,9 @@ class FollowUp(Base):
     note: Mapped[str | None] = mapped_column(Encrypted("followups.note"))
     """Why the plan was changed, in the nurse's words; the ledger only says that it was, and by whom."""
     origin: Mapped[str] = mapped_column(default="plan", server_default="plan")
-    """plan | staff"""
+    """plan | staff | recheck"""
+    escalation_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("escalations.id"))
+    """The doctor's contact after which it asks again; only of a recheck, and one for each."""
     campaign_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("campaigns.id"))
     closed_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
 

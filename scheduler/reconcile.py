@@ -124,7 +124,7 @@ Query = sa.Select[uuid.UUID, uuid.UUID, str]
 
 
 def unplanned(now: datetime) -> Query:
-    """Active operations of the last 100 days, of living patients, without any follow-up."""
+    """Active operations of the last 100 days, of living patients, without any follow-up of the plan."""
     since = now - OPERATIONS
     return (
         sa.select(Procedure.id, Procedure.patient_id, Procedure.status)
@@ -134,7 +134,8 @@ def unplanned(now: datetime) -> Query:
             Procedure.status == "active",
             Patient.status != "deceased",
             Patient.merged_into.is_(None),
-            _none(sa.select(FollowUp.id).where(FollowUp.procedure_id == Procedure.id)),
+            # a wave that somebody added, or a recheck, is no plan
+            _none(sa.select(FollowUp.id).where(FollowUp.procedure_id == Procedure.id, FollowUp.origin == "plan")),
         )
         .order_by(Procedure.ended_at)
     )

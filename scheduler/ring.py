@@ -18,7 +18,7 @@ from core.models import Contact, DoNotCall, Patient, Procedure
 from dialer import attempt as attempts
 from dialer import gate, lines
 from dialer.models import Attempt
-from scheduler import notices
+from scheduler import notices, recheck
 from scheduler.machine import WAITING, Next, after_ring, doctor_from, given_up
 from scheduler.models import FollowUp
 from scheduler.store import OPERATION_CANCELLED, locked, move
@@ -142,10 +142,14 @@ def brief(session: Session, row: FollowUp, patient: Patient, now: datetime) -> d
         "department": operation.department,
         "threshold": threshold,
         "nurse_from": min(policy.threshold, threshold),
-        "questions": None if policy.questions is None else list(policy.questions),
+        "questions": recheck.questions(session, row) if row.escalation_id else _listed(policy.questions),
         "guardian": people.is_minor(session, patient, today),
         "slow": people.is_old(session, patient, today),
     }
+
+
+def _listed(questions: tuple[str, ...] | None) -> list[str] | None:
+    return None if questions is None else list(questions)
 
 
 _LAST_SCORE = (

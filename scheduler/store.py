@@ -29,6 +29,7 @@ LATE = "planned late: rung at the next allowed time"
 TOO_LATE = "planned too late for this wave"
 NOT_A_WAVE = "the procedure has no such wave any more"
 BY_STAFF = "by a nurse"
+AFTER_A_DOCTOR = "after a doctor's contact"
 FURTHEST = timedelta(days=366)
 """How far ahead a wave may be moved or added."""
 
@@ -221,19 +222,32 @@ def cancel_one(session: Session, followup_id: uuid.UUID, who: str, why: str, now
     move(session, row, "cancelled", now, why=BY_STAFF, who=who)
 
 
-def add_wave(session: Session, procedure_id: uuid.UUID, at: datetime, who: str, why: str, now: datetime) -> FollowUp:
-    """One more wave for this patient, first rung at `at`. Raises PlanProblem."""
+def add_wave(
+    session: Session,
+    procedure_id: uuid.UUID,
+    at: datetime,
+    who: str,
+    why: str,
+    now: datetime,
+    *,
+    recheck_of: uuid.UUID | None = None,
+) -> FollowUp:
+    """One more wave for this patient, first rung at `at`: a nurse's, or the recheck after the doctor's contact of
+    escalation `recheck_of`, which makes no sense after a day. Raises PlanProblem."""
     procedure = session.get(Procedure, procedure_id, with_for_update=True)
     if procedure is None or procedure.status != "active":
         raise PlanProblem("The operation is not on file, or was cancelled.")
     _sensible(at, now)
     lock(session, f"waves of {procedure_id}")
     taken = set(session.scalars(sa.select(FollowUp.wave).where(FollowUp.procedure_id == procedure_id)))
-    name = next(f"extra-{number}" for number in range(1, len(taken) + 2) if f"extra-{number}" not in taken)
-    row = _new(session, procedure, name, "staff", now, who)
+    word = "extra" if recheck_of is None else "recheck"
+    name = next(f"{word}-{number}" for number in range(1, len(taken) + 2) if f"{word}-{number}" not in taken)
+    row = _new(session, procedure, name, "staff" if recheck_of is None else "recheck", now, who)
     row.due_at = row.next_try_at = at
-    row.deadline_at = deadline(at, max(at - procedure.ended_at, timedelta(0)))
-    row.note, row.reason = why, BY_STAFF
+    offset = max(at - procedure.ended_at, timedelta(0)) if recheck_of is None else timedelta(0)
+    row.deadline_at = deadline(at, offset)
+    row.note, row.reason = why, BY_STAFF if recheck_of is None else AFTER_A_DOCTOR
+    row.escalation_id = recheck_of
     return row
 
 

@@ -67,6 +67,12 @@ KINDS: dict[str, Kind] = {
         "The pain score is one a nurse answers: please ring back.",
         urgent=True,
     ),
+    # after a doctor's contact, where no call of ours may ask (scheduler/recheck.py)
+    "recheck": _kind(
+        4,
+        "医生已与患者联系,请回电复评疼痛。",
+        "A doctor has helped this patient: please ring and ask how strong the pain is now.",
+    ),
     "call_wanted": _kind(
         2, "患者要求与工作人员通话,请回电。", "The patient asks to talk to somebody: please ring.", urgent=True
     ),
@@ -122,6 +128,13 @@ KINDS: dict[str, Kind] = {
         urgent=True,
     ),
     "merged": _kind("next day", "两份病历已合并,请核对。", "Two records were made one: please check."),
+    # the roster (scheduler/roster_alarm.py)
+    "roster_gap": _kind(
+        "today",
+        "值班表有空档，或有值班人员的电话打不通，请今天安排好。",
+        "The roster has gaps, or people whom no ring would reach: please settle it today.",
+        urgent=True,
+    ),
     "other": _kind("today", "请查看原因并处理。", "Please read the reason and act."),
 }
 

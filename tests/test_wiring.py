@@ -46,6 +46,7 @@ def flask() -> Flask:
 
 def test_every_carrier_route_is_on_a_signed_blueprint(flask: Flask) -> None:
     doors = {rule.rule: rule for rule in flask.url_map.iter_rules() if rule.rule.startswith(CARRIER_DOORS)}
+    assert doors.pop("/ivr/music.wav").methods == {"GET", "HEAD", "OPTIONS"}, "music is for anybody"
     assert {"/ivr/voice", "/ivr/fallback"} <= set(doors)
     for path, rule in doors.items():
         assert rule.endpoint.partition(".")[0] in webhook.SIGNED, f"{path} answers anybody"
@@ -55,7 +56,7 @@ def test_every_carrier_route_is_on_a_signed_blueprint(flask: Flask) -> None:
 
 def test_what_is_not_signed_is_known(flask: Flask) -> None:
     unsigned = {r.rule for r in flask.url_map.iter_rules() if r.endpoint.partition(".")[0] not in webhook.SIGNED}
-    assert unsigned == {"/healthz", "/readyz", "/static/<path:filename>"}
+    assert unsigned == {"/healthz", "/readyz", "/ivr/music.wav", "/static/<path:filename>"}
 
 
 def test_every_signed_blueprint_is_in_the_application() -> None:
@@ -190,7 +191,7 @@ PLAIN: dict[str, str] = {
     "shifts.department": "a department", "shifts.language": "a code", "shifts.tier": "a tier",
     "special_days.kind": "a word", "special_days.note": "the hospital's name of a holiday",
     "special_days.source": "a word",
-    "test_rings.asked_by": "the login of who asked", "test_rings.result": "a word",
+    "test_rings.asked_by": "the login of who asked", "test_rings.language": "a code", "test_rings.result": "a word",
     "transcripts.language": "a code", "transcripts.lexicon": "a version",
     "work_items.closed_by": "a nurse's login", "work_items.kind": "a word", "work_items.status": "a word",
     "work_items.why": "our own sentence",

@@ -195,6 +195,16 @@ class Caller:
             return Act(hangs_up=True, after_s=1.0)
         return self._press("2" if luck < 0.7 else "3" if luck < 0.9 else "0")
 
+    def _wait_offer(self, line: Line) -> Act:
+        return self._press("1") if self._rng.random() < 0.4 else Act(hangs_up=True, after_s=1.0)
+
+    def _while_waiting(self, line: Line) -> Act:
+        """Most have patience; nobody for ever."""
+        luck = self._rng.random()
+        if luck < 0.03:
+            return self._press("0")
+        return Act(hangs_up=True, after_s=1.0) if luck < 0.08 else SILENCE
+
     def _join(self, line: Line) -> Act:
         return self._press("1")
 
@@ -223,6 +233,8 @@ HANDLERS: dict[str, Callable[[Caller, Line], Act]] = {
     "pain_band": Caller._pain_band,
     "main": Caller._main,
     "ring_back": Caller._anything,  # by name: the last keys in the menu are those of another language
+    "wait_offer": Caller._wait_offer,
+    **dict.fromkeys(("wait_first", "wait_news", "wait_person"), Caller._while_waiting),
     "join_key": Caller._join,
 }
 

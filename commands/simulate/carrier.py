@@ -20,6 +20,7 @@ from commands.simulate.chaos import Chaos
 from commands.simulate.door import Door
 from commands.simulate.leg import Leg, Person, Reaction, Urls, World, collected, spoken_s
 from commands.simulate.memory import MemoryCall, MemoryCarrier, MemoryMessage
+from commands.simulate.queues import Queues, Switch
 from core.clock import Clock
 from dialer.carrier import InDoubt
 
@@ -50,6 +51,16 @@ class Exchange(MemoryCarrier):
         self._legs: dict[str, Leg] = {}
         self._to: dict[str, list[Leg]] = defaultdict(list)
         self._sms: dict[str, list[MemoryMessage]] = defaultdict(list)
+        self._queues = Queues(
+            Switch(
+                later=self._later,
+                ask=lambda leg, url, form: self._ask(leg, url, **form),
+                fetch=self._fetch,
+                end=lambda leg: self._end(leg, "completed"),
+                now=clock.now,
+                rng=rng,
+            )
+        )
 
     # ---- time -------------------------------------------------------------------------------------
     def next_at(self) -> datetime | None:
@@ -125,6 +136,7 @@ class Exchange(MemoryCarrier):
         leg = self._legs[call.sid]
         if leg.status != "in-progress":
             return False
+        self._queues.moved(leg)
         self._run(leg, twiml.parse(twiml_text))
         return True
 
@@ -185,6 +197,7 @@ class Exchange(MemoryCarrier):
         self._tell(leg, status)
         for url in leg.recordings:
             self._no_sound(leg, url)
+        self._queues.over(leg)
         if dial is not None and child is not None:
             self._dial_over(leg, child)
         parent = leg.parent
@@ -194,6 +207,12 @@ class Exchange(MemoryCarrier):
     # ---- documents --------------------------------------------------------------------------------
     def _ask(self, leg: Leg, url: str, **form: str) -> None:
         """Request a document and follow it, if somebody is still there to hear it."""
+        document = self._fetch(leg, url, form)
+        if leg.lives:
+            leg.status = "in-progress"
+            self._run(leg, document)
+
+    def _fetch(self, leg: Leg, url: str, form: dict[str, str]) -> Document:
         leg.documents += 1
         if leg.documents > MOST_DOCUMENTS:
             raise NoEnd(f"a {leg.direction} call asked for {leg.documents} documents")
@@ -201,9 +220,7 @@ class Exchange(MemoryCarrier):
         text = self._door.post(url, whole)
         if self._chaos.twice(self._rng):
             self._door.post(url, whole)
-        if leg.lives:
-            leg.status = "in-progress"
-            self._run(leg, twiml.parse(text))
+        return twiml.parse(text)
 
     def _run(self, leg: Leg, document: Document) -> None:
         leg.generation += 1
@@ -226,6 +243,10 @@ class Exchange(MemoryCarrier):
                 case Dial():
                     self._hears(leg, heard)
                     self._later(leg, after, lambda dial=verb: self._dial(leg, dial))  # type: ignore[misc]
+                    return
+                case twiml.Enqueue():
+                    self._hears(leg, heard)
+                    self._later(leg, after, lambda queue=verb: self._queues.enqueue(leg, queue))  # type: ignore[misc]
                     return
                 case twiml.Redirect():
                     self._hears(leg, heard)
@@ -290,6 +311,9 @@ class Exchange(MemoryCarrier):
 
     # ---- dialling -----------------------------------------------------------------------------------
     def _dial(self, leg: Leg, dial: Dial) -> None:
+        if dial.queue is not None:
+            self._queues.dial(leg, dial)
+            return
         number = dial.numbers[0]
         child = Leg(self._sid("CA"), number.number, number.url, number.status_callback, int(dial.timeout),
                     self.clock.now(), direction="outbound-dial", number=number.number, parent=leg)  # fmt: skip

@@ -28,12 +28,22 @@ def upgrade() -> None:
     op.add_column("escalations", sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("escalations", sa.Column("night_step_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("escalations", sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False))
+    op.create_index("ix_escalations_keyed", "escalations", ["keyed_at"], unique=False)
     op.create_index(
         "ix_escalations_owner",
         "escalations",
         ["owner_attempt_id"],
         unique=False,
         postgresql_where=sa.text("status <> 'closed'"),
+    )
+    op.add_column("followups", sa.Column("escalation_id", sa.Uuid(), nullable=True))
+    op.create_foreign_key(op.f("fk_followups_escalation_id"), "followups", "escalations", ["escalation_id"], ["id"])
+    op.create_index(
+        "uq_followups_escalation",
+        "followups",
+        ["escalation_id"],
+        unique=True,
+        postgresql_where=sa.text("escalation_id IS NOT NULL"),
     )
     op.create_index(
         "ix_escalations_night",
@@ -82,6 +92,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("phone", sa.LargeBinary(), nullable=False),
         sa.Column("phone_index", sa.LargeBinary(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
         sa.Column("attempt_id", sa.Uuid(), nullable=True),
         sa.Column("asked_by", sa.String(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
@@ -90,3 +101,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_test_rings")),
     )
     op.create_index("ix_test_rings_number", "test_rings", ["phone_index", "asked_at"], unique=False)
+    op.create_index(
+        "ix_test_rings_open", "test_rings", ["asked_at"], unique=False, postgresql_where=sa.text("result IS NULL")
+    )

@@ -17,13 +17,14 @@ import pytest
 import sqlalchemy as sa
 
 import app
-from commands.handover_page import Page, html, page, text_lines
+from commands.handover_page import page, text_lines
 from commands.handover_sheet import Alarm, Operation, Said, Sheet, WaveRow, sheet
 from commands.handover_words import STATES, WORDS, Speech
 from core import events, people, settings
 from core.db import blind
 from core.house import House
 from core.models import EventRow, Patient
+from core.page import Page, html
 from core.values import KNOWN_LANGUAGES
 from dialer.models import Call
 from ivr import corrections

@@ -20,7 +20,7 @@ from core.models import Patient
 from dialer import attempt as attempts
 from dialer import call as calls
 from dialer import escalation as escalations
-from dialer import gate, lines
+from dialer import escalation_due, gate, lines
 from dialer.jobs import place
 from dialer.machine import ATTEMPT_OVER
 from dialer.models import Attempt, Call, Shift
@@ -664,7 +664,7 @@ def test_an_accept_and_the_end_of_another_doctors_ring_do_not_deadlock(ward: War
     ward.work()
     ward.forward(seconds=36)
     with ward.house.transaction() as session:
-        escalations.overdue_steps(session, ward.now)
+        escalation_due.overdue_steps(session, ward.now)
     ward.work()
     first, second = ward.attempts(kind="doctor")
     doctors_call = ward.answers(first.id)

@@ -18,8 +18,7 @@ from core.house import House
 from core.models import Pause
 from dialer import attempt as attempts
 from dialer import doctor as on_phone
-from dialer import escalation as escalations
-from dialer import gate, roster
+from dialer import escalation_due, gate, roster
 from dialer.machine import QUIET, TALKING
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Shift
 from tests.dialer.ward import DOCTOR_PHONES, PATIENT_PHONE, Ward, clear
@@ -56,7 +55,7 @@ def now_is(ward: Ward) -> Escalation:
 
 
 def tick(ward: Ward) -> None:
-    for look in (escalations.overdue_steps, escalations.breaches, attempts.overdue):
+    for look in (escalation_due.overdue_steps, escalation_due.breaches, attempts.overdue):
         for _ in range(50):
             with ward.house.transaction() as session:
                 if not look(session, ward.now):

@@ -128,6 +128,11 @@ def _waits_for_a_doctor(ward: Ward, patient: Patient) -> gate.Ring:
     return followup(ward, patient)
 
 
+def _tested_in_an_alarm(ward: Ward, patient: Patient) -> gate.Ring:
+    _waits_for_a_doctor(ward, patient)
+    return ward.ring("test", DOCTOR_PHONES[3])
+
+
 CASES: dict[str, tuple[Case, timedelta | None]] = {
     # reason: (what makes it so, when asking again makes sense)
     "not_live": (_not_live, timedelta(seconds=30)),
@@ -146,6 +151,7 @@ CASES: dict[str, tuple[Case, timedelta | None]] = {
     "merged": (_merged, None),
     "not_their_number": (lambda ward, patient: followup(ward, patient, "+861055550177"), None),
     "doctor_coming": (_waits_for_a_doctor, timedelta(minutes=1)),
+    "alarm_open": (_tested_in_an_alarm, timedelta(minutes=1)),
     "quiet_hours": (_sms_at_night, timedelta(hours=6)),
     "off_duty": (_off_duty, None),
     "no_patient": (lambda ward, patient: ward.ring("followup", PATIENT_PHONE), None),
@@ -240,7 +246,7 @@ def test_a_pause_of_the_routine_does_not_stop_doctors_but_a_pause_of_all_does(
     assert may_dial(ward, followup(ward, patient)) is None
 
 
-@pytest.mark.parametrize("kind", ["followup", "reminder", "sms", "doctor", "patient", "operator"])
+@pytest.mark.parametrize("kind", ["followup", "reminder", "sms", "doctor", "patient", "operator", "test"])
 def test_until_it_is_live_only_the_allowed_numbers_are_rung_whatever_the_kind(ward: Ward, kind: str) -> None:
     patient, shift = ward.patient(), ward.doctor(1)
     colleague = ward.patient(DOCTOR_PHONES[5])
@@ -248,7 +254,7 @@ def test_until_it_is_live_only_the_allowed_numbers_are_rung_whatever_the_kind(wa
     to = shift.phone if kind == "doctor" else PATIENT_PHONE
     ring = ward.ring(kind, to, patient_id=patient.id, shift_id=shift.id)
     assert may_dial(ward, ring) == gate.Refused("not_live", ward.now + timedelta(seconds=30))
-    allowed = ward.ring(kind, DOCTOR_PHONES[5], patient_id=colleague.id, shift_id=shift.id)
+    allowed = ward.ring(kind, DOCTOR_PHONES[5], patient_id=colleague.id, shift_id=ward.doctor(5).id)
     assert may_dial(ward, allowed) is None
 
 

@@ -14,7 +14,7 @@ from core.models import EventRow
 from dialer import attempt as attempts
 from dialer import doctor as on_phone
 from dialer import escalation as escalations
-from dialer import gate, night, offers, roster, watchdog
+from dialer import escalation_due, gate, night, offers, roster, watchdog
 from dialer.models import Attempt, Call, Escalation, Offer, Shift
 from scheduler.models import WorkItem
 from tests.dialer.ward import DOCTOR_PHONES, Ward
@@ -47,7 +47,7 @@ def of(ward: Ward, escalation_id: uuid.UUID) -> Escalation:
 
 
 def tick(ward: Ward) -> None:
-    for look in (escalations.overdue_steps, escalations.breaches, night.due, attempts.overdue):
+    for look in (escalation_due.overdue_steps, escalation_due.breaches, night.due, attempts.overdue):
         for _ in range(50):
             with ward.house.transaction() as session:
                 if not look(session, ward.now):
@@ -389,6 +389,8 @@ def test_a_caller_who_has_hung_up_is_rung(ward: Ward) -> None:
     decides(ward, ring, "accepted")
     with ward.house.transaction() as session:
         attempts.conversation_says(session, session.get_one(Call, call.id), "completed", ward.now)
+    for _ in range(2):
+        ward.publish(events.CallerLeft(call.id, "hung_up"))
     assert of(ward, patient.id).waiting_call_id is None
     with ward.house.transaction() as session:
         leg = on_phone.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)

@@ -27,21 +27,8 @@ from tests.house import HOTLINE, MID_MORNING, OPERATOR
 
 PATIENT_PHONE = "+861055550111"
 TABLES = (
-    *("inbound_messages", "work_items"),
-    *(
-        "offers",
-        "covers",
-        "test_rings",
-        "messages",
-        "escalations",
-        "calls",
-        "attempts",
-        "shifts",
-        "refusals",
-        "pace",
-        "pauses",
-        "do_not_call",
-    ),
+    *("inbound_messages", "work_items", "followups", "offers", "covers", "test_rings", "daily_runs", "special_days"),
+    *("messages", "escalations", "calls", "attempts", "shifts", "refusals", "pace", "pauses", "do_not_call"),
     *("consents", "contacts", "procedures", "patients", "events", "procrastinate_jobs"),
 )
 DOCTOR_PHONES = tuple(f"+8610555502{number:02}" for number in range(20))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ivr.engine import start, step
+from ivr.engine import go_on, start, step
 from ivr.flow import Flow, load_flows
 from ivr.prompts import Prompts, load_prompts
-from ivr.talk import Event, Fact, Join, Keys, Output, Session, Silence, Turn
+from ivr.talk import Continue, Event, Fact, Facts, Join, Keys, Output, Session, Silence, Turn, with_lines
 
 ROOT = Path(__file__).parents[2]
 FLOWS: dict[str, Flow] = load_flows(ROOT / "flows")
@@ -80,9 +80,29 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "age": 52,
         "allergy": "青霉素",
         "recording_on": True,
+        "waits": True,
+        "mine": True,
+        "talked": True,
+        "more": False,
+        "later": 2,
+        "moving": 8,
+        "answers": "体温38度以上",
+        "answers.en": "38 degrees or more",
+    },
+    "night": {
+        "known": True,
+        "score": 7,
+        "dept": "骨科",
+        "minutes": 6,
+        "waits": True,
+        "number": "13800001111",
+        "surname": "王",
+        "sex": "female",
+        "age": 52,
     },
     "patient_join": {"sender": "安和服务中心", "known": True, "recording_on": True},
     "operator_join": {"recording_on": True},
+    "test_ring": {"hospital": "安和医院", "hospital.en": "Anhe Hospital"},
 }
 
 
@@ -92,6 +112,16 @@ def lines_of(output: Output) -> tuple[str, ...]:
 
 def names_of(turn: Turn) -> list[str]:
     return [effect.name for effect in turn.effects]
+
+
+def within(turn: Turn, facts: Facts) -> Turn:
+    """What is heard when a `continue` of a flow leads on in the same flow."""
+    while isinstance(turn.output, Continue) and turn.output.flow == turn.session.flow:
+        on = go_on(FLOWS[turn.output.flow], turn.session, turn.output.node, facts, PROMPTS)
+        lines = turn.output.lines + getattr(on.output, "lines", ())
+        effects, stop = turn.effects + on.effects, turn.stop_recording or on.stop_recording
+        turn = Turn(on.session, effects, with_lines(on.output, lines), on.start_recording, stop)
+    return turn
 
 
 class Call:
@@ -110,7 +140,7 @@ class Call:
         self.turns = [start(self.flow, language, facts, PROMPTS)]
 
     def does(self, event: Event) -> Call:
-        self.turns.append(step(self.flow, self.session, event, self.facts, PROMPTS))
+        self.turns.append(within(step(self.flow, self.session, event, self.facts, PROMPTS), self.facts))
         return self
 
     def press(self, *keys: str) -> Call:

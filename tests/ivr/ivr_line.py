@@ -171,7 +171,7 @@ class Switch:
                 people.set_consent(session, patient.id, purpose, True, "import", now)
             return patient.id
 
-    def doctor_on_duty(self) -> None:
+    def doctor_on_duty(self, pin: str = "") -> None:
         now = self.house.clock.now()
         with self.house.transaction() as session:
             session.add(
@@ -182,6 +182,7 @@ class Switch:
                     doctor="Dr One",
                     doctor_index=b"1",
                     phone=DOCTOR,
+                    pin=pin,
                     language="en",
                     starts_at=now,
                     ends_at=now.replace(year=now.year + 1),
@@ -202,15 +203,15 @@ class Switch:
                 now=now,
             )
             assert isinstance(placed, Attempt), placed
-            return self._posted(session, placed)
+            return self.posted(session, placed)
 
     def doctor_ring(self) -> Attempt:
         """The ring at the doctor that an escalation has just asked for, posted."""
         with self.house.transaction() as session:
             placed = session.scalars(sa.select(Attempt).where(Attempt.kind == "doctor")).one()
-            return self._posted(session, placed)
+            return self.posted(session, placed)
 
-    def _posted(self, session: Session, attempt: Attempt) -> Attempt:
+    def posted(self, session: Session, attempt: Attempt) -> Attempt:
         now = self.house.clock.now()
         assert attempts.may_post(session, attempt.id, self.house.clock.now) is not None
         self._lines += 1

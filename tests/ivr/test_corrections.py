@@ -126,7 +126,8 @@ def test_a_warning_sign_that_was_missed(care: Care) -> None:
     [escalation] = care.alarms()
     assert (escalation.score, escalation.flags) == (None, ["wound"])
     assert care.correct(redness, "yes").level == "C"
-    assert care.work() == [("red_flag", "S-1")]
+    # nobody is on duty in this house, and it has no night target
+    assert care.work() == [("no_doctor", "S-1"), ("red_flag", "S-1")]
     assert care.correct(care.answers()[-1].id, "no").level == "", "taken back: nothing new is begun"
     assert len(care.alarms()) == 1
 

@@ -14,11 +14,12 @@ from core import people
 from core.house import House
 from core.models import Contact, Patient, new_id
 from dialer import call as calls
-from dialer.models import Attempt, Call, Escalation
+from dialer.models import Attempt, Call, Cover, Escalation, Offer, Shift
 from ivr.book import Book
 from ivr.facts import facts
+from ivr.models import Answer
 from ivr.talk import Fact
-from tests.ivr.ivr_line import CALLER, Switch
+from tests.ivr.ivr_line import CALLER, DOCTOR, Switch
 from tests.scheduler.clinic import hospital
 
 
@@ -49,6 +50,33 @@ class Told:
             session.flush()
             call = calls.open_for(session, attempt, f"CA{uuid.uuid4().hex}", now)
             return facts(session, call, now)
+
+    def doctor(
+        self,
+        raised: uuid.UUID,
+        *,
+        owner: bool = False,
+        status: str = "accepted",
+        shift_id: uuid.UUID | None = None,
+        **brief: Any,
+    ) -> dict[str, Fact]:
+        """A doctor's call who was offered this patient and has taken it or not."""
+        before = {call.id for call in self.switch.all(Call)}
+        self.of("doctor", raised, **brief)
+        now = self.house.clock.now()
+        with self.house.transaction() as session:
+            fresh = Call.id.not_in(before), Call.kind == "doctor"
+            call = session.scalars(sa.select(Call).where(*fresh)).one()
+            assert call.attempt_id is not None
+            session.get_one(Attempt, call.attempt_id).shift_id = shift_id
+            decision = "accepted" if owner else None
+            session.add(Offer(escalation_id=raised, attempt_id=call.attempt_id, offered_at=now, decision=decision))
+            row = session.get_one(Escalation, raised)
+            row.owner_attempt_id, row.status = (call.attempt_id, status) if owner else (None, "ringing")
+            session.flush()
+            heard = facts(session, call, now)
+        self.complete("doctor", heard)
+        return heard
 
     def escalation(self, patient_id: uuid.UUID | None, hours: int | None = 6) -> uuid.UUID:
         now = self.house.clock.now()
@@ -81,20 +109,84 @@ def test_every_flow_is_told_every_fact_it_declares(told: Told) -> None:
     for escalation in (raised, stranger):
         told.complete("doctor", told.of("doctor", escalation))
         told.complete("patient_join", told.of("patient", escalation))
+        told.complete("night", told.of("night", escalation))
     told.complete("operator_join", told.of("operator", new_id()))
+    told.complete("test_ring", told.of("test", new_id()))
 
 
-def test_a_doctor_hears_no_name_before_the_flow_says_so_but_is_told_all_there_is(told: Told) -> None:
-    heard = told.of("doctor", told.escalation(told.switch.patient("followup")))
+ALERT: dict[str, Fact] = {
+    **{"known": True, "score": 7, "hours": 6, "dept": "surgery", "recording_on": True},
+    **{"waits": True, "mine": False, "talked": False, "more": False, "later": 2},
+}
+
+
+def test_a_doctor_is_told_who_it_is_and_what_was_answered_only_once_he_has_the_patient(told: Told) -> None:
+    raised = told.escalation(told.switch.patient("followup"))
+    answers(told, raised, ("fever", "from_38.0", "C"), ("pain_moving", "8", ""), ("wound", "yes", "B"))
+    assert told.doctor(raised) == ALERT
+    heard = told.doctor(raised, owner=True)
     assert heard == {
-        "known": True, "score": 7, "hours": 6, "dept": "surgery", "surname": "Example", "sex": "female",
-        "allergy": "penicillin", "age": 69, "recording_on": True,
+        **ALERT, "mine": True, "waits": False, "surname": "Example", "sex": "female", "allergy": "penicillin",
+        "age": 69, "moving": 8, "signs": heard["signs"], "signs.zh-CN": heard["signs"],
+        "signs.en": "wound bleeding, open or with pus",
+        "answers": "体温38度以上", "answers.zh-CN": "体温38度以上", "answers.en": "38 degrees or more",
     }  # fmt: skip
+    assert told.doctor(raised, owner=True, status="closed")["talked"] is True
+
+
+def test_answers_of_another_person_and_corrected_ones_are_not_told(told: Told) -> None:
+    raised = told.escalation(told.switch.patient("followup"))
+    answers(told, raised, ("fever", "from_38.0", "C"), ("medicine", "no", "C"))
+    with told.house.transaction() as session:
+        first, second = session.scalars(sa.select(Answer).order_by(Answer.keyed_at, Answer.id))
+        first.patient_id, second.replaced_at = None, told.house.clock.now()
+    assert "answers" not in told.doctor(raised, owner=True)
+
+
+def test_the_pin_is_that_of_whoever_was_rung(told: Told) -> None:
+    """Also after the shift is over, and a cover's when somebody covers."""
+    raised = told.escalation(told.switch.patient("followup"))
+    told.switch.doctor_on_duty("1357")
+    [shift] = told.switch.all(Shift)
+    now = told.house.clock.now()
+    with told.house.transaction() as session:
+        cover = Cover(
+            id=new_id(), doctor="Dr One", doctor_index=b"1", by_doctor="Dr Two", by_doctor_index=b"2", phone=DOCTOR,
+            pin="2468", language="en", starts_at=now, ends_at=now, made_by="x", made_at=now, cancelled_at=now,
+        )  # fmt: skip
+        session.add(cover)
+        session.flush()
+        cover_id = str(cover.id)
+        session.get_one(Shift, shift.id).ends_at = now
+    assert told.doctor(raised, shift_id=shift.id)["pin"] == "1357"
+    assert told.doctor(raised, shift_id=shift.id, cover=cover_id)["pin"] == "2468"
+    assert "pin" not in told.doctor(raised)
+
+
+def answers(told: Told, raised: uuid.UUID, *rows: tuple[str, str, str]) -> None:
+    """What the call of this escalation has told: question, value, level."""
+    with told.house.transaction() as session:
+        escalation = session.get_one(Escalation, raised)
+        for question, value, level in rows:
+            session.add(
+                Answer(
+                    call_id=escalation.call_id, patient_id=escalation.patient_id, question=question, value=value,
+                    level=level, keyed_at=told.house.clock.now(),
+                )
+            )  # fmt: skip
+
+
+def test_a_number_is_said_as_it_is_dialled_here(told: Told) -> None:
+    raised = told.escalation(told.switch.patient("followup"))
+    assert told.of("night", raised)["number"] == "13800000001"
+    with told.house.transaction() as session:
+        session.get_one(Escalation, raised).to = "+15555550123"
+    assert told.of("night", raised)["number"] == "0015555550123"
 
 
 def test_a_doctor_is_told_nothing_of_a_stranger(told: Told) -> None:
-    assert told.of("doctor", told.escalation(None, hours=None)) == {
-        "known": False, "score": 7, "dept": "", "recording_on": True,
+    assert told.doctor(told.escalation(None, hours=None), owner=False) == {
+        **{key: fact for key, fact in ALERT.items() if key != "hours"}, "known": False, "dept": "",
     }  # fmt: skip
 
 

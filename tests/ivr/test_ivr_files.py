@@ -51,7 +51,9 @@ def problems(path: str = "", value: Any = None, prompts: Prompts = PROMPTS) -> l
 
 def test_the_shipped_flows_are_clean() -> None:
     assert check_flows(FLOWS, PROMPTS) == []
-    assert set(FLOWS) == {"hotline", "followup", "reminder", "doctor", "patient_join", "operator_join"}
+    assert set(FLOWS) == {
+        *("hotline", "followup", "reminder", "doctor", "night", "test_ring", "patient_join", "operator_join")
+    }
 
 
 def test_the_small_flow_is_clean() -> None:

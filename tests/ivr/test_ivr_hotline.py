@@ -225,7 +225,7 @@ def test_read_back_names_score_and_band() -> None:
 def test_one_confirms_and_the_threshold_calls_the_doctor() -> None:
     call = at_confirm("7").press("1")
     assert call.effects == [("score_confirmed", {"question": "pain", "score": 7, "raw": "7", "how": "key"})]
-    assert call.heard == ("escalate", "worse", "goodbye")
+    assert call.heard == ("escalate", "worse", "wait_offer")
     assert "5分钟" in call.text
 
 
@@ -259,7 +259,7 @@ def test_a_slow_ten_is_ten_and_not_one() -> None:
         ("score_confirmed", {"question": "pain", "score": 10, "raw": "1,0", "how": "zero_after_one"}),
     ]
     assert call.session.score == 10
-    assert call.heard == ("escalate", "worse", "goodbye")
+    assert call.heard == ("escalate", "worse", "wait_offer")
 
 
 def test_zero_in_another_read_back_is_a_person_and_the_score_stays() -> None:

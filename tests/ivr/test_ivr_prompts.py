@@ -17,11 +17,13 @@ VALUES = {
     **{"emergency": "1 2 0", "hotline": "9 6 1 2 0", "minutes": "5", "score": "7", "hours": "48"},
     **{"band": "重度疼痛", "age": "52", "allergy": "青霉素", "signs": "胸痛、气短"},
     **{"day": "3月8日星期六", "time": "上午9点05分", "place": "门诊二楼"},
+    **{"moving": "8", "answers": "没有量体温、没有渗血、没有呕吐", "later": "2", "number": "1 3 8 0 0 0 0 0 0 0 1"},
 }
 VALUES_EN = {
     **VALUES,
     **{"hospital": "Anhe Hospital", "sender": "Anhe Service Centre", "surname": "Wang", "title": "Mr."},
     **{"band": "severe pain", "dept": "Orthopaedics", "allergy": "penicillin"},
+    **{"answers": "temperature not measured, no bleeding, no vomiting"},
     **{"signs": "chest pain", "day": "Saturday, March 8", "time": "9:05 a.m.", "place": "second floor"},
 }
 BANNED = (
@@ -73,7 +75,7 @@ def test_every_call_begins_by_naming_the_automated_voice(flow: str, language: st
 
 
 @pytest.mark.parametrize("language", PROMPTS.languages)
-@pytest.mark.parametrize("flow", sorted(FLOWS))
+@pytest.mark.parametrize("flow", sorted(name for name, flow in FLOWS.items() if "recording_on" in flow.facts))
 def test_recording_is_spoken_of_exactly_when_it_is_done(flow: str, language: str) -> None:
     for recording_on in (True, False):
         call = Call(flow, language, recording_on=recording_on)
@@ -81,7 +83,7 @@ def test_recording_is_spoken_of_exactly_when_it_is_done(flow: str, language: str
         if not isinstance(call.turn.output, Join):
             told += " " + call.press("1").text if flow == "doctor" else ""
         words = "record" if language == "en" else "录音"
-        assert (words in told) == recording_on
+        assert (words in told) == (recording_on and flow != "test_ring")
 
 
 def test_both_languages_hear_facts_in_their_own_words() -> None:

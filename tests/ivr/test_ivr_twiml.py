@@ -8,8 +8,8 @@ import pytest
 from ivr_call import PROMPTS, Call
 
 from ivr.interruption import voicemail
-from ivr.talk import Ask, Bye, Connect, Continue, Hold, Join, Line, Output, Take
-from ivr.twiml import DialPlan, TwimlError, render
+from ivr.talk import Ask, Bye, Connect, Continue, Hold, Join, Line, Output, Take, Wait
+from ivr.twiml import DialPlan, TwimlError, WaitPlan, render
 
 PLAN = DialPlan("+8613800001111", "+862155550100", "https://h/screen?a=1&b=2", "https://h/status")
 ZH = Line("请按1。", "zh-CN", "main")
@@ -150,3 +150,29 @@ def test_a_machine_hears_who_rang_and_where_to_ring_back(language: str, surname:
     assert surname in said
     assert "安和服务中心" in said
     assert not [word for word in ("手术", "术后", "痛", "医", "回访", "pain", "surg", "doctor") if word in said.lower()]
+
+
+def test_a_wait_is_a_queue_and_comes_back_even_from_a_carrier_without_queues() -> None:
+    root = document(Wait((ZH,), (ZH,), (ZH,)), wait=WaitPlan("e-1", "https://h/wait"))
+    assert verbs(root) == ["Say", "Enqueue", "Redirect"]
+    assert root[1].text == "e-1"
+    assert root[1].attrib == {
+        "action": "https://h/turn/2",
+        "maxQueueSize": "1",
+        "method": "POST",
+        "waitUrl": "https://h/wait",
+        "waitUrlMethod": "POST",
+    }
+    assert root[2].text == "https://h/turn/2"
+
+
+def test_a_wait_in_no_queue_is_refused() -> None:
+    with pytest.raises(TwimlError, match="without a queue"):
+        document(Wait((), (ZH,), (ZH,)))
+
+
+def test_a_dial_of_a_queue_has_no_number() -> None:
+    plan = DialPlan("", "+862155550100", "https://h/joined", "", queue="e-1", timeout_s=10)
+    dial = document(Connect((ZH,), "patient"), dial=plan)[1]
+    assert (dial.get("timeout"), dial[0].tag, dial[0].text) == ("10", "Queue", "e-1")
+    assert dial[0].attrib == {"method": "POST", "url": "https://h/joined"}

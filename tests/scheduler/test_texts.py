@@ -22,7 +22,10 @@ GOOD = "".join(f"{key}: 'Rest well, or ring {{hotline}}.'\n" for key in texts.KE
 VALUES = {
     **{"alias": "ALIAS", "hotline": "+861055550100", "emergency": "120"},
     **{"day": "DAY", "time": "09:30", "place": "PLACE", "way": "WAY"},
+    **{"about": "ABOUT", "minutes": "6"},
+    **{"gaps": "2", "people": "3"},
 }
+TO_STAFF = {"doctor_alert", "night_alert", "alert_reply"}
 TELLING = {
     # what nobody who picks up a patient's telephone may read; the hospital is told by its alias alone
     "zh-CN": re.compile("疼|痛|手术|术后|伤口|医生|科|评分|分数|住院|出院|病|诊断|检查|化验|抽血|医院|姓名"),
@@ -76,7 +79,7 @@ def test_a_text_is_one_signed_line_with_its_variables_filled_in(key: str, langua
 
 
 @pytest.mark.parametrize("language", KNOWN_LANGUAGES)
-@pytest.mark.parametrize("key", texts.KEYS)
+@pytest.mark.parametrize("key", sorted(texts.KEYS.keys() - TO_STAFF))
 def test_a_neighbour_may_read_it(key: str, language: str) -> None:
     assert TELLING[language].findall(texts.text(key, language, VALUES)) == []
 

@@ -1,0 +1,184 @@
+"""The waiting line: a hotline caller who stays on the telephone until the doctor is there (docs/twilio.md 2.8).
+
+    POST /ivr/wait/<call>              what the caller hears meanwhile, asked for again and again
+    POST /ivr/queue-joined/<call>      the doctor's call takes the caller: in a moment they talk
+    GET  /ivr/music.wav                our music, for anybody
+
+One escalation has one queue, and one call stands in it. However a wait ends, the caller hears words: nobody is left
+with music and no doctor on the way.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, request
+from sqlalchemy.orm import Session
+
+from core import events, people
+from core.house import of, settings_of
+from core.models import EventRow, record
+from core.webhook import house, signed_blueprint
+from dialer import call as calls
+from dialer import doctor as on_phone
+from dialer.machine import CALL_OVER, QUEUE_WORDS
+from dialer.models import LIVE_CALL, Call, Escalation
+from ivr import engine, music, nodes, store, talk, twiml
+from ivr.book import Book
+from ivr.facts import facts
+
+log = logging.getLogger(__name__)
+
+blueprint = signed_blueprint("waiting", __name__)
+open_blueprint = Blueprint("music", __name__)
+
+PERSON_KEY = "0"
+JOINED = "waiting caller joined"
+JUST_COME_S = 3
+"""Until so many seconds in the queue the first words are for somebody who has just come."""
+DIAL_S = 10
+"""How long the doctor's Dial looks for the caller, who stands in the queue already."""
+
+
+# ---- the carrier's requests ---------------------------------------------------------------------
+@blueprint.post("/ivr/wait/<uuid:call_id>")
+def wait(call_id: uuid.UUID) -> Response:
+    """Words and music for one who waits; a key, or no doctor on the way any more, leads out of the queue."""
+    here = house()
+    now = here.clock.now()
+    with here.transaction() as session:
+        call = calls.locked(session, call_id)
+        told = store.load(call) if call is not None else None
+        if call is None or told is None or call.sid != request.form.get("CallSid"):
+            log.warning("a wait of no call of ours", extra={"call": str(call_id)})
+            return _xml(twiml.out_of_the_queue())
+        book = here.service(Book)
+        words = engine.while_waiting(book.flows[call.flow], told, facts(session, call, now), book.prompts)
+        if words is None or request.form.get("Digits") == PERSON_KEY or _awaited(session, call) is None:
+            return _xml(twiml.out_of_the_queue())
+        calls.alive(call, now)
+        base = here.settings.public_url
+        return _xml(
+            twiml.waiting(
+                words.first if _has_just_come() else words.news,
+                f"{base}/ivr/music.wav",
+                f"{base}/ivr/wait/{call.id}",
+                prompts=book.prompts,
+            )
+        )
+
+
+@blueprint.post("/ivr/queue-joined/<uuid:doctor_call_id>")
+def joined(doctor_call_id: uuid.UUID) -> Response:
+    """The last thing the waiting caller hears of us; at its end the two are bridged (docs/twilio.md 2.8)."""
+    here = house()
+    now = here.clock.now()
+    book = here.service(Book)
+    with here.transaction() as session:
+        doctor = calls.locked(session, doctor_call_id)
+        caller = calls.by_sid(session, request.form.get("CallSid", ""))
+        told = store.load(caller) if caller is not None else None
+        if doctor is None or doctor.attempt_id is None or caller is None or told is None:
+            log.warning("a joining of no calls of ours", extra={"call": str(doctor_call_id)})
+            return _xml(twiml.before_the_bridge((), prompts=book.prompts))
+        if doctor.status in LIVE_CALL and caller.status in LIVE_CALL:
+            for call in (doctor, caller):
+                record(session, "call", call.id, JOINED, now, doctor=str(doctor.id), caller=str(caller.id))
+            events.publish(session, events.CallerJoined(caller.id, doctor.attempt_id), now)
+        line = book.prompts.line("wait_joined", told.language, {})
+        return _xml(twiml.before_the_bridge((line,), prompts=book.prompts))
+
+
+@open_blueprint.get("/ivr/music.wav")
+def music_file() -> Response:
+    answer = Response(music.wav(), mimetype="audio/wav")
+    answer.headers["Cache-Control"] = "public, max-age=86400"
+    return answer
+
+
+# ---- the turns before and after the wait ----------------------------------------------------------
+def begin(session: Session, call: Call, now: datetime) -> twiml.WaitPlan | talk.Left:
+    """Where this caller is to wait, told to the house; or why there is nothing to wait for."""
+    raised = _awaited(session, call)
+    if raised is None:
+        return talk.Left("closed")
+    if _somebody_else_waits(session, raised, call):
+        return talk.Left("error")
+    events.publish(session, events.CallerWaits(call.id, raised.id), now)
+    return twiml.WaitPlan(on_phone.queue_of(raised.id), f"{settings_of(session).public_url}/ivr/wait/{call.id}")
+
+
+def ended(session: Session, call: Call, now: datetime) -> talk.Left:
+    """What the action of the Enqueue says; without a QueueResult the carrier knows no queues."""
+    said = request.form.get("QueueResult", "error")
+    if said not in QUEUE_WORDS:
+        log.error("the carrier used a status we do not know", extra={"status": said[:40]})
+    why: Literal["bridged", "nurse", "hung_up", "closed", "error"] = QUEUE_WORDS.get(said, "error")
+    if why == "nurse" and _awaited(session, call) is None:
+        why = "closed"
+    events.publish(session, events.CallerLeft(call.id, why), now)
+    return talk.Left(why)
+
+
+def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> None:
+    """The line is dead while the caller waits: the action of the Enqueue may come late, or never."""
+    call = session.get_one(Call, event.call_id)
+    told = store.load(call)
+    if told is None or told.ended:
+        return
+    flow = of(session).service(Book).flows.get(call.flow)
+    if flow is not None and isinstance(flow.nodes.get(told.node), nodes.Wait):
+        why = "hung_up" if _joined_at(session, call) is None else "bridged"
+        events.publish(session, events.CallerLeft(call.id, why), now)
+
+
+def talked_s(session: Session, doctor_call: Call, now: datetime) -> int | None:
+    """Seconds since a waiting caller was joined to this doctor; None if none was."""
+    at = _joined_at(session, doctor_call)
+    return None if at is None else int((now - at).total_seconds())
+
+
+def _joined_at(session: Session, call: Call) -> datetime | None:
+    told = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == JOINED
+    return session.scalar(sa.select(EventRow.at).where(*told).order_by(EventRow.id.desc()).limit(1))
+
+
+def _awaited(session: Session, call: Call) -> Escalation | None:
+    """The open escalation this caller waits for: the one of this call, else the one it joined, which is about the same
+    patient or is to ring the same number."""
+    own = Escalation.call_id == call.id
+    same = own | Escalation.to_index.in_([people.phone_index(number) for number in _numbers(call)])
+    if call.patient_id is not None:
+        # a family shares a telephone: another patient's doctor is not this one's
+        nobody_else = Escalation.patient_id.is_(None) | (Escalation.patient_id == call.patient_id)
+        same = (same & nobody_else) | (Escalation.patient_id == call.patient_id)
+    return session.scalar(
+        sa.select(Escalation)
+        .where(Escalation.status != "closed", same)
+        .order_by(own.desc(), Escalation.keyed_at)
+        .limit(1)
+    )
+
+
+def _numbers(call: Call) -> list[str]:
+    return [number for number in (call.callback, call.party) if number]
+
+
+def _somebody_else_waits(session: Session, raised: Escalation, call: Call) -> bool:
+    if raised.waiting_call_id in (None, call.id):
+        return False
+    other = session.get(Call, raised.waiting_call_id)
+    return other is not None and other.status not in CALL_OVER
+
+
+def _has_just_come() -> bool:
+    seconds = request.form.get("QueueTime", "")
+    return "Digits" not in request.form and (not seconds.isdecimal() or int(seconds) < JUST_COME_S)
+
+
+def _xml(document: str) -> Response:
+    return Response(document, mimetype="text/xml")
