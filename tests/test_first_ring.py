@@ -19,7 +19,7 @@ from core import people
 from core.db import Base, blind
 from core.models import Consent, Contact, Patient, Procedure, new_id
 from dialer import escalation as escalations
-from dialer.models import Escalation
+from dialer.models import Attempt, Escalation
 from dialer.reports import percentile
 from scheduler.models import FollowUp
 from tests.house import HOSPITAL_UNHEARD, HOTLINE
@@ -55,8 +55,11 @@ PAIN: list[Step] = [
 
 @dataclass(frozen=True)
 class Ring:
-    """Seconds from the request that brought the key to the order for the ring, and to the doctor's telephone."""
+    """Seconds from the request that brought the key: to the ring's row, to the moment a worker may order it, to the
+    order at the carrier, to the doctor's telephone. (The first two by the house's clock, a few milliseconds off.)"""
 
+    stored_s: float
+    released_s: float
     ordered_s: float
     ringing_s: float
 
@@ -67,7 +70,7 @@ def stage(tmp_path: Path, database_url: str) -> Any:
         yield made
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_the_doctor_is_rung_within_two_seconds_of_the_key(stage: Stage) -> None:
     proved(stage, 20)
 
@@ -85,17 +88,16 @@ def proved(stage: Stage, times: int) -> None:
     stage.until(lambda: most_at_once(routine(stage)) >= limit, "every routine line is in use")
     rings = alarms(stage, times)
     assert len(rings) == times
-    for name, values in (
-        ("the order", sorted(ring.ordered_s for ring in rings)),
-        ("the telephone rings", sorted(ring.ringing_s for ring in rings)),
-    ):
-        p50, p95, p99 = (percentile(values, p) for p in (50, 95, 99))
-        print(f"\nkey to {name}: p50 {p50:.2f} s, p95 {p95:.2f} s, p99 {p99:.2f} s, most {values[-1]:.2f} s of {times}")
-        assert p99 is not None
-        assert p99 <= WITHIN_S
+    p99s = {}
+    for name in ("stored_s", "released_s", "ordered_s", "ringing_s"):
+        values = sorted(getattr(ring, name) for ring in rings)
+        p50, p95, p99s[name] = (percentile(values, p) for p in (50, 95, 99))
+        print(f"\n{name:11} p50 {p50:.2f}, p95 {p95:.2f}, p99 {p99s[name]:.2f}, most {values[-1]:.2f}, of {times}")
     calls = routine(stage)
     print(f"{len(calls)} routine rings meanwhile, {most_at_once(calls)} of {limit} lines at once")
     assert most_at_once(calls) == limit
+    assert p99s["ringing_s"] is not None
+    assert p99s["ringing_s"] <= WITHIN_S
     no_errors(stage)
 
 
@@ -125,7 +127,7 @@ def _patient(rows: dict[type[Base], list[dict[str, Any]]], phone: str, departmen
     rows[Patient].append(
         {
             "id": patient_id, "mrn": mrn, "mrn_index": blind(mrn, people.MRN), "name": "Ann Example",
-            "birth_date": "1961-05-06", "language": "en", "timezone": "Asia/Shanghai", "created_at": now,
+            "birth_date": "1991-05-06", "language": "en", "timezone": "Asia/Shanghai", "created_at": now,
         }
     )  # fmt: skip
     rows[Contact].append(
@@ -171,14 +173,18 @@ def alarms(stage: Stage, times: int) -> list[Ring]:
 def alarm(stage: Stage, caller: str, doctor: str) -> Ring:
     phone = stage.phone(doctor).does_not_answer()
     before = len(phone.calls())
-    heard = stage.carrier("GET", f"/control/calls/{stage.phone(caller).rings(HOTLINE, *PAIN).sid}")
-    stage.until(lambda: len(phone.calls()) > before, "the doctor is rung")
+    sid = stage.phone(caller).starts_ringing(HOTLINE, *PAIN)
+    stage.until(lambda: len(phone.calls()) > before, "the doctor is rung", patience_s=120)
     told: dict[str, Any] = stage.until(lambda: _ringing(stage, phone.calls()[before]), "the doctor's telephone rings")
-    keyed = _keyed(heard)
+    stage.conversation(sid)
+    keyed = _keyed(stage.carrier("GET", f"/control/calls/{sid}"))
     close(stage, caller)
     stage.conversation(told["sid"])
     stage.until(lambda: not _in_use(stage, doctor), "the doctor's line is free here, too")
-    return Ring(told["created"] - keyed, told["rings_at"] - keyed)
+    with stage.house.transaction() as session:
+        row = session.scalars(sa.select(Attempt).where(Attempt.sid == told["sid"])).one()
+    moments = (row.created_at.timestamp(), (row.posted_at or row.created_at).timestamp())
+    return Ring(*(moment - keyed for moment in (*moments, told["created"], told["rings_at"])))
 
 
 def _keyed(call: dict[str, Any]) -> float:
