@@ -28,7 +28,12 @@ FIRST, SECOND, THIRD, HEAD = DOCTORS = (
 )
 SPEED = 6.0
 NIGHT = "+861055550190"
-HOSPITAL = HOSPITAL_UNHEARD.replace("live = true", f'live = true\nnight_target = "{NIGHT}"')
+HOSPITAL = HOSPITAL_UNHEARD.replace("live = true", f'live = true\nnight_target = "{NIGHT}"') + """
+[calling]
+lines = 6
+lines_reserved = 2
+"""
+"""With the three lines of a small hospital nobody is rung beside the front: one is kept for the patient."""
 PROMISE_S = 300
 
 
