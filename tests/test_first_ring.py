@@ -44,7 +44,7 @@ DOCTORS = tuple(
     Doctor(f"Dr {number}", f"+8610555506{number:02}", "1", f"dept {number}") for number in range(AT_ONCE)
 )
 PAIN: list[Step] = [
-    {"on": "For English, press 8", "at": "start", "press": "8"},
+    {"on": "预约请按1", "at": "start", "press": "8"},
     {"on": "Pain or problems after surgery, 2", "at": "start", "press": "2"},
     {"on": "Rate your pain", "at": "start", "press": "8#"},
     {"on": "You entered 8", "at": "start", "press": "1"},

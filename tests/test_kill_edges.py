@@ -76,7 +76,9 @@ class Story:
         with self.house.transaction() as session:
             known = set(session.scalars(sa.select(Attempt.sid)))
             known |= set(session.scalars(sa.select(Call.sid)))
-            unknown = [leg for leg in self.telephones.legs if leg.sid not in known]
+            # a caller whose first request was lost for good has heard the fallback, and nothing of ours rang
+            ours = [leg for leg in self.telephones.legs if leg.direction != "inbound"]
+            unknown = [leg for leg in ours if leg.sid not in known]
             escalations = session.scalars(sa.select(Escalation)).all()
             scores = session.scalars(sa.select(Answer.value).where(Answer.question == "pain")).all()
             if unknown:
@@ -132,10 +134,11 @@ def test_without_a_death_the_third_doctor_talks_with_the_patient(house: House) -
     print(f"\n{story.service.commits} commits from the ring at the hotline to the end")
 
 
+@pytest.mark.timeout(600)
 def test_killed_at_every_fifth_edge(house: House) -> None:
     chosen = edges(told(house).service.commits)[::EVERY]
     found, cut = faults_at(house, chosen)
-    assert found == []
+    assert found == [], "\n".join(found)
     assert 0 < cut < len(chosen)
 
 
@@ -145,4 +148,4 @@ def test_killed_at_every_edge(house: House) -> None:
     every = edges(told(house).service.commits)
     found, cut = faults_at(house, every)
     print(f"\n{len(every)} edges, {cut} of them within a request of the carrier's, {len(found)} faults")
-    assert found == []
+    assert found == [], "\n".join(found)
