@@ -49,7 +49,7 @@ def lines(report: DrawReport) -> list[str]:
             [
                 {
                     "no": pick.position,
-                    "recording": str(pick.recording.id)[:8],
+                    "recording": str(pick.recording.id)[-8:],
                     "call": pick.recording.call_kind,
                     "purpose": pick.recording.purpose,
                     "seconds": pick.recording.seconds,

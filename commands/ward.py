@@ -122,7 +122,7 @@ def _item_lines(item: work.Item, language: str, zone: ZoneInfo) -> list[str]:
     about = " ".join(part for part in (item.mrn, item.wave) if part)
     again = f", asked for {item.times} times" if item.times > 1 else ""
     lines = [
-        "  ".join([str(item.id)[:SHORT], due, *marks, about, _kind(item).words[language]]),
+        "  ".join([str(item.id)[-SHORT:], due, *marks, about, _kind(item).words[language]]),
         f"    {item.kind}: {item.why}{again}",
     ]
     lines += [
@@ -156,15 +156,15 @@ def worklist_done(args: argparse.Namespace, joined: Joined) -> int:
 
 
 def _item_id(session: Session, text: str) -> uuid.UUID:
-    """A whole id, or the beginning that is listed, if only one open item begins so."""
+    """A whole id, or the end that is listed, if only one open item ends so. (Ids made in one minute begin alike.)"""
     if len(text) < SHORT or set(text.lower()) - set("0123456789abcdef-"):
         raise FileProblem(f"{text!r} is not an id: take it from the list.")
     if len(text) == 36:
         return ask.row_id(text)
-    begins = sa.cast(WorkItem.id, sa.String).startswith(text.lower())
-    found = session.scalars(sa.select(WorkItem.id).where(WorkItem.status == "open", begins)).all()
+    ends = sa.cast(WorkItem.id, sa.String).endswith(text.lower())
+    found = session.scalars(sa.select(WorkItem.id).where(WorkItem.status == "open", ends)).all()
     if len(found) != 1:
-        raise FileProblem(f"{len(found)} open items have an id that begins so.")
+        raise FileProblem(f"{len(found)} open items have an id that ends so.")
     return found[0]
 
 

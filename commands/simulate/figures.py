@@ -90,8 +90,9 @@ def _reach(session: Session, found: Figures, patients: dict[uuid.UUID, Patient])
     rung: dict[uuid.UUID | None, int] = {row[0]: row[1] for row in session.execute(counted)}
     by_wave: dict[str, list[FollowUp]] = defaultdict(list)
     by_age: dict[str, list[FollowUp]] = defaultdict(list)
-    for row in session.scalars(sa.select(FollowUp).order_by(FollowUp.deadline_at - FollowUp.due_at, FollowUp.due_at)):
-        by_wave[row.wave].append(row)
+    in_order = (FollowUp.escalation_id.is_not(None), FollowUp.deadline_at - FollowUp.due_at, FollowUp.due_at)
+    for row in session.scalars(sa.select(FollowUp).order_by(*in_order)):
+        by_wave["recheck" if row.escalation_id else row.wave].append(row)
         by_age["65 and more" if patients[row.patient_id].elderly else "under 65"].append(row)
     for figure, groups in (("reach by wave", by_wave), ("reach by age", by_age)):
         for key, rows in groups.items():

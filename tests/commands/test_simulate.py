@@ -69,8 +69,9 @@ def test_a_week_keeps_every_promise(play: Play) -> None:
     found = play(A_WEEK)
     assert found.violations == []
     waves = found.of("reach by wave")
-    assert list(waves) == ["6h", "48h", "7d", "30d", "90d"]
-    assert {wave["planned"] for wave in waves.values()} == {8}
+    assert list(waves) == ["6h", "48h", "7d", "30d", "90d", "recheck"]
+    assert {wave["planned"] for name, wave in waves.items() if name != "recheck"} == {8}
+    assert waves["recheck"]["planned"] > 0
     assert waves["48h"]["rung"] > 2
     assert waves["6h"]["completed"] + waves["48h"]["completed"] > 2
     assert waves["90d"]["open"] + waves["90d"]["cancelled"] == 8

@@ -72,14 +72,14 @@ def test_the_worklist_from_a_ring_to_a_note(at_work: Carecall, station: Station)
         worklist.want(session, "sms_stop", None, patient, "x", station.now)
     told = at_work("worklist", "--language", "en")
     assert told.code == 0
-    assert f"{str(item.id)[:8]}  due " in told.out
+    assert f"{str(item.id)[-8:]}  due " in told.out
     assert "URGENT  W-1 6h  A warning sign for today: please ring back." in told.out
     assert told.out.splitlines()[-1] == "2 open, 0 late"
     assert "请当天回电" in at_work("worklist").out, "the hospital's own language"
     [row] = at_work("worklist", "--patient", "W-1", "--json").rows
     assert (row["kind"], row["mrn"], row["times"], row["late"]) == ("red_flag", "W-1", 1, False)
     assert set(row["says"]) == {"zh-CN", "en"}
-    assert at_work("worklist", "done", str(item.id)[:8], "--note", "seen, is well").out == "done\n"
+    assert at_work("worklist", "done", str(item.id)[-8:], "--note", "seen, is well").out == "done\n"
     assert "1 open" in at_work("worklist").out
     assert "seen, is well" in at_work("worklist", "--all", "--patient", "W-1").out
     assert [entry.who for entry in station.told("done")] != [""]

@@ -198,7 +198,7 @@ def test_a_terminal_gets_readable_text(written: io.StringIO) -> None:
     text = terminal.getvalue()
     assert "call_placed" in text
     assert "routine" in text
-    assert "5555" not in text
+    assert "15555550100" not in text
 
 
 def test_an_unknown_level_is_refused() -> None:
