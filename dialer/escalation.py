@@ -52,13 +52,15 @@ def drive(session: Session, escalation: Escalation, now: datetime, *, hurry: boo
         return
     if escalation.round_at is not None and now < escalation.round_at:
         if not hurry:
+            # a doctor who took and lost the patient in the pause has moved the timer
+            escalation.next_step_at = escalation.round_at
             return
         escalation.round_at = now
     policy = policy_of(session, escalation)
     rings = _rings(session, escalation)
     tiers = [str(step["tier"]) for step in escalation.chain]
     looks: list[datetime] = []
-    busy = False
+    busy = front_waits = False
     while True:
         plan = chain.decide(tiers, escalation.step, rings, policy, now, hurry=hurry)
         hurry = False
@@ -72,15 +74,23 @@ def drive(session: Session, escalation: Escalation, now: datetime, *, hurry: boo
             rung = _ring(session, escalation, step, rings, policy, now, beside=step != plan.front)
             if isinstance(rung, gate.Refused) and rung.reason in NOT_THE_DOCTORS_FAULT and rung.again_at is not None:
                 looks.append(rung.again_at)
+                front_waits = front_waits or step == plan.front
             elif isinstance(rung, gate.Refused):
                 busy = busy or rung.reason == "number_in_use"
                 record(session, "escalation", escalation.id, "step skipped", now, why=rung.reason, step=step)
             # whoever was refused is not asked for again in this moment
             rings.append(chain.Ring(step, now, live=False, declined=True) if isinstance(rung, gate.Refused) else rung)
-        if plan.front is not None and looks:
+        if front_waits:
             break  # no line for the front: the same doctor then
         escalation.step = escalation.step if plan.front is None else plan.front
     escalation.next_step_at = min(looks + ([plan.look_at] if plan.look_at is not None else []))
+
+
+def ring_now(session: Session, escalation: Escalation, now: datetime) -> None:
+    """The patient has been heard of again: the next round, if one is waited for, begins."""
+    if escalation.status in UNOWNED and escalation.round_at is not None and now < escalation.round_at:
+        escalation.round_at = now
+        drive(session, escalation, now)
 
 
 def policy_of(session: Session, escalation: Escalation) -> chain.Policy:
@@ -243,7 +253,11 @@ def lose_doctor(session: Session, escalation: Escalation, now: datetime, why: st
     """Not talked: the next doctor in the chain is rung, and the clock runs on."""
     if _move(session, escalation, "lost_doctor", now, why=why):
         escalation.owner_attempt_id = None
-        drive(session, escalation, now)
+        # a promise that broke while he had the patient called nobody else
+        hurry = escalation.breached_at is not None and escalation.night_at is None
+        drive(session, escalation, now, hurry=hurry)
+        if hurry:
+            night.call_in(session, escalation, now, "the promise is broken")
 
 
 # ---- talked, closed -----------------------------------------------------------------------------
