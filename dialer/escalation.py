@@ -25,7 +25,7 @@ from core.models import record
 from dialer import attempt as attempts
 from dialer import chain, gate, lines, night, offers, roster
 from dialer.machine import ESCALATION_MOVES, move
-from dialer.models import ALARM_OPEN, LIVE_ATTEMPT, Attempt, Escalation
+from dialer.models import ALARM_OPEN, LIVE_ATTEMPT, Attempt, Escalation, Shift
 
 OWNER_QUIET = timedelta(seconds=60)
 """How long an accepted escalation may show no progress before its doctor is looked for."""
@@ -102,17 +102,17 @@ def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
     """The rings of this round, as the chain's rules see them."""
     since = escalation.round_at or escalation.stored_at
     decided = offers.decisions_on(session, escalation.id, since)
-    step_of = {step["shift"]: index for index, step in enumerate(escalation.chain)}
     its_own = (Attempt.subject_id == escalation.id) & (Attempt.created_at >= since)
     rows = session.execute(
         sa.select(Attempt.id, Attempt.shift_id, Attempt.status, Attempt.created_at, Attempt.ended_at)
         .where(Attempt.kind == "doctor", its_own | Attempt.id.in_(list(decided)))
         .order_by(Attempt.created_at, Attempt.id)
     ).all()
+    step_of = _step_of(session, escalation, {row.shift_id for row in rows if row.shift_id is not None})
     elsewhere = offers.busy_with_others(session, [row.id for row in rows if row.status in LIVE_ATTEMPT], escalation.id)
     return [
         chain.Ring(
-            step=step_of[str(row.shift_id)],
+            step=step_of[row.shift_id],
             at=row.created_at,
             live=row.status in LIVE_ATTEMPT,
             doubtful=row.status == "in_doubt",
@@ -121,8 +121,21 @@ def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
             declined=decided.get(row.id) in offers.PASSED_ON,
         )
         for row in rows
-        if str(row.shift_id) in step_of
+        if row.shift_id in step_of
     ]
+
+
+def _step_of(session: Session, escalation: Escalation, shifts: set[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Where in the chain the doctor of each shift stands. On a ring for another department's patient he may have been
+    asked by another of his shifts."""
+    own = {uuid.UUID(step["shift"]): index for index, step in enumerate(escalation.chain)}
+    if shifts <= own.keys():
+        return own
+    rows = session.execute(sa.select(Shift.id, Shift.doctor_index).where(Shift.id.in_(shifts | own.keys()))).all()
+    doctor = {row.id: row.doctor_index for row in rows}
+    place = {doctor[shift]: index for shift, index in own.items() if shift in doctor}
+    strange = shifts & doctor.keys() - own.keys()
+    return own | {shift: place[doctor[shift]] for shift in strange if doctor[shift] in place}
 
 
 def _ring(
@@ -174,8 +187,10 @@ def begin_round(
     session: Session, escalation: Escalation, now: datetime, at: datetime, first: uuid.UUID | None = None
 ) -> None:
     """A further round at `at`, with who is on duty now; the doctor of the shift `first` before all others."""
-    steps = roster.chain(session, escalation.department, policy_of(session, escalation).chain, now)
-    escalation.chain = sorted(steps, key=lambda step: step["shift"] != str(first))
+    escalation.chain = roster.chain(session, escalation.department, policy_of(session, escalation).chain, now)
+    leads = _step_of(session, escalation, {first}).get(first) if first is not None else None
+    if leads is not None:
+        escalation.chain = [escalation.chain[leads], *escalation.chain[:leads], *escalation.chain[leads + 1 :]]
     escalation.round += 1
     escalation.step = -1
     escalation.round_at = escalation.next_step_at = at

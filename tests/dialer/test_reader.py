@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 
 import pytest
+import sqlalchemy as sa
 
 from core import events
+from dialer import escalation as escalations
 from dialer import escalation_due
-from dialer.models import Attempt, Escalation, Shift
+from dialer.models import Attempt, Call, Escalation, Shift
 from tests.dialer.test_green_channel import (
     HOSPITAL,
     NIGHT,
@@ -145,3 +147,49 @@ def test_a_promise_that_broke_in_a_doctors_hands_is_hurried_when_he_loses_the_pa
     forward(ward, 5)
     assert sorted(rung(ward)) == [1, 2, 3]
     assert NIGHT in ward.carrier.rung()
+
+
+def test_who_passed_on_a_patient_is_left_alone_whatever_shift_he_was_rung_for(ward: Ward) -> None:
+    ward.doctor(1, department="surgery")
+    ward.doctor(2)
+    ward.doctor(1)
+    first = alarm(ward, 9)
+    stranger = ward.inbound(OTHER_PHONE)
+    with ward.house.transaction() as session:
+        session.get_one(Call, stranger.id).status = "completed"
+    ward.score(5, stranger)
+    ward.work()
+    assert rung(ward) == [1, 2]
+    ring = ring_at(ward, 1)
+    picks_up(ward, ring)
+    decides(ward, ring, "accepted")
+    ward.publish(events.NextWanted(ring.id))
+    decides(ward, ring, "declined")
+    ward.says(ring.id, "completed")
+    with ward.house.transaction() as session:
+        assert escalations.close(session, first, "advice", "staff", ward.now)
+    ward.says(ring_at(ward, 2).id, "no_answer")
+    forward(ward, 15)
+    assert rung(ward) == [1, 2]
+
+
+def test_who_rings_later_comes_first_whatever_shift_he_was_rung_for(ward: Ward) -> None:
+    ward.doctor(1, department="surgery")
+    ward.doctor(2)
+    ward.doctor(1)
+    alarm(ward, 9)
+    stranger = ward.inbound(OTHER_PHONE)
+    with ward.house.transaction() as session:
+        session.get_one(Call, stranger.id).status = "completed"
+    ward.score(5, stranger)
+    ward.work()
+    ward.says(ring_at(ward, 2).id, "no_answer")
+    ring = ring_at(ward, 1)
+    picks_up(ward, ring)
+    decides(ward, ring, "declined")
+    ward.publish(events.NextWanted(ring.id))
+    decides(ward, ring, "accepted")
+    ward.publish(events.DoctorSaid(ring.id, "call_later"))
+    with ward.house.transaction() as session:
+        row = session.scalars(sa.select(Escalation).where(Escalation.call_id == stranger.id)).one()
+        assert [session.get_one(Shift, uuid.UUID(step["shift"])).doctor for step in row.chain] == ["Dr 1", "Dr 2"]
