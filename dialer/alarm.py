@@ -19,7 +19,7 @@ from core.house import settings_of
 from core.models import EventRow, Procedure, new_id, record
 from dialer import chain, roster
 from dialer.escalation import drive, ring_now
-from dialer.models import Attempt, Call, Escalation
+from dialer.models import ALARM_OPEN, Attempt, Call, Escalation
 
 DOCTOR_LEVELS = frozenset({"A", "B"})
 """Red flags a doctor is rung for; C is a nurse's, the same day."""
@@ -91,9 +91,7 @@ def _open_for(session: Session, patient_id: uuid.UUID | None, to: str) -> Escala
         # A family shares a telephone: two patients known by name are two alarms, each with a doctor of its own.
         nobody_else = Escalation.patient_id.is_(None) | (Escalation.patient_id == patient_id)
         same = (same & nobody_else) | (Escalation.patient_id == patient_id)
-    return session.scalar(
-        sa.select(Escalation).where(Escalation.status != "closed", same).order_by(Escalation.keyed_at).with_for_update()
-    )
+    return session.scalar(sa.select(Escalation).where(ALARM_OPEN, same).order_by(Escalation.keyed_at).with_for_update())
 
 
 def _open(

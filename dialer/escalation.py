@@ -104,7 +104,9 @@ def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
     decided = offers.decisions_on(session, escalation.id, since)
     its_own = (Attempt.subject_id == escalation.id) & (Attempt.created_at >= since)
     rows = session.execute(
-        sa.select(Attempt.id, Attempt.shift_id, Attempt.status, Attempt.created_at, Attempt.ended_at)
+        sa.select(
+            *(Attempt.id, Attempt.shift_id, Attempt.status, Attempt.created_at, Attempt.answered_at, Attempt.ended_at)
+        )
         .where(Attempt.kind == "doctor", its_own | Attempt.id.in_(list(decided)))
         .order_by(Attempt.created_at, Attempt.id)
     ).all()
@@ -116,6 +118,7 @@ def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
             at=row.created_at,
             live=row.status in LIVE_ATTEMPT,
             doubtful=row.status == "in_doubt",
+            answered_at=row.answered_at,
             ended_at=row.ended_at,
             decided=decided.get(row.id) is not None or row.id in elsewhere,
             declined=decided.get(row.id) in offers.PASSED_ON,

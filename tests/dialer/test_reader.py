@@ -193,3 +193,19 @@ def test_who_rings_later_comes_first_whatever_shift_he_was_rung_for(ward: Ward) 
     with ward.house.transaction() as session:
         row = session.scalars(sa.select(Escalation).where(Escalation.call_id == stranger.id)).one()
         assert [session.get_one(Shift, uuid.UUID(step["shift"])).doctor for step in row.chain] == ["Dr 1", "Dr 2"]
+
+
+@pytest.mark.parametrize("presses", [True, False])
+def test_the_night_target_is_not_woken_while_the_only_doctor_listens(ward: Ward, presses: bool) -> None:
+    ward.doctor(1)
+    alarm(ward, 7)
+    ward.work()
+    ring = ring_at(ward, 1)
+    forward(ward, 24)
+    picks_up(ward, ring)
+    forward(ward, 20)
+    if presses:
+        decides(ward, ring, "accepted")
+    assert NIGHT not in ward.carrier.rung()
+    forward(ward, 15)
+    assert (NIGHT in ward.carrier.rung()) != presses
