@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import secrets
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +18,17 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core import ledger
 from core.db import AwareDateTime, Base, Encrypted
 
-_draw: Callable[[], uuid.UUID] = uuid.uuid4
+
+def _next_in_time() -> uuid.UUID:
+    """A UUID of version 7 (RFC 9562): milliseconds, their fraction in twelve bits, and 62 random bits. Rows that are
+    due at one moment are served by id: so in the order in which they were made, and not by where the store has put
+    them."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    return uuid.UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62))
+
+
+_draw: Callable[[], uuid.UUID] = _next_in_time
 
 
 def new_id() -> uuid.UUID:

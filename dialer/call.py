@@ -6,7 +6,6 @@ import uuid
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
 from core import events, jobs, people
@@ -75,13 +74,14 @@ def locked(session: Session, call_id: uuid.UUID) -> Call | None:
     """The call, locked after its attempt: every transaction that needs both takes them in this order."""
     if is_held(session, Call, call_id):
         return session.get(Call, call_id)
-    found = session.execute(_WITH_ITS_ATTEMPT, {"call_id": call_id}).one_or_none()
-    if found is None:
-        return None
-    call, attempt = found
-    now_held(session, Call, call.id)
+    # Two statements: in one, the store may lock the call before the attempt when it looks again at a row that was
+    # changed meanwhile, and an outer join gave two rows for one call then.
+    attempt = session.scalar(_ITS_ATTEMPT, {"call_id": call_id})
     if attempt is not None:
         now_held(session, Attempt, attempt.id)
+    call = session.scalar(_CALL, {"call_id": call_id})
+    if call is not None:
+        now_held(session, Call, call.id)
     return call
 
 
@@ -98,18 +98,15 @@ def of_attempt(session: Session, attempt_id: uuid.UUID) -> Call | None:
     return call
 
 
-def _both() -> sa.Select[Call, Attempt]:
-    """The store locks and reads the attempt before it has a joined row to lock the call of."""
-    wanted = Call.id == sa.bindparam("call_id")
-    its_attempt = sa.select(Call.attempt_id).where(wanted).scalar_subquery()
-    held = sa.select(Attempt).where(Attempt.id == its_attempt).with_for_update(key_share=True).cte("held")
-    attempt = orm.aliased(Attempt, held)
-    both = sa.select(Call, attempt).outerjoin(attempt, sa.true()).where(wanted)
-    return both.with_for_update(of=Call, key_share=True).execution_options(populate_existing=True)
-
-
 # the statements of every webhook are built once: building one costs as much as running it
-_WITH_ITS_ATTEMPT = _both()
+_WANTED = Call.id == sa.bindparam("call_id")
+_CALL = sa.select(Call).where(_WANTED).with_for_update(key_share=True).execution_options(populate_existing=True)
+_ITS_ATTEMPT = (
+    sa.select(Attempt)
+    .where(Attempt.id == sa.select(Call.attempt_id).where(_WANTED).scalar_subquery())
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
 _ID_BY_SID = sa.select(Call.id).where(Call.sid == sa.bindparam("sid"))
 _FOR_ATTEMPT = sa.select(Call).where(Call.attempt_id == sa.bindparam("attempt_id"))
 _OF_ATTEMPT = _FOR_ATTEMPT.with_for_update(key_share=True).execution_options(populate_existing=True)

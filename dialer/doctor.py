@@ -96,8 +96,8 @@ def on_doctor_decided(session: Session, event: events.DoctorDecided, now: dateti
 
 
 def _accepted(session: Session, attempt: Attempt, offer: Offer, escalation: Escalation, now: datetime) -> None:
-    if escalation.owner_attempt_id == attempt.id:
-        return
+    if escalation.owner_attempt_id == attempt.id or offer.decision not in (None, "accepted"):
+        return  # what he decided first stands: the chain has gone on with it
     if not move_on(session, escalation, "accepted", now, attempt=str(attempt.id)):
         offers.decide(offer, "taken", now)  # somebody else was quicker, or it is over
         return

@@ -24,8 +24,8 @@ FLAG_COUNTS_AS = 10
 
 def begin(session: Session, attempt: Attempt, now: datetime) -> Offer | None:
     """Offer the doctor on this ring (locked) the most urgent patient he has not been asked about in this call. None if
-    nobody waits for him."""
-    waiting = _waiting_for(session, attempt)
+    nobody waits for him, or he has one already."""
+    waiting = [] if _has_one(session, attempt) else _waiting_for(session, attempt)
     if not waiting:
         return None
     first = min(waiting, key=_urgency)
@@ -34,6 +34,14 @@ def begin(session: Session, attempt: Attempt, now: datetime) -> Offer | None:
     session.flush()
     record(session, "escalation", first.id, "offered", now, attempt=str(attempt.id))
     return offer
+
+
+def _has_one(session: Session, attempt: Attempt) -> bool:
+    """Whether he has taken somebody who is not helped yet: two at once would leave one of them waiting unseen."""
+    return bool(session.scalar(_HAS_ONE, {"attempt_id": attempt.id}))
+
+
+_HAS_ONE = sa.select(sa.exists().where(ALARM_OPEN, Escalation.owner_attempt_id == sa.bindparam("attempt_id")))
 
 
 def others_wait(session: Session, attempt: Attempt) -> bool:

@@ -132,6 +132,7 @@ def _escalations(session: Session, found: Figures, played: Simulation) -> None:
     late = sum(row.breached_at is not None for row in rows)
     found.add(
         "escalations", "all", n=len(rows), bridged=len(waits), promise_broken=late,
+        closed=sum(row.status == "closed" for row in rows), night=sum(row.night_at is not None for row in rows),
         per_day=len(rows) / played.options.days, **_spread(waits, "s_to_bridged"),
     )  # fmt: skip
 

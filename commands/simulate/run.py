@@ -42,6 +42,7 @@ DUE = {
     "escalation steps": "SELECT min(next_step_at) FROM escalations WHERE status <> 'closed'",
     "broken promises": "SELECT min(promise_at) FROM escalations WHERE status IN ('open','ringing','accepted','overdue')"
     " AND breached_at IS NULL AND bridged_at IS NULL",
+    "night target": "SELECT min(night_step_at) FROM escalations WHERE status <> 'closed'",
     "attempts": "SELECT min(greatest(ring.deadline_at, talk.deadline_at)) FROM attempts ring"
     " LEFT JOIN calls talk ON talk.attempt_id = ring.id AND talk.status IN ('ringing','in_progress')"
     " WHERE ring.status IN ('placing','in_doubt','placed','ringing','answered')",
@@ -62,8 +63,8 @@ NOW_AND_THEN = timedelta(hours=1)
 """How often a tick fires that neither DUE nor DAILY knows."""
 DAILY = ("what nobody would ring", "reminders of medicine", "recordings to purge")
 """Ticks with work once a day: they fire when the last of them begins."""
-NEVER = ("stalled jobs",)
-"""Nobody dies here."""
+NEVER = ("stalled jobs", "heartbeat", "test rings")
+"""Nobody dies here, nobody outside listens, and nobody tests a telephone."""
 IN_VAIN = (2.0, 8.0, 30.0)
 """Seconds until a tick is fired again that has rows due and could do nothing, unless something happens before."""
 

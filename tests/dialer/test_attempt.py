@@ -762,7 +762,9 @@ def test_a_call_waits_for_its_attempt_unlocked_and_is_then_as_the_other_left_it(
             assert locked is not None and its is not None  # noqa: PT018
             seen.append((locked.turn, its.last_seq))
 
-    waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'WITH held%'")
+    waits = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT attempts.id%'"
+    )
     free = sa.select(Call).where(Call.id == call.id).with_for_update(nowait=True)
     other = threading.Thread(target=look)
     with ward.house.transaction() as session:

@@ -269,6 +269,9 @@ def test_a_doctor_who_is_busy_with_another_patient_is_no_reason_to_wake_the_nurs
     second = alarm(ward, 5, OTHER_PHONE)
     assert (of(ward, second).status, of(ward, second).night_at) == ("overdue", None)
     ward.publish(events.NextWanted(ring.id))
+    assert offered(ward, ring) != second, "he has not yet helped the first"
+    ward.publish(events.DoctorSaid(ring.id, "advice"))
+    ward.publish(events.NextWanted(ring.id))
     assert offered(ward, ring) == second
 
 
