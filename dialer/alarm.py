@@ -18,8 +18,8 @@ from core.db import lock
 from core.house import settings_of
 from core.models import EventRow, Procedure, new_id, record
 from dialer import chain, roster
-from dialer.escalation import drive
-from dialer.models import Attempt, Call, Escalation
+from dialer.escalation import drive, ring_now
+from dialer.models import ALARM_OPEN, Attempt, Call, Escalation
 
 DOCTOR_LEVELS = frozenset({"A", "B"})
 """Red flags a doctor is rung for; C is a nurse's, the same day."""
@@ -75,6 +75,7 @@ def _raise(
     if flag is not None and flag not in already.flags:
         already.flags = [*already.flags, flag]
     record(session, "escalation", already.id, "another alarm joined", now, score=score, flag=flag, why=why)
+    ring_now(session, already, now)
 
 
 def _brief(session: Session, call: Call) -> dict[str, Any]:
@@ -90,9 +91,7 @@ def _open_for(session: Session, patient_id: uuid.UUID | None, to: str) -> Escala
         # A family shares a telephone: two patients known by name are two alarms, each with a doctor of its own.
         nobody_else = Escalation.patient_id.is_(None) | (Escalation.patient_id == patient_id)
         same = (same & nobody_else) | (Escalation.patient_id == patient_id)
-    return session.scalar(
-        sa.select(Escalation).where(Escalation.status != "closed", same).order_by(Escalation.keyed_at).with_for_update()
-    )
+    return session.scalar(sa.select(Escalation).where(ALARM_OPEN, same).order_by(Escalation.keyed_at).with_for_update())
 
 
 def _open(
@@ -107,7 +106,7 @@ def _open(
 ) -> None:
     settings = settings_of(session)
     procedure = _latest_procedure(session, call)
-    department = (procedure.department if procedure else "") or roster.EVERYWHERE
+    department = _department(procedure)
     policy = chain.Policy.of(settings.escalation.of_department(department))
     escalation = Escalation(
         id=new_id(),
@@ -139,6 +138,15 @@ def _open(
     )  # fmt: skip
     events.publish(session, events.EscalationOpened(escalation.id, call.id), now)
     drive(session, escalation, now)
+
+
+def department_of(session: Session, call: Call) -> str:
+    """Whose doctors an alarm of this call would ring."""
+    return _department(_latest_procedure(session, call))
+
+
+def _department(procedure: Procedure | None) -> str:
+    return (procedure.department if procedure else "") or roster.EVERYWHERE
 
 
 def _latest_procedure(session: Session, call: Call) -> Procedure | None:

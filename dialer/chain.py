@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 STEP_GRACE = timedelta(seconds=10)
 """Beyond the ring time before a silent ring is passed over (carriers add up to 5 s of ringing)."""
+LISTENS = timedelta(seconds=30)
+"""From picking up to a key. The next doctor does not wait for it, but nobody is woken meanwhile for want of one."""
 LAST_AGAIN = timedelta(seconds=20)
 """How soon a doctor is rung again when there is nobody else left to ring meanwhile."""
 ROUND_PAUSE = timedelta(seconds=20)
@@ -76,6 +78,7 @@ class Ring:
     """Not over, as far as anybody knows."""
     doubtful: bool = False
     """The carrier never answered its POST."""
+    answered_at: datetime | None = None
     ended_at: datetime | None = None
     decided: bool = False
     """A key was pressed, or the time for one has passed: nothing is waited for any more."""
@@ -111,6 +114,7 @@ def decide(
     if hurry and (higher := _higher(tiers, step if front is None else front, left)) is not None and higher != front:
         beside.insert(0, higher)
     looks = [_waited_until(ring, policy) for ring in waited_for] + [due for _, due in tries if due > now]
+    looks += [until for ring in rings if (until := _listens_until(ring)) is not None and until > now]
     return Plan(front, tuple(beside), min(looks, default=None), over=front is None and not beside and not looks)
 
 
@@ -119,7 +123,15 @@ def _waited_until(ring: Ring, policy: Policy) -> datetime:
 
 
 def _is_waited_for(ring: Ring, policy: Policy, now: datetime) -> bool:
-    return ring.live and not ring.doubtful and not ring.decided and now < _waited_until(ring, policy)
+    return _may_decide(ring) and now < _waited_until(ring, policy)
+
+
+def _listens_until(ring: Ring) -> datetime | None:
+    return ring.answered_at + LISTENS if ring.answered_at is not None and _may_decide(ring) else None
+
+
+def _may_decide(ring: Ring) -> bool:
+    return ring.live and not ring.doubtful and not ring.decided
 
 
 def _next_tries(rings: Sequence[Ring], policy: Policy, *, others: bool) -> list[tuple[int, datetime]]:

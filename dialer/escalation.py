@@ -25,7 +25,7 @@ from core.models import record
 from dialer import attempt as attempts
 from dialer import chain, gate, lines, night, offers, roster
 from dialer.machine import ESCALATION_MOVES, move
-from dialer.models import ALARM_OPEN, LIVE_ATTEMPT, Attempt, Escalation
+from dialer.models import ALARM_OPEN, LIVE_ATTEMPT, Attempt, Escalation, Shift
 
 OWNER_QUIET = timedelta(seconds=60)
 """How long an accepted escalation may show no progress before its doctor is looked for."""
@@ -52,13 +52,15 @@ def drive(session: Session, escalation: Escalation, now: datetime, *, hurry: boo
         return
     if escalation.round_at is not None and now < escalation.round_at:
         if not hurry:
+            # a doctor who took and lost the patient in the pause has moved the timer
+            escalation.next_step_at = escalation.round_at
             return
         escalation.round_at = now
     policy = policy_of(session, escalation)
     rings = _rings(session, escalation)
     tiers = [str(step["tier"]) for step in escalation.chain]
     looks: list[datetime] = []
-    busy = False
+    busy = front_waits = False
     while True:
         plan = chain.decide(tiers, escalation.step, rings, policy, now, hurry=hurry)
         hurry = False
@@ -72,15 +74,23 @@ def drive(session: Session, escalation: Escalation, now: datetime, *, hurry: boo
             rung = _ring(session, escalation, step, rings, policy, now, beside=step != plan.front)
             if isinstance(rung, gate.Refused) and rung.reason in NOT_THE_DOCTORS_FAULT and rung.again_at is not None:
                 looks.append(rung.again_at)
+                front_waits = front_waits or step == plan.front
             elif isinstance(rung, gate.Refused):
                 busy = busy or rung.reason == "number_in_use"
                 record(session, "escalation", escalation.id, "step skipped", now, why=rung.reason, step=step)
             # whoever was refused is not asked for again in this moment
             rings.append(chain.Ring(step, now, live=False, declined=True) if isinstance(rung, gate.Refused) else rung)
-        if plan.front is not None and looks:
+        if front_waits:
             break  # no line for the front: the same doctor then
         escalation.step = escalation.step if plan.front is None else plan.front
     escalation.next_step_at = min(looks + ([plan.look_at] if plan.look_at is not None else []))
+
+
+def ring_now(session: Session, escalation: Escalation, now: datetime) -> None:
+    """The patient has been heard of again: the next round, if one is waited for, begins."""
+    if escalation.status in UNOWNED and escalation.round_at is not None and now < escalation.round_at:
+        escalation.round_at = now
+        drive(session, escalation, now)
 
 
 def policy_of(session: Session, escalation: Escalation) -> chain.Policy:
@@ -92,27 +102,43 @@ def _rings(session: Session, escalation: Escalation) -> list[chain.Ring]:
     """The rings of this round, as the chain's rules see them."""
     since = escalation.round_at or escalation.stored_at
     decided = offers.decisions_on(session, escalation.id, since)
-    step_of = {step["shift"]: index for index, step in enumerate(escalation.chain)}
     its_own = (Attempt.subject_id == escalation.id) & (Attempt.created_at >= since)
     rows = session.execute(
-        sa.select(Attempt.id, Attempt.shift_id, Attempt.status, Attempt.created_at, Attempt.ended_at)
+        sa.select(
+            *(Attempt.id, Attempt.shift_id, Attempt.status, Attempt.created_at, Attempt.answered_at, Attempt.ended_at)
+        )
         .where(Attempt.kind == "doctor", its_own | Attempt.id.in_(list(decided)))
         .order_by(Attempt.created_at, Attempt.id)
     ).all()
+    step_of = _step_of(session, escalation, {row.shift_id for row in rows if row.shift_id is not None})
     elsewhere = offers.busy_with_others(session, [row.id for row in rows if row.status in LIVE_ATTEMPT], escalation.id)
     return [
         chain.Ring(
-            step=step_of[str(row.shift_id)],
+            step=step_of[row.shift_id],
             at=row.created_at,
             live=row.status in LIVE_ATTEMPT,
             doubtful=row.status == "in_doubt",
+            answered_at=row.answered_at,
             ended_at=row.ended_at,
             decided=decided.get(row.id) is not None or row.id in elsewhere,
             declined=decided.get(row.id) in offers.PASSED_ON,
         )
         for row in rows
-        if str(row.shift_id) in step_of
+        if row.shift_id in step_of
     ]
+
+
+def _step_of(session: Session, escalation: Escalation, shifts: set[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Where in the chain the doctor of each shift stands. On a ring for another department's patient he may have been
+    asked by another of his shifts."""
+    own = {uuid.UUID(step["shift"]): index for index, step in enumerate(escalation.chain)}
+    if shifts <= own.keys():
+        return own
+    rows = session.execute(sa.select(Shift.id, Shift.doctor_index).where(Shift.id.in_(shifts | own.keys()))).all()
+    doctor = {row.id: row.doctor_index for row in rows}
+    place = {doctor[shift]: index for shift, index in own.items() if shift in doctor}
+    strange = shifts & doctor.keys() - own.keys()
+    return own | {shift: place[doctor[shift]] for shift in strange if doctor[shift] in place}
 
 
 def _ring(
@@ -164,8 +190,10 @@ def begin_round(
     session: Session, escalation: Escalation, now: datetime, at: datetime, first: uuid.UUID | None = None
 ) -> None:
     """A further round at `at`, with who is on duty now; the doctor of the shift `first` before all others."""
-    steps = roster.chain(session, escalation.department, policy_of(session, escalation).chain, now)
-    escalation.chain = sorted(steps, key=lambda step: step["shift"] != str(first))
+    escalation.chain = roster.chain(session, escalation.department, policy_of(session, escalation).chain, now)
+    leads = _step_of(session, escalation, {first}).get(first) if first is not None else None
+    if leads is not None:
+        escalation.chain = [escalation.chain[leads], *escalation.chain[:leads], *escalation.chain[leads + 1 :]]
     escalation.round += 1
     escalation.step = -1
     escalation.round_at = escalation.next_step_at = at
@@ -243,7 +271,11 @@ def lose_doctor(session: Session, escalation: Escalation, now: datetime, why: st
     """Not talked: the next doctor in the chain is rung, and the clock runs on."""
     if _move(session, escalation, "lost_doctor", now, why=why):
         escalation.owner_attempt_id = None
-        drive(session, escalation, now)
+        # a promise that broke while he had the patient called nobody else
+        hurry = escalation.breached_at is not None and escalation.night_at is None
+        drive(session, escalation, now, hurry=hurry)
+        if hurry:
+            night.call_in(session, escalation, now, "the promise is broken")
 
 
 # ---- talked, closed -----------------------------------------------------------------------------

@@ -96,7 +96,7 @@ REASONS: dict[str, str] = {
     "premium_number": "the number is a premium-rate one",
     "paused": "outbound calls are paused",
     "no_line": "no line is free for this lane",
-    "number_in_use": "this number is being rung or is on the line with us",
+    "number_in_use": "this number, or another one of this doctor's, is being rung or is on the line with us",
     "deceased": "the patient has died",
     "readmitted": "the patient is in the hospital again",
     "merged": "the record was merged into another one",
@@ -305,7 +305,7 @@ def _on_duty(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Ref
 
 
 def _number_free(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
-    """Nobody is rung while they are on the line with us, or by two of our rings at once."""
+    """Nobody is rung while they are on the line with us, or by two of our rings at once, be it at two telephones."""
     return Refused("number_in_use", now + NUMBER_BUSY_AGAIN) if facts.number_in_use else None
 
 
@@ -377,6 +377,7 @@ def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
         **special,
     }
     row = session.execute(_FACTS, asked).one()
+    doctor = _doctor(session, ring, now)
     holidays.learn(session, special, row.special)
     on_file = row.status is not None
     return Facts(
@@ -390,16 +391,33 @@ def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
         rung=(row.patient_rung, row.number_rung),
         alarm=row.alarm,
         any_alarm=row.any_alarm,
-        on_duty=ring.kind == "doctor" and _serves(session, ring, now),
-        number_in_use=row.number_in_use,
+        on_duty=doctor is not None,
+        number_in_use=row.number_in_use or (doctor is not None and _rung_elsewhere(session, doctor, ring)),
         busy_lines=row.busy_lines,
         hours=holidays.hours(session),
     )
 
 
-def _serves(session: Session, ring: Ring, now: datetime) -> bool:
-    doctor = roster.on_shift(session, ring.shift_id, now)
-    return doctor is not None and ring.to in doctor.numbers
+def _doctor(session: Session, ring: Ring, now: datetime) -> roster.Doctor | None:
+    """Who serves the shift this ring is for, if the number is one of theirs."""
+    doctor = roster.on_shift(session, ring.shift_id, now) if ring.kind == "doctor" else None
+    return doctor if doctor is not None and ring.to in doctor.numbers else None
+
+
+def _rung_elsewhere(session: Session, doctor: roster.Doctor, ring: Ring) -> bool:
+    """Whether another telephone of theirs rings, or is on the line, for a patient: one person, one ring."""
+    others = [people.phone_index(number) for number in doctor.numbers if number != ring.to]
+    return bool(others) and bool(session.scalar(_ELSEWHERE, {"others": others, "besides": ring.attempt_id}))
+
+
+_ELSEWHERE = sa.select(
+    sa.exists().where(
+        ATTEMPT_LIVES,
+        Attempt.to_index.in_(sa.bindparam("others", expanding=True)),
+        Attempt.kind == "doctor",
+        Attempt.id.is_distinct_from(_MYSELF),
+    )
+)
 
 
 # A repeat of the last reason is counted; anything else is a row of its own. (No parameter is called like a column:

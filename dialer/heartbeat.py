@@ -25,7 +25,7 @@ from core.models import EventRow, new_id, record
 from core.settings import SettingsError
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.escalation_due import MOST_FAILURES
-from dialer.models import Escalation
+from dialer.models import ALARM_OPEN, Escalation
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def stuck_escalations(session: Session, now: datetime) -> int:
         | (Escalation.next_step_at <= now - STUCK)
         | (Escalation.failures >= MOST_FAILURES)
     )
-    counted = sa.select(sa.func.count()).select_from(Escalation).where(Escalation.status != "closed", stuck)
+    counted = sa.select(sa.func.count()).select_from(Escalation).where(ALARM_OPEN, stuck)
     return session.scalar(counted) or 0
 
 

@@ -18,7 +18,7 @@ from core.house import of
 from core.models import Patient, Procedure, record
 from dialer.alarm import DOCTOR_LEVELS
 from dialer.machine import CALL_OVER
-from dialer.models import Attempt, Call, Escalation
+from dialer.models import ALARM_OPEN, Attempt, Call, Escalation
 from ivr.book import Book
 from ivr.models import Answer
 from ivr.questions import SCORED, Meaning
@@ -139,7 +139,7 @@ def _open_escalations(session: Session, call: Call) -> list[Escalation]:
     its = Escalation.call_id == call.id
     if call.patient_id is not None:
         its = its | (Escalation.patient_id == call.patient_id)
-    return list(session.scalars(sa.select(Escalation).where(Escalation.status != "closed", its).with_for_update()))
+    return list(session.scalars(sa.select(Escalation).where(ALARM_OPEN, its).with_for_update()))
 
 
 # ---- another person's answers -------------------------------------------------------------------
@@ -177,7 +177,7 @@ def _tell(session: Session, call: Call, right: Patient, who: str, now: datetime)
         data={"from": str(was) if was else None, "to": str(right.id)},
     )  # fmt: skip
     for escalation in session.scalars(
-        sa.select(Escalation).where(Escalation.call_id == call.id, Escalation.status != "closed").with_for_update()
+        sa.select(Escalation).where(Escalation.call_id == call.id, ALARM_OPEN).with_for_update()
     ):
         procedure = session.scalar(
             sa.select(Procedure)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core import people
 from core.house import of, settings_of
 from core.models import Patient
-from dialer import doctor, night, offers, roster
+from dialer import alarm, doctor, night, offers, roster
 from dialer.escalation import policy_of
 from dialer.models import Attempt, Call, Escalation, Offer
 from ivr import briefing, spoken
@@ -56,6 +56,11 @@ def _house(session: Session, *, roster_on: bool) -> dict[str, Fact]:
     }
 
 
+def _on_duty(session: Session, department: str, now: datetime) -> dict[str, Any]:
+    """What roster.ANYBODY asks for: a doctor whom an alarm of this department would ring."""
+    return roster.asked(department, settings_of(session).escalation.of_department(department).chain, now)
+
+
 def _in_each_language(session: Session, name: str) -> dict[str, Fact]:
     """`hospital`/`sender` with one text per language: the engine prefers `name.<language>`."""
     hospital = settings_of(session).hospital
@@ -66,7 +71,7 @@ def _in_each_language(session: Session, name: str) -> dict[str, Fact]:
 
 def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     patient = session.get(Patient, call.patient_id) if call.patient_id else None
-    on_duty = roster.asked(roster.EVERYWHERE, settings_of(session).escalation.chain, now)
+    on_duty = _on_duty(session, alarm.department_of(session, call), now)
     caller = {"patient_id": call.patient_id, "phone_index": call.party_index or b""}
     roster_on, agreed, left_alone = session.execute(_CALLER, {**on_duty, **caller}).one()
     return {
@@ -127,8 +132,7 @@ _QUESTION = sa.select(
 
 
 def _ask(session: Session, call: Call, attempt: Attempt, now: datetime) -> _Asked:
-    department = str(attempt.brief.get("department") or roster.EVERYWHERE)
-    on_duty = roster.asked(department, settings_of(session).escalation.chain, now)
+    on_duty = _on_duty(session, str(attempt.brief.get("department") or roster.EVERYWHERE), now)
     ids = {"patient_id": call.patient_id, "subject_id": attempt.subject_id, "call_id": call.id}
     # by columns, past the rows of this transaction: none of these is changed by a turn before it is asked
     return _Asked(*session.connection().execute(_QUESTION, {**on_duty, **ids}).one())

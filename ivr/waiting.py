@@ -27,7 +27,7 @@ from dialer import call as calls
 from dialer import doctor as on_phone
 from dialer import offers
 from dialer.machine import CALL_OVER, QUEUE_WORDS
-from dialer.models import LIVE_CALL, Call, Escalation
+from dialer.models import ALARM_OPEN, LIVE_CALL, Call, Escalation
 from ivr import engine, music, nodes, store, talk, twiml
 from ivr.book import Book
 from ivr.facts import facts
@@ -159,10 +159,7 @@ def _awaited(session: Session, call: Call) -> Escalation | None:
         nobody_else = Escalation.patient_id.is_(None) | (Escalation.patient_id == call.patient_id)
         same = (same & nobody_else) | (Escalation.patient_id == call.patient_id)
     return session.scalar(
-        sa.select(Escalation)
-        .where(Escalation.status != "closed", same)
-        .order_by(own.desc(), Escalation.keyed_at)
-        .limit(1)
+        sa.select(Escalation).where(ALARM_OPEN, same).order_by(own.desc(), Escalation.keyed_at).limit(1)
     )
 
 

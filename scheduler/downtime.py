@@ -25,7 +25,7 @@ from core.models import Patient, Procedure
 from core.page import Page, Row, Section, html
 from core.settings import Settings
 from dialer import roster
-from dialer.models import Escalation
+from dialer.models import ALARM_OPEN, Escalation
 from scheduler.machine import WAITING
 from scheduler.models import FollowUp
 
@@ -204,7 +204,7 @@ def _waiting(session: Session, now: datetime, zone: ZoneInfo) -> Iterator[Row]:
     rows = session.execute(
         sa.select(Escalation, Patient)
         .outerjoin(Patient, Patient.id == Escalation.patient_id)
-        .where(Escalation.status != "closed")
+        .where(ALARM_OPEN)
         .order_by(Escalation.keyed_at)
     )
     for one, patient in rows:

@@ -18,7 +18,7 @@ from core.house import House
 from dialer import attempt as attempts
 from dialer import doctor as on_phone
 from dialer import escalation as escalations
-from dialer import night
+from dialer import escalation_due, night
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Offer
 from tests.dialer.ward import DOCTOR_PHONES, Ward, clear
 
@@ -123,7 +123,7 @@ class Evening(RuleBasedStateMachine):
 
     # ---- how it does it -------------------------------------------------------------------------------
     def _tick(self) -> None:
-        for look in (escalations.overdue_steps, escalations.breaches, night.due, attempts.overdue):
+        for look in (escalation_due.overdue_steps, escalation_due.breaches, night.due, attempts.overdue):
             for _ in range(60):
                 with self.house.transaction() as session:
                     if not look(session, self.ward.now):

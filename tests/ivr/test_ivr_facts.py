@@ -296,6 +296,16 @@ def test_a_hidden_number_and_a_house_without_doctors_are_told(told: Told) -> Non
     assert told.hotline()["roster_on"] is False
 
 
+def test_a_caller_is_promised_the_doctors_an_alarm_would_ring(told: Told) -> None:
+    """A hospital whose departments each have a roster of their own has nobody who serves all."""
+    told.switch.doctor_on_duty()
+    with told.house.transaction() as session:
+        session.scalars(sa.select(Shift)).one().department = "surgery"
+    assert told.hotline()["roster_on"] is False
+    told.switch.patient("followup")
+    assert told.hotline()["roster_on"] is True
+
+
 def test_a_follow_up_says_our_number_as_it_is_dialled_here(told: Told) -> None:
     patient = told.switch.patient("followup")
     assert told.of("followup", new_id(), patient, threshold=4)["hotline"] == "01055550100"
