@@ -137,7 +137,7 @@ class PatientsMerged:
 @dataclass(frozen=True)
 class DoctorDecided:
     """The doctor's phone was answered and a key, or none, decided about the patient he was offered: accepted |
-    declined | no_key | no_pin (accepted, and then the PIN was wrong)."""
+    declined | no_key | hung_up | no_pin (accepted, and then the PIN was wrong)."""
 
     attempt_id: uuid.UUID
     decision: str

@@ -215,7 +215,10 @@ def on_doctor_said(session: Session, event: events.DoctorSaid, now: datetime) ->
     if move_on(session, escalation, "later", now):
         escalation.owner_attempt_id = None
         later = timedelta(seconds=escalations.policy_of(session, escalation).later_s)
-        escalations.begin_round(session, escalation, now, now + later, first=attempt.shift_id)
+        waits = escalation.waiting_call_id is not None  # then there is nothing to wait for: the others, at once
+        escalations.begin_round(
+            session, escalation, now, now if waits else now + later, first=None if waits else attempt.shift_id
+        )
         unreached = events.WorkWanted(
             "patient_unreached", escalation.patient_id, escalation.id, "the doctor rings later"
         )

@@ -172,7 +172,7 @@ def _ring(
         return placed
     tier = escalation.chain[step]["tier"]
     _move(session, escalation, "ring", now, step=step, tier=tier, time=before + 1, attempt=str(placed.id))
-    if before == 0:
+    if before == 0 and escalation.round <= chain.QUICK_ROUNDS:  # not every three minutes all night
         events.publish(session, events.DoctorRung(placed.id, escalation.id, number, doctor.language), now)
     return chain.Ring(step, now)
 
@@ -270,7 +270,7 @@ def check_owner(session: Session, escalation: Escalation, now: datetime) -> None
 def lose_doctor(session: Session, escalation: Escalation, now: datetime, why: str) -> None:
     """Not talked: the next doctor in the chain is rung, and the clock runs on."""
     if _move(session, escalation, "lost_doctor", now, why=why):
-        escalation.owner_attempt_id = None
+        escalation.owner_attempt_id = escalation.accepted_at = None
         # a promise that broke while he had the patient called nobody else
         hurry = escalation.breached_at is not None and escalation.night_at is None
         drive(session, escalation, now, hurry=hurry)

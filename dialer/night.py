@@ -3,18 +3,23 @@ until a key is pressed there. The chain of doctors goes on all the same."""
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core import events
+from core.db import lost_a_race
 from core.house import settings_of
 from core.models import record
 from dialer import attempt as attempts
 from dialer import gate
 from dialer.models import ALARM_OPEN, Attempt, Escalation
 from dialer.offers import WAITING
+
+log = logging.getLogger(__name__)
 
 AGAIN = timedelta(seconds=60)
 RING_S = 40
@@ -44,8 +49,16 @@ def due(session: Session, now: datetime, limit: int = 1) -> int:
     ).all()
     for escalation in rows:
         escalation.night_step_at = now + AGAIN
-        if escalation.status in WAITING:
-            _ring(session, escalation, now)
+        if escalation.status not in WAITING:
+            continue
+        try:
+            with session.begin_nested():
+                _ring(session, escalation, now)
+        except Exception as error:
+            # one patient's row must not keep the nurse from hearing of the others
+            if isinstance(error, DBAPIError) and lost_a_race(error):
+                raise
+            log.exception("the night target could not be rung", extra={"escalation": str(escalation.id)})
     return len(rows)
 
 

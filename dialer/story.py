@@ -22,7 +22,7 @@ TOLD_ELSEWHERE = frozenset(
     {"opened", "ring", "coded", "outcome", "offered", "night target called in", "night target rung", "closed by hand"}
     | {"acknowledged"}
 )
-DECISIONS = ("accepted", "declined", "no_key", "no_pin", "taken")
+DECISIONS = ("accepted", "declined", "hung_up", "no_key", "no_pin", "taken")
 WORDS: dict[str, dict[str, str]] = {
     "en": {
         "key_score": "key pressed: pain {score}",
@@ -46,6 +46,7 @@ WORDS: dict[str, dict[str, str]] = {
         "accepted": "{who} accepts",
         "declined": "{who} passes on",
         "no_key": "{who}: picked up, and no key pressed",
+        "hung_up": "{who} hung up without a key",
         "no_pin": "{who}: the PIN was wrong",
         "taken": "{who} comes too late: somebody else has accepted",
         "bridged": "doctor and patient are joined",
@@ -89,6 +90,7 @@ WORDS: dict[str, dict[str, str]] = {
         "accepted": "{who}接诊",
         "declined": "{who}转给下一位",
         "no_key": "{who}接起电话但没有按键",
+        "hung_up": "{who}未按键即挂断",
         "no_pin": "{who}密码错误",
         "taken": "{who}来晚一步：已有医生接诊",
         "bridged": "医患接通",

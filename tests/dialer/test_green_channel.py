@@ -310,6 +310,52 @@ def test_call_later_rings_the_same_doctor_again_and_a_nurse_hears_of_it(ward: Wa
     assert rung(ward) == [1, 2, 2]
 
 
+def test_a_patient_who_waits_on_the_line_is_not_put_off(ward: Ward) -> None:
+    ward.doctor(1)
+    ward.doctor(2)
+    call = ward.inbound(patient=ward.patient(department="surgery"))
+    ward.score(8, call)
+    patient = ward.escalation()
+    assert patient is not None
+    ward.publish(events.CallerWaits(call.id, patient.id))
+    ward.work()
+    ring = ring_at(ward, 1)
+    picks_up(ward, ring)
+    decides(ward, ring, "accepted")
+    ward.publish(events.DoctorSaid(ring.id, "call_later"))
+    tick(ward)
+    assert rung(ward) == [1, 2]
+
+
+def test_a_doctor_who_lost_the_patient_did_not_accept(ward: Ward) -> None:
+    """The clock of the acceptance is that of the doctor who came to talk."""
+    ward.doctor(1)
+    ward.doctor(2)
+    patient = alarm(ward, 7)
+    ward.work()
+    ring = ring_at(ward, 1)
+    picks_up(ward, ring)
+    decides(ward, ring, "accepted")
+    ward.says(ring.id, "completed")
+    assert of(ward, patient).accepted_at is None
+
+
+def test_an_sms_goes_beside_the_rings_of_the_first_rounds_only(ward: Ward) -> None:
+    heard: list[events.DoctorRung] = []
+    ward.house.bus.subscribe(events.DoctorRung, lambda session, event, now: heard.append(event))
+    ward.settings(HOSPITAL.replace(NIGHT, "") + "[escalation]\ntries = 1\n")
+    ward.doctor(1)
+    alarm(ward, 7)
+    for _ in range(5):
+        ward.work()
+        ward.says(ring_at(ward, 1).id, "no_answer")
+        forward(ward, 21)
+        ward.forward(minutes=3)
+        tick(ward)
+    assert len(rung(ward)) > 4
+    assert len(heard) == 3
+
+
 def test_what_the_doctor_keys_closes_it_once_and_it_stays(ward: Ward) -> None:
     heard: list[events.EscalationClosed] = []
     ward.house.bus.subscribe(events.EscalationClosed, lambda session, event, now: heard.append(event))
@@ -452,6 +498,26 @@ def test_the_night_target_is_let_go_when_a_doctor_has_accepted(ward: Ward) -> No
     assert ward.carrier.hung_up == [ring.sid]
     with ward.house.transaction() as session:
         assert not night.wants(session, session.get_one(Attempt, ring.id))
+
+
+def test_one_patients_row_does_not_keep_the_nurse_from_hearing_of_the_others(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = alarm(ward, 7), alarm(ward, 7, OTHER_PHONE)
+    ring = night._ring
+
+    def broken(session, escalation, now):  # type: ignore[no-untyped-def]
+        if escalation.id == bad:
+            raise ZeroDivisionError
+        ring(session, escalation, now)
+
+    monkeypatch.setattr(night, "_ring", broken)
+    tick(ward)
+    assert [each.subject_id for each in ward.attempts(kind="night")] == [good]
+    assert "night target could not be rung" in caplog.text
+    due = of(ward, bad).night_step_at
+    assert due is not None
+    assert due > ward.now
 
 
 def test_without_a_night_target_a_nurse_has_it_on_her_list(ward: Ward) -> None:
