@@ -27,6 +27,8 @@ TALK_S = {"6h": 90, "48h": 180, "7d": 150, "30d": 150, "90d": 150}
 OTHER_TALK_S = 150
 PICK_UP_S = 12
 """How long a telephone rings that is answered. DEFAULT."""
+NOBODY_LEFT = 0.001
+"""The least share that is taken to be still unreached: whoever is rung is rung, however good the figures."""
 ENOUGH = 100
 """So many ended follow-ups of a wave, and this hospital's own rate is taken."""
 FURTHEST = 60
@@ -78,7 +80,7 @@ class Rates:
         return self.reached_by[rings - 1] if rings else 0.0
 
     def _left(self, tries: int) -> float:
-        return max(1 - self._before(self._had(tries)), 0.01)
+        return max(1 - self._before(self._had(tries)), NOBODY_LEFT)
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ def score_share(four_up: float, score: int) -> float:
 def with_reach(rates: Rates, reach: float, source: str) -> Rates:
     """The same with `reach` (0 to 1) of all reached in the end, each ring as likely as the other."""
     tries = len(rates.reached_by)
-    each = 1 - (1 - min(reach, 0.999)) ** (1 / tries)
+    each = 1 - max(1 - reach, NOBODY_LEFT) ** (1 / tries)
     return replace(rates, reached_by=tuple(1 - (1 - each) ** ring for ring in range(1, tries + 1)), source=source)
 
 

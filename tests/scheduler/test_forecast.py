@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.calendar import always
@@ -117,6 +117,7 @@ shares = st.floats(0.01, 1)
                        st.integers(0, 6), st.integers(1, 500)), max_size=30),
     shares, st.integers(1, 10), st.integers(1, 10), st.integers(0, 6),
 )  # fmt: skip
+@example([Load("w", at(0, 0), 3, 1)], 1.0, 4, 1, 0)
 def test_nothing_is_lost_and_everything_adds_up(
     loads: list[Load], reach: float, tries: int, threshold: int, band: int
 ) -> None:
