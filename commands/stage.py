@@ -145,6 +145,10 @@ class Stage:
         """All SMS the carrier took."""
         return list(self.carrier("GET", "/control/messages"))
 
+    def messages_to(self, number: str) -> list[dict[str, Any]]:
+        """Those to one telephone."""
+        return [message for message in self.messages() if message["to"] == number]
+
     def chaos(self, **switches: Any) -> None:
         self.carrier("POST", "/control/chaos", json=switches)
 
