@@ -12,6 +12,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,8 @@ STALLED_AFTER_S = 4.0
 MAX_RUNS = 20
 """A job that has been picked up this often and never finished stays failed, loudly."""
 
+SPARE = 2
+"""Threads and connections beyond one for each slot: the store's own housekeeping."""
 QUEUES = ("escalation", "calls", "sms", "recordings", "speech")
 
 
@@ -176,12 +179,18 @@ async def run_workers(house: House, queues: Iterable[str]) -> None:
     _house = house
     wanted = tuple(queues)
     groups = [
-        (("escalation",), 2),
+        (("escalation",), 6),
         (("calls", "sms"), 4),
         (("recordings",), 2),
         (("speech",), 1),
     ]
-    connector = psycopg_connector.PsycopgConnector(conninfo=_conninfo(house), min_size=2, max_size=12)
+    total = sum(slots for _, slots in groups)
+    # The loop's own executor has few threads (processors + 4), shared by all queues: a slot without a thread is none.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(total + SPARE, thread_name_prefix="job"))
+    # each group listens on a connection of its own
+    connector = psycopg_connector.PsycopgConnector(
+        conninfo=_conninfo(house), min_size=2, max_size=total + len(groups) + SPARE
+    )
     with _app.replace_connector(connector) as app:
         async with app.open_async():
             runs = []

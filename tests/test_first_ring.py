@@ -70,6 +70,7 @@ def stage(tmp_path: Path, database_url: str) -> Any:
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_doctor_is_rung_within_two_seconds_of_the_key(stage: Stage) -> None:
     proved(stage, 20)
