@@ -8,9 +8,11 @@ column, so a ciphertext moved to another column does not decrypt.
 from __future__ import annotations
 
 import json
+import logging
 import select
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +26,8 @@ from sqlalchemy.types import TypeDecorator
 
 from core import ledger
 from core.crypto import Keyring
+
+log = logging.getLogger(__name__)
 
 
 class Base(DeclarativeBase):
@@ -199,6 +203,21 @@ def lost_a_race(error: DBAPIError) -> bool:
     """Whether running the transaction again may succeed: a deadlock, a serialization failure, or a unique row two made
     at once."""
     return getattr(error.orig, "sqlstate", "") in ("40P01", "40001", "23505")
+
+
+def survives(session: Session, work: Callable[[], None], complaint: str, **about: str) -> bool:
+    """Do `work` so that an error in it does not take the transaction along: what it did is undone, the error is logged
+    as `complaint` with `about`, and the answer is False. A lost race is raised, for the whole transaction to run
+    again."""
+    try:
+        with session.begin_nested():
+            work()
+    except Exception as error:
+        if isinstance(error, DBAPIError) and lost_a_race(error):
+            raise
+        log.exception(complaint, extra=about)
+        return False
+    return True
 
 
 def try_lock(session: Session, name: str) -> bool:

@@ -86,12 +86,21 @@ def _brief(session: Session, call: Call) -> dict[str, Any]:
 
 
 def _open_for(session: Session, patient_id: uuid.UUID | None, to: str) -> Escalation | None:
-    same = Escalation.to_index == people.phone_index(to)
-    if patient_id is not None:
-        # A family shares a telephone: two patients known by name are two alarms, each with a doctor of its own.
-        nobody_else = Escalation.patient_id.is_(None) | (Escalation.patient_id == patient_id)
-        same = (same & nobody_else) | (Escalation.patient_id == patient_id)
-    return session.scalar(sa.select(Escalation).where(ALARM_OPEN, same).order_by(Escalation.keyed_at).with_for_update())
+    return session.scalar(
+        sa.select(Escalation)
+        .where(ALARM_OPEN, concerns(patient_id, Escalation.to_index == people.phone_index(to)))
+        .order_by(Escalation.keyed_at)
+        .with_for_update(key_share=True)
+    )
+
+
+def concerns(patient_id: uuid.UUID | None, same: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Escalations that are this patient's, or look the `same` by number or call and are nobody else's by name: a family
+    shares a telephone, and two patients known by name are two alarms, each with a doctor of its own."""
+    if patient_id is None:
+        return same
+    nobody_else = Escalation.patient_id.is_(None) | (Escalation.patient_id == patient_id)
+    return (same & nobody_else) | (Escalation.patient_id == patient_id)
 
 
 def _open(

@@ -82,7 +82,8 @@ def drive(session: Session, escalation: Escalation, now: datetime, *, hurry: boo
             rings.append(chain.Ring(step, now, live=False, declined=True) if isinstance(rung, gate.Refused) else rung)
         if front_waits:
             break  # no line for the front: the same doctor then
-        escalation.step = escalation.step if plan.front is None else plan.front
+        if plan.front is not None:
+            escalation.step = plan.front
     escalation.next_step_at = min(looks + ([plan.look_at] if plan.look_at is not None else []))
 
 
@@ -171,7 +172,7 @@ def _ring(
     if isinstance(placed, gate.Refused):
         return placed
     tier = escalation.chain[step]["tier"]
-    _move(session, escalation, "ring", now, step=step, tier=tier, time=before + 1, attempt=str(placed.id))
+    move_on(session, escalation, "ring", now, step=step, tier=tier, time=before + 1, attempt=str(placed.id))
     if before == 0 and escalation.round <= chain.QUICK_ROUNDS:  # not every three minutes all night
         events.publish(session, events.DoctorRung(placed.id, escalation.id, number, doctor.language), now)
     return chain.Ring(step, now)
@@ -180,7 +181,7 @@ def _ring(
 def _round_over(session: Session, escalation: Escalation, now: datetime, *, busy: bool) -> None:
     """Nobody in this round took it: overdue, and the chain starts again from whoever is on duty then. The night target
     hears of it, unless a doctor only speaks with another patient: he is offered this one as soon as he is done."""
-    _move(session, escalation, "exhausted", now, why=f"round {escalation.round}", doctors=len(escalation.chain))
+    move_on(session, escalation, "exhausted", now, why=f"round {escalation.round}", doctors=len(escalation.chain))
     if not busy or escalation.round > 1:
         night.call_in(session, escalation, now, f"nobody took it in round {escalation.round}")
     begin_round(session, escalation, now, now + chain.pause_after(escalation.round))
@@ -269,7 +270,7 @@ def check_owner(session: Session, escalation: Escalation, now: datetime) -> None
 
 def lose_doctor(session: Session, escalation: Escalation, now: datetime, why: str) -> None:
     """Not talked: the next doctor in the chain is rung, and the clock runs on."""
-    if _move(session, escalation, "lost_doctor", now, why=why):
+    if move_on(session, escalation, "lost_doctor", now, why=why):
         escalation.owner_attempt_id = escalation.accepted_at = None
         # a promise that broke while he had the patient called nobody else
         hurry = escalation.breached_at is not None and escalation.night_at is None
@@ -289,7 +290,7 @@ def talked(session: Session, escalation: Escalation, seconds: int, now: datetime
         if escalation.status == "bridged":
             escalation.talk_s = seconds
             _close(session, escalation, "talked", now, seconds=seconds)
-    elif _move(session, escalation, "too_short", now, seconds=seconds):
+    elif move_on(session, escalation, "too_short", now, seconds=seconds):
         escalation.bridged_at = None
         escalation.next_step_at = now + OWNER_QUIET
 
@@ -318,7 +319,7 @@ def _close(
     why: str = "",
     **data: object,
 ) -> None:
-    _move(session, escalation, event, now, who=who, why=why, **data)
+    move_on(session, escalation, event, now, who=who, why=why, **data)
     escalation.closed_at = now
     escalation.next_step_at = escalation.night_step_at = None
     take_back_rings(session, escalation, besides=escalation.owner_attempt_id)
@@ -338,7 +339,7 @@ def take_back_rings(session: Session, escalation: Escalation, *, besides: uuid.U
         attempts.take_back(session, ring.id)
 
 
-def _move(
+def move_on(
     session: Session,
     escalation: Escalation,
     event: str,
@@ -358,6 +359,3 @@ def _move(
         who=who, why=why, data=data,
     )  # fmt: skip
     return True
-
-
-move_on = _move

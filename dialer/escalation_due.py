@@ -5,21 +5,17 @@ Found by the timetable and by the watchdog (dialer.watchdog); what is done then 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core.db import lost_a_race
+from core.db import survives
 from dialer import escalation as escalations
 from dialer import night
 from dialer.models import ALARM_OPEN, Escalation
 from dialer.offers import WAITING
-
-log = logging.getLogger(__name__)
 
 FAILED_AGAIN = timedelta(seconds=10)
 MOST_FAILURES = 3
@@ -41,7 +37,6 @@ def breaches(session: Session, now: datetime, limit: int = 1) -> int:
         Escalation.promise_at,
         now,
         limit,
-        Escalation.status != "bridged",
         Escalation.breached_at.is_(None),
         Escalation.bridged_at.is_(None),
     )
@@ -49,6 +44,11 @@ def breaches(session: Session, now: datetime, limit: int = 1) -> int:
         escalations.breach(session, escalation, now)
         _carefully(session, escalation, _hurry, now)
     return len(rows)
+
+
+def not_driven(now: datetime, late: timedelta) -> sa.ColumnElement[bool]:
+    """Of the open ones: without a next step, or late for it by so much that the tick cannot have seen it."""
+    return Escalation.next_step_at.is_(None) | (Escalation.next_step_at <= now - late)
 
 
 def _due(
@@ -92,15 +92,11 @@ def _carefully(
 ) -> None:
     """An error over one patient holds up no other: it is logged, what it did is undone, and the step is tried again
     until the night target is called in instead."""
-    try:
-        with session.begin_nested():
-            work(session, escalation, now)
+    about = {"escalation": str(escalation.id)}
+    if survives(session, lambda: work(session, escalation, now), "an escalation could not be driven", **about):
         escalation.failures = 0
-    except Exception as error:
-        if isinstance(error, DBAPIError) and lost_a_race(error):
-            raise
-        log.exception("an escalation could not be driven", extra={"escalation": str(escalation.id)})
-        escalation.failures += 1
-        escalation.next_step_at = now + FAILED_AGAIN
-        if escalation.failures >= MOST_FAILURES:
-            night.call_in(session, escalation, now, "it cannot be driven")
+        return
+    escalation.failures += 1
+    escalation.next_step_at = now + FAILED_AGAIN
+    if escalation.failures >= MOST_FAILURES:
+        night.call_in(session, escalation, now, "it cannot be driven")

@@ -24,7 +24,7 @@ from core.house import House, settings_of
 from core.models import EventRow, new_id, record
 from core.settings import SettingsError
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
-from dialer.escalation_due import MOST_FAILURES
+from dialer.escalation_due import MOST_FAILURES, not_driven
 from dialer.models import ALARM_OPEN, Escalation
 
 log = logging.getLogger(__name__)
@@ -91,11 +91,7 @@ def _escalations(house: House) -> str | None:
 def stuck_escalations(session: Session, now: datetime) -> int:
     """Escalations nobody drives: without a next step, long past it, or that raise an error again and again, so that
     the night target was called."""
-    stuck = (
-        Escalation.next_step_at.is_(None)
-        | (Escalation.next_step_at <= now - STUCK)
-        | (Escalation.failures >= MOST_FAILURES)
-    )
+    stuck = not_driven(now, STUCK) | (Escalation.failures >= MOST_FAILURES)
     counted = sa.select(sa.func.count()).select_from(Escalation).where(ALARM_OPEN, stuck)
     return session.scalar(counted) or 0
 

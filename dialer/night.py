@@ -3,15 +3,14 @@ until a key is pressed there. The chain of doctors goes on all the same."""
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core import events
-from core.db import lost_a_race
+from core.db import RowLock, survives
 from core.house import settings_of
 from core.models import record
 from dialer import attempt as attempts
@@ -19,10 +18,9 @@ from dialer import gate
 from dialer.models import ALARM_OPEN, Attempt, Escalation
 from dialer.offers import WAITING
 
-log = logging.getLogger(__name__)
-
 AGAIN = timedelta(seconds=60)
 RING_S = 40
+_LOCK = RowLock(Escalation)
 
 
 def call_in(session: Session, escalation: Escalation, now: datetime, why: str) -> None:
@@ -49,16 +47,10 @@ def due(session: Session, now: datetime, limit: int = 1) -> int:
     ).all()
     for escalation in rows:
         escalation.night_step_at = now + AGAIN
-        if escalation.status not in WAITING:
-            continue
-        try:
-            with session.begin_nested():
-                _ring(session, escalation, now)
-        except Exception as error:
+        if escalation.status in WAITING:
             # one patient's row must not keep the nurse from hearing of the others
-            if isinstance(error, DBAPIError) and lost_a_race(error):
-                raise
-            log.exception("the night target could not be rung", extra={"escalation": str(escalation.id)})
+            ring = partial(_ring, session, escalation, now)
+            survives(session, ring, "the night target could not be rung", escalation=str(escalation.id))
     return len(rows)
 
 
@@ -88,7 +80,7 @@ def wants(session: Session, attempt: Attempt) -> bool:
 
 def on_acknowledged(session: Session, event: events.Acknowledged, now: datetime) -> None:
     attempt = session.get_one(Attempt, event.attempt_id)
-    escalation = session.get(Escalation, attempt.subject_id, with_for_update={"key_share": True})
+    escalation = _LOCK(session, attempt.subject_id) if attempt.subject_id else None
     if escalation is not None and escalation.acknowledged_at is None:
         escalation.acknowledged_at = now
         escalation.night_step_at = None

@@ -56,9 +56,10 @@ def _urgency(escalation: Escalation) -> tuple[int, datetime, uuid.UUID]:
 
 def _waiting_for(session: Session, attempt: Attempt) -> list[Escalation]:
     """Patients nobody has taken, in whose chain this doctor stands, and of whom he was not asked in this call."""
-    asked = sa.select(Offer.escalation_id).where(Offer.attempt_id == attempt.id)
     open_ones = session.scalars(
-        sa.select(Escalation).where(ALARM_OPEN, Escalation.status.in_(WAITING), Escalation.id.not_in(asked))
+        sa.select(Escalation).where(
+            ALARM_OPEN, Escalation.status.in_(WAITING), Escalation.id.not_in(asked_in(attempt.id))
+        )
     ).all()
     his = _shifts_of(session, attempt)
     return [

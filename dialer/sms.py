@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import events, jobs, people
+from core.db import RowLock
 from core.house import of, settings_of
 from core.models import new_id, record
 from core.settings import Settings
@@ -341,16 +342,7 @@ def _did_not_arrive(session: Session, message: Message, now: datetime, *, work: 
         events.publish(session, wanted, now)
 
 
-def _locked(session: Session, message_id: uuid.UUID) -> Message | None:
-    return session.scalar(_LOCKED, {"message_id": message_id})
-
-
-_LOCKED = (
-    sa.select(Message)
-    .where(Message.id == sa.bindparam("message_id"))
-    .with_for_update(key_share=True)
-    .execution_options(populate_existing=True)
-)
+_locked = RowLock(Message)
 
 
 def _move(session: Session, message: Message, event: str, now: datetime, *, why: str = "") -> bool:

@@ -1,5 +1,5 @@
 """The watchdog of the escalations: a thread of its own, beside the timetable, that re-drives whatever the chain has let
-stand. It costs what is open, not what is stored, and the heartbeat (dialer.heartbeat) watches it in turn."""
+stand. It costs what is open, not what is stored. What it cannot move stops the heartbeat (dialer.heartbeat)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,7 @@ OVERDUE = timedelta(seconds=20)
 
 def stuck(session: Session, now: datetime, late: timedelta = OVERDUE) -> list[uuid.UUID]:
     """Open escalations without a next step, or whose next step is overdue by more than `late`."""
-    return list(
-        session.scalars(
-            sa.select(Escalation.id).where(
-                ALARM_OPEN,
-                Escalation.next_step_at.is_(None) | (Escalation.next_step_at < now - late),
-            )
-        )
-    )
+    return list(session.scalars(sa.select(Escalation.id).where(ALARM_OPEN, escalation_due.not_driven(now, late))))
 
 
 def look(house: House) -> int:
@@ -62,14 +55,11 @@ class Watchdog(threading.Thread):
         super().__init__(name="watchdog", daemon=True)
         self._house = house
         self._stopped = threading.Event()
-        self.looked_at: datetime | None = None
-        """When it last looked through to the end."""
 
     def run(self) -> None:
         while not self._stopped.wait(EVERY_S):
             try:
                 look(self._house)
-                self.looked_at = self._house.clock.now()
             except Exception:
                 log.exception("the watchdog could not look")
 

@@ -139,7 +139,7 @@ def _open_escalations(session: Session, call: Call) -> list[Escalation]:
     its = Escalation.call_id == call.id
     if call.patient_id is not None:
         its = its | (Escalation.patient_id == call.patient_id)
-    return list(session.scalars(sa.select(Escalation).where(ALARM_OPEN, its).with_for_update()))
+    return list(session.scalars(sa.select(Escalation).where(ALARM_OPEN, its).with_for_update(key_share=True)))
 
 
 # ---- another person's answers -------------------------------------------------------------------
@@ -177,7 +177,7 @@ def _tell(session: Session, call: Call, right: Patient, who: str, now: datetime)
         data={"from": str(was) if was else None, "to": str(right.id)},
     )  # fmt: skip
     for escalation in session.scalars(
-        sa.select(Escalation).where(Escalation.call_id == call.id, ALARM_OPEN).with_for_update()
+        sa.select(Escalation).where(Escalation.call_id == call.id, ALARM_OPEN).with_for_update(key_share=True)
     ):
         procedure = session.scalar(
             sa.select(Procedure)

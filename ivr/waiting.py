@@ -23,9 +23,9 @@ from core import events, people
 from core.house import of, settings_of
 from core.models import EventRow, record
 from core.webhook import house, signed_blueprint
+from dialer import alarm, offers
 from dialer import call as calls
 from dialer import doctor as on_phone
-from dialer import offers
 from dialer.machine import CALL_OVER, QUEUE_WORDS
 from dialer.models import ALARM_OPEN, LIVE_CALL, Call, Escalation
 from ivr import engine, music, nodes, store, talk, twiml
@@ -154,12 +154,11 @@ def _awaited(session: Session, call: Call) -> Escalation | None:
     patient or is to ring the same number."""
     own = Escalation.call_id == call.id
     same = own | Escalation.to_index.in_([people.phone_index(number) for number in _numbers(call)])
-    if call.patient_id is not None:
-        # a family shares a telephone: another patient's doctor is not this one's
-        nobody_else = Escalation.patient_id.is_(None) | (Escalation.patient_id == call.patient_id)
-        same = (same & nobody_else) | (Escalation.patient_id == call.patient_id)
     return session.scalar(
-        sa.select(Escalation).where(ALARM_OPEN, same).order_by(own.desc(), Escalation.keyed_at).limit(1)
+        sa.select(Escalation)
+        .where(ALARM_OPEN, alarm.concerns(call.patient_id, same))
+        .order_by(own.desc(), Escalation.keyed_at)
+        .limit(1)
     )
 
 

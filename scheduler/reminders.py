@@ -11,7 +11,6 @@ nurse. A visit that moves takes its waiting reminder with it; one that was remin
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import calendar, events, holidays, people
-from core.db import lock
+from core.db import RowLock, lock
 from core.house import settings_of
 from core.models import Patient, record
 from dialer import attempt as attempts
@@ -295,8 +294,7 @@ def _still_on(row: Reminder, visit: Appointment | None) -> bool:
     return visit is not None and visit.status != "cancelled" and visit.starts_at == row.deadline_at
 
 
-def locked(session: Session, reminder_id: uuid.UUID) -> Reminder | None:
-    return session.get(Reminder, reminder_id, with_for_update=True, populate_existing=True)
+locked = RowLock(Reminder)
 
 
 def move(session: Session, row: Reminder, event: str, now: datetime, *, why: str = "", **data: object) -> bool:

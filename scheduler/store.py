@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import calendar, events, holidays, people
-from core.db import lock
+from core.db import RowLock, lock
 from core.house import settings_of
 from core.models import Patient, Procedure, new_id, record
 from core.values import Wave
@@ -272,17 +272,10 @@ def _sensible(at: datetime, now: datetime) -> None:
 
 # ---- the row ------------------------------------------------------------------------------------
 def locked(session: Session, followup_id: uuid.UUID | None) -> FollowUp | None:
-    if followup_id is None:
-        return None
-    return session.scalar(_LOCKED, {"followup_id": followup_id})
+    return None if followup_id is None else _LOCK(session, followup_id)
 
 
-_LOCKED = (
-    sa.select(FollowUp)
-    .where(FollowUp.id == sa.bindparam("followup_id"))
-    .with_for_update(key_share=True)
-    .execution_options(populate_existing=True)
-)
+_LOCK = RowLock(FollowUp)
 
 
 def release_stuck(session: Session, row: FollowUp, now: datetime) -> bool:

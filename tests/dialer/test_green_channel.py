@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from datetime import timedelta
 
 import pytest
@@ -14,97 +13,32 @@ from core.models import EventRow
 from dialer import attempt as attempts
 from dialer import doctor as on_phone
 from dialer import escalation as escalations
-from dialer import escalation_due, gate, night, offers, roster, watchdog
+from dialer import gate, night, offers, roster, watchdog
 from dialer.models import Attempt, Call, Escalation, Offer, Shift
-from scheduler.models import WorkItem
+from tests.dialer.channel import (
+    HOSPITAL,
+    NIGHT,
+    OTHER_PHONE,
+    alarm,
+    decides,
+    forward,
+    joined,
+    of,
+    offered,
+    on_the_line,
+    picks_up,
+    ring_at,
+    rung,
+    tick,
+    work_kinds,
+)
 from tests.dialer.ward import DOCTOR_PHONES, Ward
-
-NIGHT = "+861055550190"
-OTHER_PHONE = "+861055550112"
-HOSPITAL = f'[hospital]\nlive = true\nnight_target = "{NIGHT}"\n[calling]\nlines = 9\nlines_reserved = 2\n'
 
 
 @pytest.fixture
 def ward(ward: Ward) -> Ward:
     ward.settings(HOSPITAL)
     return ward
-
-
-def alarm(ward: Ward, score: int, phone: str = "+861055550111", *, ago_s: float = 0) -> uuid.UUID:
-    """A patient of this number keyed `score` some time ago, and hung up."""
-    call = ward.inbound(phone, patient=ward.patient(phone, department="surgery"))
-    with ward.house.transaction() as session:
-        session.get_one(Call, call.id).status = "completed"
-        events.publish(
-            session, events.ScoreStands(call.id, score, ward.now - timedelta(seconds=ago_s), "key"), ward.now
-        )
-        return session.scalars(sa.select(Escalation.id).where(Escalation.call_id == call.id)).one()
-
-
-def of(ward: Ward, escalation_id: uuid.UUID) -> Escalation:
-    with ward.house.transaction() as session:
-        return session.get_one(Escalation, escalation_id)
-
-
-def tick(ward: Ward) -> None:
-    for look in (escalation_due.overdue_steps, escalation_due.breaches, night.due, attempts.overdue):
-        for _ in range(50):
-            with ward.house.transaction() as session:
-                if not look(session, ward.now):
-                    break
-    ward.work()
-
-
-def forward(ward: Ward, seconds: int) -> None:
-    """By the second, as the timetable looks."""
-    for _ in range(seconds):
-        ward.forward(seconds=1)
-        tick(ward)
-
-
-def picks_up(ward: Ward, attempt: Attempt) -> Call:
-    call = ward.answers(attempt.id)
-    assert call is not None
-    with ward.house.transaction() as session:
-        assert on_phone.picked_up(session, session.get_one(Attempt, attempt.id), ward.now)
-    return call
-
-
-def offered(ward: Ward, attempt: Attempt) -> uuid.UUID:
-    with ward.house.transaction() as session:
-        patient = on_phone.patient_of(session, attempt.id)
-        assert patient is not None
-        return patient.id
-
-
-def ring_at(ward: Ward, number: int) -> Attempt:
-    """The newest ring at this doctor."""
-    return [a for a in ward.attempts(kind="doctor") if a.to == DOCTOR_PHONES[number]][-1]
-
-
-def decides(ward: Ward, attempt: Attempt, decision: str) -> None:
-    ward.publish(events.DoctorDecided(attempt.id, decision))
-
-
-def joined(ward: Ward, doctors_call: Call) -> None:
-    with ward.house.transaction() as session:
-        leg = on_phone.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)
-    assert isinstance(leg, Attempt), leg
-    ward.answers(leg.id)
-    ward.publish(events.PatientJoined(leg.id))
-    ward.forward(seconds=30)
-    ward.says(leg.id, "completed")
-    with ward.house.transaction() as session:
-        on_phone.talk_ended(session, doctors_call.attempt_id or uuid.uuid4(), 30, ward.now)
-
-
-def rung(ward: Ward) -> list[int]:
-    return [DOCTOR_PHONES.index(to) for to in ward.carrier.rung() if to in DOCTOR_PHONES]
-
-
-def work_kinds(ward: Ward) -> list[str]:
-    with ward.house.transaction() as session:
-        return list(session.scalars(sa.select(WorkItem.kind).order_by(WorkItem.kind)))
 
 
 # ---- rings again -----------------------------------------------------------------------------------
@@ -313,12 +247,7 @@ def test_call_later_rings_the_same_doctor_again_and_a_nurse_hears_of_it(ward: Wa
 def test_a_patient_who_waits_on_the_line_is_not_put_off(ward: Ward) -> None:
     ward.doctor(1)
     ward.doctor(2)
-    call = ward.inbound(patient=ward.patient(department="surgery"))
-    ward.score(8, call)
-    patient = ward.escalation()
-    assert patient is not None
-    ward.publish(events.CallerWaits(call.id, patient.id))
-    ward.work()
+    on_the_line(ward)
     ring = ring_at(ward, 1)
     picks_up(ward, ring)
     decides(ward, ring, "accepted")
@@ -407,12 +336,7 @@ def test_an_outcome_nobody_knows_is_refused(ward: Ward) -> None:
 # ---- on the line -----------------------------------------------------------------------------------
 def test_a_caller_who_stays_on_the_line_is_taken_from_it_and_not_interrupted(ward: Ward) -> None:
     ward.doctor(1)
-    call = ward.inbound(patient=ward.patient(department="surgery"))
-    ward.score(8, call)
-    patient = ward.escalation()
-    assert patient is not None
-    ward.publish(events.CallerWaits(call.id, patient.id))
-    ward.work()
+    call, patient = on_the_line(ward)
     ring = ring_at(ward, 1)
     doctors_call = picks_up(ward, ring)
     decides(ward, ring, "accepted")
@@ -427,12 +351,7 @@ def test_a_caller_who_stays_on_the_line_is_taken_from_it_and_not_interrupted(war
 
 def test_a_caller_who_has_hung_up_is_rung(ward: Ward) -> None:
     ward.doctor(1)
-    call = ward.inbound(patient=ward.patient(department="surgery"))
-    ward.score(8, call)
-    patient = ward.escalation()
-    assert patient is not None
-    ward.publish(events.CallerWaits(call.id, patient.id))
-    ward.work()
+    call, patient = on_the_line(ward)
     ring = ring_at(ward, 1)
     doctors_call = picks_up(ward, ring)
     decides(ward, ring, "accepted")

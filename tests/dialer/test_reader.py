@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from core import events
 from dialer import escalation_due
 from dialer.models import Attempt, Call, Escalation, Shift
-from tests.dialer.test_green_channel import (
+from tests.dialer.channel import (
     HOSPITAL,
     NIGHT,
     OTHER_PHONE,
@@ -55,6 +55,21 @@ def rung_by_both(ward: Ward) -> tuple[uuid.UUID, Attempt]:
     decides(ward, second, "accepted")
     assert of(ward, patient).owner_attempt_id == second.id
     return patient, second
+
+
+def two_patients_of_one_doctor(ward: Ward) -> Call:
+    """He stands in the one's chain by his shift in surgery, in the other's by the one for all. Returns the other's
+    call."""
+    ward.doctor(1, department="surgery")
+    ward.doctor(2)
+    ward.doctor(1)
+    alarm(ward, 9)
+    stranger = ward.inbound(OTHER_PHONE)
+    with ward.house.transaction() as session:
+        session.get_one(Call, stranger.id).status = "completed"
+    ward.score(5, stranger)
+    ward.work()
+    return stranger
 
 
 def test_a_patient_given_back_before_the_next_round_holds_up_nobody(ward: Ward) -> None:
@@ -147,15 +162,7 @@ def test_a_promise_that_broke_in_a_doctors_hands_is_hurried_when_he_loses_the_pa
 
 
 def test_who_passed_on_a_patient_is_left_alone_whatever_shift_he_was_rung_for(ward: Ward) -> None:
-    ward.doctor(1, department="surgery")
-    ward.doctor(2)
-    ward.doctor(1)
-    alarm(ward, 9)
-    stranger = ward.inbound(OTHER_PHONE)
-    with ward.house.transaction() as session:
-        session.get_one(Call, stranger.id).status = "completed"
-    ward.score(5, stranger)
-    ward.work()
+    two_patients_of_one_doctor(ward)
     assert rung(ward) == [1, 2]
     ring = ring_at(ward, 1)
     picks_up(ward, ring)
@@ -170,15 +177,7 @@ def test_who_passed_on_a_patient_is_left_alone_whatever_shift_he_was_rung_for(wa
 
 
 def test_who_rings_later_comes_first_whatever_shift_he_was_rung_for(ward: Ward) -> None:
-    ward.doctor(1, department="surgery")
-    ward.doctor(2)
-    ward.doctor(1)
-    alarm(ward, 9)
-    stranger = ward.inbound(OTHER_PHONE)
-    with ward.house.transaction() as session:
-        session.get_one(Call, stranger.id).status = "completed"
-    ward.score(5, stranger)
-    ward.work()
+    stranger = two_patients_of_one_doctor(ward)
     ward.says(ring_at(ward, 2).id, "no_answer")
     ring = ring_at(ward, 1)
     picks_up(ward, ring)
