@@ -87,6 +87,8 @@ def on_doctor_decided(session: Session, event: events.DoctorDecided, now: dateti
         return
     if event.decision == "accepted":
         _accepted(session, attempt, offer, escalation, now)
+    elif escalation.status == "closed" and offer.decision == "accepted":
+        return  # closed while he keyed his PIN: there is nothing to give back
     elif offers.decide(offer, event.decision, now):
         record(session, "escalation", escalation.id, event.decision, now, attempt=str(attempt.id))
         if escalation.owner_attempt_id == attempt.id:

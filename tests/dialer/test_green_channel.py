@@ -224,6 +224,21 @@ def test_a_wrong_pin_gives_the_patient_back_and_the_doctor_is_not_rung_again(war
     assert rung(ward) == [1, 2]
 
 
+def test_a_wrong_pin_for_a_patient_whom_the_ward_has_closed_meanwhile_changes_nothing(ward: Ward) -> None:
+    ward.doctor(1)
+    patient = alarm(ward, 9)
+    ward.work()
+    ring = ring_at(ward, 1)
+    picks_up(ward, ring)
+    decides(ward, ring, "accepted")
+    with ward.house.transaction() as session:
+        assert escalations.close(session, patient, "come_in", "staff", ward.now)
+    decides(ward, ring, "no_pin")
+    with ward.house.transaction() as session:
+        assert session.scalars(sa.select(Offer.decision)).one() == "accepted"
+    assert of(ward, patient).owner_attempt_id == ring.id
+
+
 # ---- later, closed ---------------------------------------------------------------------------------
 def test_call_later_rings_the_same_doctor_again_and_a_nurse_hears_of_it(ward: Ward) -> None:
     ward.doctor(1)
