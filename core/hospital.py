@@ -332,6 +332,17 @@ class Theme(Section):
         return _in_language(self.say, language)
 
 
+class Department(Section):
+    """One department a caller can choose."""
+
+    name: StrictStr = Field(min_length=1, description="the department as the roster and the files spell it")
+    say: Words = Field(min_length=1, description='one text per language: { "zh-CN" = "…", en = "…" }')
+    target: Number = Field("", description='a number such as "+861055550100", or "" for the desk')
+
+    def spoken(self, language: str) -> str:
+        return _in_language(self.say, language)
+
+
 class Hotline(Section):
     """The line patients ring."""
 
@@ -340,6 +351,11 @@ class Hotline(Section):
     answer_s: Annotated[tuple[Seconds, ...], BeforeValidator(as_tuple)] = Field(
         (3, 10, 15), min_length=1, description="a rising list of whole seconds such as [3, 10, 15]"
     )
+    departments: Annotated[tuple[Department, ...], BeforeValidator(as_tuple)] = Field(
+        (), max_length=7, description="[[hotline.departments]] tables, up to seven"
+    )
+    postop_days: StrictInt = Field(90, ge=1, le=365, description="a whole number of days from 1 to 365")
+    """So long after an operation a patient on file hears the pain menu first."""
     theme: Annotated[tuple[Theme, ...], BeforeValidator(as_tuple)] = Field((), description="[[hotline.theme]] tables")
 
     @model_validator(mode="after")
@@ -354,9 +370,42 @@ class Hotline(Section):
 
 
 class Tickets(Section):
-    """Which set of work-order clocks applies."""
+    """Work orders: which set of clocks applies, and who is told when one runs out."""
 
     preset: Literal["A", "B"] = Field("A", description='"A" or "B"')
+    medical_affairs: StrictStr = Field("medical affairs", min_length=1, description="a department of the roster")
+    """Who gets complaints about treatment, at once (docs/clinical.md CMP5)."""
+    service: StrictStr = Field("service centre", min_length=1, description="a department of the roster")
+    """Who gets what no department answers for."""
+    owners: Mapping[str, StrictStr] = Field(
+        {"registration": "outpatient office", "billing": "insurance office"},
+        description="departments by service link: registration, treatment, admission, billing, other",
+    )
+    """docs/clinical.md WO9."""
+    compensation: Annotated[tuple[StrictStr, ...], BeforeValidator(as_tuple)] = Field(
+        ("parking", "priority"), description='a list of words such as ["parking", "priority"]'
+    )
+    """What may be offered after a complaint that is not medical (docs/clinical.md CMP4)."""
+    alarm: DayWindow = Field((time(8, 0), time(21, 0)), description='a span of the day such as "08:00-21:00"')
+    """When a head of department is rung about an overdue ticket that is not red."""
+    low: StrictInt = Field(2, ge=1, le=4, description="a whole number from 1 to 4")
+    """A satisfaction score up to this reopens the ticket."""
+
+
+class Desk(Section):
+    """The people who answer, and the line in front of them."""
+
+    ring_s: StrictInt = Field(20, ge=5, le=120, description="a whole number of seconds from 5 to 120")
+    wrap_up_s: StrictInt = Field(20, ge=0, le=600, description="a whole number of seconds from 0 to 600")
+    longest_wait_s: StrictInt = Field(180, ge=15, le=3600, description="a whole number of seconds from 15 to 3600")
+    callback_tries: StrictInt = Field(2, ge=1, le=5, description="a whole number from 1 to 5")
+    talk_s: StrictInt = Field(200, ge=10, le=3600, description="a whole number of seconds from 10 to 3600")
+    """The average talk aimed at (docs/clinical.md TEL8)."""
+    seats: StrictInt = Field(0, ge=0, le=200, description="a whole number from 0 to 200")
+    """Agents who should be signed in by day; on holidays half as many again (docs/clinical.md SFT4)."""
+    night_seats: StrictInt = Field(0, ge=0, le=200, description="a whole number from 0 to 200")
+    repeat_days: StrictInt = Field(7, ge=1, le=90, description="a whole number of days from 1 to 90")
+    """Who rings again for the same reason within these days was not helped the first time."""
 
 
 class Qa(Section):
@@ -414,6 +463,7 @@ class HospitalFile(Section):
     escalation: Escalation = Escalation()
     hotline: Hotline = Hotline()
     tickets: Tickets = Tickets()
+    desk: Desk = Desk()
     qa: Qa = Qa()
     recordings: Recordings = Recordings()
     speech: Annotated[Mapping[Language, Speech], BeforeValidator(every_language)] = Field(

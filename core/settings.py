@@ -28,6 +28,7 @@ from core import problems
 from core.crypto import Keyring, parse_data_key
 from core.hospital import (
     Calling,
+    Desk,
     Escalation,
     Followup,
     Hospital,
@@ -203,6 +204,10 @@ class Settings:
     @property
     def tickets(self) -> Tickets:
         return self.file.tickets
+
+    @property
+    def desk(self) -> Desk:
+        return self.file.desk
 
     @property
     def qa(self) -> Qa:

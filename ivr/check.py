@@ -23,7 +23,9 @@ from ivr.nodes import (
     Node,
     Notice,
     Number,
+    Pick,
     Questions,
+    Queue,
     Say,
     Spoken,
     Take,
@@ -34,7 +36,7 @@ from ivr.nodes import (
 )
 from ivr.prompts import DERIVED, Prompts, variables
 
-ANSWERABLE = (Notice, Menu, Questions, Number, Confirm, Wait)
+ANSWERABLE = (Notice, Menu, Questions, Pick, Number, Confirm, Wait, Queue)
 FACTS_OF = {
     "score_at_threshold": ("threshold",),
     "score_for_nurse": ("threshold", "nurse_from"),
@@ -45,12 +47,17 @@ FACTS_OF = {
 """Which facts a condition without a name looks at."""
 
 
+LISTED = {"option", "key"}
+
+
 @dataclass(frozen=True)
 class _Use:
     """A prompt a node may speak; `known` is the fact its condition has made sure of."""
 
     prompt: str
     known: str = ""
+    listed: bool = False
+    """Said for each item of a list, with `option` and `key`."""
 
 
 def check_flows(flows: Mapping[str, Flow], prompts: Prompts) -> list[str]:
@@ -102,7 +109,7 @@ def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
             if use.prompt not in voice.prompts:
                 yield f"speaks '{use.prompt}', which {voice.language}.yaml does not have"
                 continue
-            for name in sorted(variables(voice.prompts[use.prompt])):
+            for name in sorted(variables(voice.prompts[use.prompt]) - (LISTED if use.listed else set())):
                 if why := _variable_problem(flow, name, use.known):
                     yield f"speaks '{use.prompt}' with {{{name}}} ({voice.language}), {why}"
     for condition in _conditions(node):
@@ -113,6 +120,8 @@ def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
         yield from _questions_problems(flow, node)
     if isinstance(node, Number) and node.kind == "month_day" and "birth_mmdd" not in flow.facts:
         yield "asks for the birthday, but the flow does not declare the fact 'birth_mmdd'"
+    if isinstance(node, Pick) and flow.facts.get(node.options) not in ("list", "list?"):
+        yield f"reads out the fact '{node.options}', which the flow does not declare as a list"
     if isinstance(node, Number) and node.kind == "pin" and flow.facts.get("pin") != "secret?":
         yield "asks for the PIN, but the flow does not declare the fact 'pin' as 'secret?'"
     if isinstance(node, Notice | Menu | Number | Confirm) and not node.speak:
@@ -159,8 +168,11 @@ def _uses(flow: Flow, node: Node) -> Iterator[_Use]:
         speeches += [node.passed, tuple(question.speak for question in asked if question.speak)]
     if isinstance(node, Notice):
         speeches.append(node.declined)
-    if isinstance(node, Wait):
+    if isinstance(node, Wait | Queue):
         speeches.append(node.news)
+    if isinstance(node, Pick):
+        speeches.append(node.after)
+        yield _Use(node.option, listed=True)
     if isinstance(node, Confirm):
         speeches += [node.one, node.ten, node.band]
     for item in (item for speech in speeches for item in speech):
@@ -172,7 +184,7 @@ def _uses(flow: Flow, node: Node) -> Iterator[_Use]:
             yield _Use(item.other)
         else:
             yield _Use(item)
-    if isinstance(node, Menu | Confirm | Questions):
+    if isinstance(node, Menu | Confirm | Questions | Pick):
         yield from (_Use(node.invalid), _Use(node.silent))
     if isinstance(node, Number):
         yield from (_Use(key) for key in (node.wrong, node.silent, node.zero) if key)
@@ -182,7 +194,7 @@ def _conditions(node: Node) -> Iterator[Condition]:
     if isinstance(node, Branch):
         yield node.if_
     elif not isinstance(node, Join | Continue | Questions):
-        spoken = (*node.speak, *node.news) if isinstance(node, Wait) else node.speak
+        spoken = (*node.speak, *node.news) if isinstance(node, Wait | Queue) else node.speak
         yield from (item.if_ for item in spoken if isinstance(item, When))
 
 
@@ -253,6 +265,8 @@ def _silent_ways(node: Node) -> set[str]:
     match node:
         case Menu() | Number():
             return {node.failed.to}
+        case Pick():
+            return {node.failed.to, node.none}
         case Questions():
             return {node.failed.to, node.next}  # each question is left after its tries, so the list comes to its end
         case Confirm():

@@ -10,22 +10,16 @@ from ivr.nodes import (
     Branch,
     Bye,
     Condition,
-    Confirm,
-    Connect,
     Continue,
     Goto,
-    Hold,
     InOther,
     Join,
     Menu,
     Node,
-    Notice,
     Number,
     Questions,
     Say,
     Spoken,
-    Take,
-    Wait,
     When,
     edges,
     needs_operator,
@@ -93,10 +87,10 @@ def _label(flow: Flow, name: str, node: Node, voice: Voice) -> Iterator[str]:
 def first_words(node: Node, voice: Voice) -> str:
     """The beginning of the first prompt a node speaks; empty when it says nothing."""
     match node:
-        case Notice() | Menu() | Number() | Confirm() | Say() | Take() | Connect() | Hold() | Wait() | Bye():
-            speech = node.speak
         case Branch() | Questions() | Join() | Continue():
             return ""
+        case _:
+            speech = node.speak
     for key in _prompts(speech):
         text = voice.prompts.get(key, key)
         return text if len(text) <= WORDS else text[:WORDS] + "…"

@@ -20,9 +20,9 @@ from ivr.nodes import Continue, Name, Node, Questions, Shape, edges, needs_opera
 from ivr.questions import Questionnaire
 from ivr.talk import Facts
 
-FactKind = Literal["text", "number", "flag", "phone", "text?", "number?", "flag?", "phone?", "secret?"]
-"""A `secret?` is compared with what is keyed, and never spoken."""
-FACT_TYPES: dict[str, type] = {"text": str, "number": int, "flag": bool, "phone": str, "secret": str}
+FactKind = Literal["text", "number", "flag", "phone", "list", "text?", "number?", "flag?", "phone?", "list?", "secret?"]
+"""A `secret?` is compared with what is keyed, and never spoken; a `list` is what a `pick` node reads out."""
+FACT_TYPES: dict[str, type] = {"text": str, "number": int, "flag": bool, "phone": str, "list": tuple, "secret": str}
 
 
 class FlowError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from ivr import talk
 from ivr.flow import Flow, FlowError
@@ -10,6 +11,8 @@ from ivr.nodes import Number
 from ivr.talk import Event, Fact
 
 BIRTHDAY = "0506"
+KNOWN = {"birthday": BIRTHDAY, "holder": BIRTHDAY, "ticket": "10000112"}
+"""What the house would find, by kind of number."""
 INVENTED: dict[str, Fact] = {
     **{"hospital": "安和医院", "hospital.en": "Anhe Hospital"},
     **{"sender": "安和服务中心", "sender.en": "Anhe Service Centre"},
@@ -31,6 +34,7 @@ INVENTED: dict[str, Fact] = {
 }
 """Obviously invented people and places."""
 WAVE = "6h"
+LEFT_THE_LINE: dict[str, Literal["bridged", "callback", "message"]] = {"y": "bridged", "1": "callback", "2": "message"}
 
 
 def facts(flow: Flow, given: list[str]) -> dict[str, Fact]:
@@ -82,6 +86,8 @@ def asks_for(output: talk.Output) -> str:
             return "say something"
         case talk.Connect():
             return f"does the {output.target} answer (y)"
+        case talk.Wait(whom="agent"):
+            return "the caller waits in line: y an agent talks with him, 1 call back, 2 message, nothing it breaks off"
         case talk.Wait():
             return "the caller waits: y the doctor talks with him, 0 a person, nothing the wait breaks off"
     return ""
@@ -97,9 +103,11 @@ def event(flow: Flow, session: talk.Session, output: talk.Output, typed: str) ->
         case talk.Hold():
             return talk.Resumed()
         case talk.Wait():
+            if output.whom == "agent":
+                return talk.Left(LEFT_THE_LINE.get(typed.lower()[:1], "error"))
             return talk.Left("nurse" if typed == "0" else "bridged" if typed.lower().startswith("y") else "error")
     node = flow.nodes.get(session.node)
-    if isinstance(node, Number) and node.kind == "birthday" and typed.removesuffix("#") == BIRTHDAY:
+    if isinstance(node, Number) and typed.removesuffix("#") == KNOWN.get(node.kind):
         return talk.Matched()
     # a pound alone ends an entry that has no digits; at a menu it is a key of its own
     return talk.Keys(typed.removesuffix("#") or typed) if typed else talk.Silence()

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import events, people
-from core.house import settings_of
+from core.house import of, settings_of
 from core.models import EventRow, record
 from dialer.machine import CALL_OVER
 from dialer.models import Attempt, Call
 from ivr import talk
+from ivr.booking import Booking
 from ivr.models import Answer
 from ivr.questions import SCORED
 from ivr.talk import Fact
@@ -316,6 +317,55 @@ def _outcome(session: Session, call: Call, data: Data, now: datetime) -> None:
         events.publish(session, events.InterviewEnded(call.id, call.attempt_id, outcome), now)
 
 
+# ---- the hotline and the desk behind it -----------------------------------------------------------
+def _reason(session: Session, call: Call, data: Data, now: datetime) -> None:
+    """Why they ring, by key; the last word counts."""
+    call.reason = str(data["reason"])
+    record(session, "call", call.id, "reason", now, who="caller", reason=call.reason)
+    events.publish(session, events.ReasonGiven(call.id, call.reason, call.department), now)
+
+
+def _ticket_wanted(session: Session, call: Call, data: Data, now: datetime) -> None:
+    events.publish(session, events.TicketWanted(str(data["kind"]), call.id, call.patient_id), now)
+
+
+def _picked(session: Session, call: Call, data: Data, now: datetime) -> None:
+    """One of a list: a department belongs to the call, all else to a visit that is being arranged."""
+    what, value = str(data["what"]), str(data["value"])
+    if what == "departments":
+        call.department = value
+        record(session, "call", call.id, "department", now, who="caller", department=value)
+        return
+    desk = of(session).services.get(Booking)
+    if desk is not None:
+        desk.picked(session, call, what, value, now)
+
+
+def _visit(session: Session, call: Call, data: Data, now: datetime) -> None:
+    desk = of(session).services.get(Booking)
+    if desk is not None:
+        desk.settle(session, call, str(data["action"]), now)
+
+
+def _agent_decided(decision: str) -> Apply:
+    return _of_its_ring(lambda ring: events.AgentDecided(attempt_id=ring, decision=decision))
+
+
+def _agent_said(session: Session, call: Call, data: Data, now: datetime) -> None:
+    if call.attempt_id is not None:
+        events.publish(session, events.AgentSaid(call.attempt_id, str(data["what"])), now)
+
+
+def _agent_signed(session: Session, call: Call, data: Data, now: datetime) -> None:
+    events.publish(session, events.AgentSigned(call.id, str(data["state"])), now)
+
+
+def _satisfaction(session: Session, call: Call, data: Data, now: datetime) -> None:
+    if call.attempt_id is not None:
+        score = int(str(data["score"]))
+        events.publish(session, events.SatisfactionKeyed(call.attempt_id, score or None), now)
+
+
 _EFFECTS: dict[str, Apply] = {
     "recording_declined": _noted("recording declined"),
     "language_chosen": _noted("language chosen"),
@@ -345,6 +395,16 @@ _EFFECTS: dict[str, Apply] = {
     "acknowledged": _of_its_ring(lambda ring: events.Acknowledged(attempt_id=ring)),
     "test_confirmed": _of_its_ring(lambda ring: events.TestConfirmed(attempt_id=ring)),
     "operator_wanted": _noted("operator wanted"),
+    "reason": _reason,
+    "ticket_wanted": _ticket_wanted,
+    "picked": _picked,
+    "visit": _visit,
+    "agent_accepted": _agent_decided("accepted"),
+    "agent_declined": _agent_decided("declined"),
+    "agent_no_key": _agent_decided("no_key"),
+    "agent_said": _agent_said,
+    "agent_signed": _agent_signed,
+    "satisfaction": _satisfaction,
     "outcome": _outcome,
 }
 """Every name of ivr.talk.EFFECTS; the wiring test holds the two together."""

@@ -25,7 +25,7 @@ from core.house import House
 from ivr import talk
 from tests.house import ROOT
 
-ROOMS = ("carrier", "commands", "core", "dialer", "ivr", "recordings", "scheduler")
+ROOMS = ("carrier", "commands", "console", "core", "desk", "dialer", "ivr", "recordings", "scheduler")
 CARRIER_DOORS = ("/ivr", "/dialer", "/recordings")
 
 
@@ -142,17 +142,23 @@ def test_the_timetable_names_everything_once() -> None:
 # ---- tables --------------------------------------------------------------------------------------------
 PLAIN: dict[str, str] = {
     # every text column that is not encrypted, and why it may be read in a dump
+    "agents.department": "a department", "agents.languages": "codes", "agents.login": "a login",
+    "agents.role": "a role", "agents.skills": "departments and words", "agents.status": "a word",
     "answers.corrected_by": "a nurse's login", "answers.how": "one of a few words", "answers.level": "a letter",
     "answers.question": "a key of a flow", "answers.respondent": "a word",
+    "api_tokens.made_by": "a login", "api_tokens.scopes": "words", "api_tokens.title": "the IT person's own words",
     "appointments.department": "a department", "appointments.external_id": "the hospital's number of a visit",
     "appointments.place": "a place in the hospital", "appointments.status": "a word",
     "attempts.answered_by": "a word", "attempts.flow": "a flow's name", "attempts.kind": "a word",
     "attempts.lane": "a word", "attempts.language": "a code", "attempts.outcome": "a word",
     "attempts.sid": "the carrier's id", "attempts.status": "a word", "attempts.via": "a word",
     "attempts.why": "our own sentence",
+    "calls.book": "a hash", "calls.department": "a department", "calls.reason": "a word",
     "calls.flow": "a flow's name", "calls.flow_version": "a hash", "calls.kind": "a word",
     "calls.sid": "the carrier's id", "calls.status": "a word",
     "campaigns.made_by": "a nurse's login", "campaigns.title": "the nurse's own name for a list",
+    "clinic_sessions.department": "a department", "clinic_sessions.external_id": "the hospital's number of a session",
+    "clinic_sessions.place": "a place in the hospital", "clinic_sessions.status": "a word",
     "consents.channel": "a word", "consents.purpose": "a word", "consents.source": "a word",
     "consents.version": "the name of a form",
     "contacts.relation": "from the hospital's file: relation2 may hold free text (open)",
@@ -169,6 +175,7 @@ PLAIN: dict[str, str] = {
     "events.why": "our own sentence",
     "findings.category": "a word", "findings.lexicon": "a version",
     "findings.phrase": "a phrase of our own list, not what was said around it", "findings.speaker": "a role",
+    "flow_books.content": "our own flows and prompts", "flow_books.version": "a hash",
     "followups.interview": "a word", "followups.origin": "a word", "followups.reason": "our own sentence",
     "followups.status": "a word", "followups.wave": "a code",
     "inbound_messages.meaning": "a word", "inbound_messages.sid": "the carrier's id",
@@ -180,6 +187,9 @@ PLAIN: dict[str, str] = {
     "pauses.lane": "a word", "pauses.reason": "the IT person's own words", "pauses.who": "the IT person's login",
     "procedures.department": "a department", "procedures.external_id": "the hospital's number of an operation",
     "procedures.status": "a word",
+    "queue_entries.department": "a department", "queue_entries.language": "a code", "queue_entries.mode": "a word",
+    "queue_entries.origin": "a word", "queue_entries.outcome": "a word", "queue_entries.reason": "a word",
+    "queue_entries.status": "a word", "queue_entries.why": "our own sentence", "queue_offers.decision": "a word",
     "recordings.keep_class": "a word", "recordings.language": "a code", "recordings.levels": "loudness",
     "recordings.purpose": "a word", "recordings.reason": "our own sentence", "recordings.sha256": "a hash",
     "recordings.sid": "the carrier's id", "recordings.state": "a word",
@@ -191,8 +201,21 @@ PLAIN: dict[str, str] = {
     "shifts.department": "a department", "shifts.language": "a code", "shifts.tier": "a tier",
     "special_days.kind": "a word", "special_days.note": "the hospital's name of a holiday",
     "special_days.source": "a word",
+    "surveys.status": "a word",
     "test_rings.asked_by": "the login of who asked", "test_rings.language": "a code", "test_rings.result": "a word",
+    "ticket_alarms.department": "a department", "ticket_alarms.tier": "a tier", "ticket_alarms.why": "a word",
+    "ticket_clocks.calendar": "a version", "ticket_clocks.name": "a word", "ticket_clocks.rule": "numbers",
+    "ticket_watchers.login": "a login",
+    "tickets.channel": "a word", "tickets.colour": "a word", "tickets.department": "a department",
+    "tickets.external_id": "the sender's own number", "tickets.first_owner": "a login", "tickets.kind": "a word",
+    "tickets.language": "a code", "tickets.link": "a word", "tickets.nature": "a word",
+    "tickets.number": "our own number", "tickets.owner": "a login", "tickets.preset": "a letter",
+    "tickets.problem": "a word", "tickets.status": "a word", "tickets.told_how": "a word",
     "transcripts.language": "a code", "transcripts.lexicon": "a version",
+    "users.language": "a code", "users.login": "a login", "users.password": "an Argon2 hash", "users.role": "a role",
+    "users.session_key": "a random word, of no use without SECRET_KEY",
+    "views.login": "a login", "views.what": "a word", "views.why": "the login's own words",
+    "visit_drafts.result": "a word",
     "work_items.closed_by": "a nurse's login", "work_items.kind": "a word", "work_items.status": "a word",
     "work_items.why": "our own sentence",
 }  # fmt: skip
