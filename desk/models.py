@@ -101,9 +101,7 @@ class Ticket(Base):
     __tablename__ = "tickets"
     __table_args__ = (
         sa.Index("ix_tickets_open", "due_at", postgresql_where=sa.text("status <> 'confirmed'")),
-        sa.Index(
-            "uq_tickets_open_call", "kind", "call_id", unique=True, postgresql_where=sa.text("status = 'open'")
-        ),
+        sa.Index("uq_tickets_open_call", "kind", "call_id", unique=True, postgresql_where=sa.text("status = 'open'")),
         sa.Index("ix_tickets_patient", "patient_id"),
         sa.Index("ix_tickets_opened", "opened_at"),
     )
@@ -181,9 +179,7 @@ class TicketClock(Base):
     __tablename__ = "ticket_clocks"
     __table_args__ = (
         sa.UniqueConstraint("ticket_id", "name", "round"),
-        sa.Index(
-            "ix_ticket_clocks_due", "due_at", postgresql_where=sa.text("met_at IS NULL AND missed_at IS NULL")
-        ),
+        sa.Index("ix_ticket_clocks_due", "due_at", postgresql_where=sa.text("met_at IS NULL AND missed_at IS NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

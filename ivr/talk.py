@@ -72,8 +72,8 @@ class Matched:
 @dataclass(frozen=True)
 class Left:
     """A `wait` or `queue` node ended: the talk is over, a person was asked for, the caller hung up, nobody is on the
-    way to this caller (any more), or the wait broke off; in a queue also: the caller wants to be rung back, wants to leave
-    a message, or has waited long enough."""
+    way to this caller (any more), or the wait broke off; in a queue also: the caller wants to be rung back, wants to
+    leave a message, or has waited long enough."""
 
     why: Literal["bridged", "nurse", "hung_up", "closed", "error", "callback", "message", "overflow"]
 
