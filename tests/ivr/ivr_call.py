@@ -27,7 +27,30 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "operator_on": True,
         "ring_back": False,
         "slow": False,
+        "agents_on": False,
+        "person_on": True,
+        "ahead": 0,
+        "next_up": True,
+        "callback_on": True,
+        "agent_known": False,
+        "night": False,
+        "holiday": False,
+        "postop_first": False,
+        "theme": "就诊指南",
+        "theme.en": "General information",
+        "theme_on": False,
+        "theme_number": False,
+        "departments": ("骨科", "眼科"),
+        "departments.en": ("Orthopaedics", "Eyes"),
+        "departments_values": ("orthopaedics", "eyes"),
+        "department_number": False,
+        "hours": "周一至周五，上午八点到下午五点。",
+        "hours.en": "Monday to Friday, eight to five.",
     },
+    # flows the hotline goes on in: they are told what it is told
+    "appointments": {},
+    "complaints": {},
+    "agent_sign": {},
     "followup": {
         "sender": "安和服务中心",
         "hotline": "02155550100",
@@ -126,7 +149,10 @@ def within(turn: Turn, facts: Facts) -> Turn:
 
 class Call:
     def __init__(self, flow: str, language: str = "zh-CN", /, **changed: Fact) -> None:
-        self.begin(flow, language, {**ALL_FACTS[flow], **changed})
+        facts = {**ALL_FACTS[flow], **changed}
+        if flow == "hotline" and "person_on" not in changed:
+            facts["person_on"] = facts["operator_on"] or facts["agents_on"]
+        self.begin(flow, language, facts)
 
     @classmethod
     def told(cls, flow: str, facts: dict[str, Fact]) -> Call:

@@ -23,7 +23,7 @@ operator: person
 inbound: true
 facts: {hospital: text, age: "number?", operator_on: flag}
 nodes:
-  hello: {type: menu, speak: greet_plain, keys: {"1": end}, globals: [operator], failed: person}
+  hello: {type: menu, speak: greet, keys: {"1": end}, globals: [operator], failed: person}
   person: {type: take, speak: message, purpose: message, next: end}
   end: {type: bye, speak: goodbye}
 """)
