@@ -350,25 +350,8 @@ class Department(Section):
         return _in_language(self.say, language)
 
 
-class Services(Section):
-    """What callers are told about coming here, in the hospital's own words; "" for what only a person can say."""
-
-    hours: MaybeWords = Field({}, description=OWN_WORDS)
-    insurance: MaybeWords = Field({}, description=OWN_WORDS)
-    parking: MaybeWords = Field({}, description=OWN_WORDS)
-    way: MaybeWords = Field({}, description=OWN_WORDS)
-    emergency_room: MaybeWords = Field({}, description=OWN_WORDS)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for key in Services.model_fields:
-            _no_unknown_language(key, getattr(self, key))
-        return self
-
-    def spoken(self, key: str, language: str) -> str:
-        """One of the fields in `language`; empty when the hospital has not said it in that language."""
-        words: Mapping[str, str] = getattr(self, key)
-        return words.get(language) or words.get(EVERY_LANGUAGE) or ""
+OWN_WORDS_ON_THE_LINE = ("holiday_words", "opening_hours", "insurance", "parking", "way", "emergency_room")
+"""What callers of the hotline are told in the hospital's own words, if it gives any."""
 
 
 class Hotline(Section):
@@ -384,9 +367,13 @@ class Hotline(Section):
     )
     postop_days: StrictInt = Field(90, ge=1, le=365, description="a whole number of days from 1 to 365")
     """So long after an operation a patient on file hears the pain menu first."""
-    holiday_say: MaybeWords = Field({}, description=OWN_WORDS)
+    holiday_words: MaybeWords = Field({}, description=OWN_WORDS)
     """Said before the menu on public holidays (docs/clinical.md SFT8)."""
-    services: Services = Services()
+    opening_hours: MaybeWords = Field({}, description=OWN_WORDS)
+    insurance: MaybeWords = Field({}, description=OWN_WORDS)
+    parking: MaybeWords = Field({}, description=OWN_WORDS)
+    way: MaybeWords = Field({}, description=OWN_WORDS)
+    emergency_room: MaybeWords = Field({}, description=OWN_WORDS)
     theme: Annotated[tuple[Theme, ...], BeforeValidator(as_tuple)] = Field((), description="[[hotline.theme]] tables")
 
     @model_validator(mode="after")
@@ -397,11 +384,14 @@ class Hotline(Section):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"departments names {twice!r} twice")
-        _no_unknown_language("holiday_say", self.holiday_say)
+        for key in OWN_WORDS_ON_THE_LINE:
+            _no_unknown_language(key, getattr(self, key))
         return self
 
-    def spoken_on_holidays(self, language: str) -> str:
-        return self.holiday_say.get(language) or self.holiday_say.get(EVERY_LANGUAGE) or ""
+    def own_words(self, key: str, language: str) -> str:
+        """One of OWN_WORDS_ON_THE_LINE in `language`; empty when the hospital has not said it in that language."""
+        words: Mapping[str, str] = getattr(self, key)
+        return words.get(language) or words.get(EVERY_LANGUAGE) or ""
 
     def department(self, name: str) -> Department | None:
         return next((department for department in self.departments if department.name == name), None)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core import calendar, holidays, people
 from core.db import AwareDateTime
-from core.hospital import Services, Theme
+from core.hospital import OWN_WORDS_ON_THE_LINE, Theme
 from core.house import of, settings_of
 from core.models import Contact, Patient, Procedure
 from core.settings import Settings
@@ -164,10 +164,9 @@ def _spoken(session: Session, call: Call, voices: Mapping[str, Voice], now: date
         "departments_values": tuple(department.name for department in hotline.departments),
         **_each("theme", voices, lambda language: _theme(theme, voices[language])),
         **_each("departments", voices, lambda language: tuple(one.spoken(language) for one in hotline.departments)),
-        **_each("holiday_words", voices, hotline.spoken_on_holidays),
     }
-    for key in Services.model_fields:
-        facts |= _each(key, voices, partial(hotline.services.spoken, key))
+    for key in OWN_WORDS_ON_THE_LINE:
+        facts |= _each(key, voices, partial(hotline.own_words, key))
     return facts
 
 

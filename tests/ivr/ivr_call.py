@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ivr.engine import go_on, start, step
@@ -44,8 +45,8 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "departments.en": ("Orthopaedics", "Eyes"),
         "departments_values": ("orthopaedics", "eyes"),
         "department_number": False,
-        "hours": "周一至周五，上午八点到下午五点。",
-        "hours.en": "Monday to Friday, eight to five.",
+        "opening_hours": "周一至周五，上午八点到下午五点。",
+        "opening_hours.en": "Monday to Friday, eight to five.",
     },
     # flows the hotline goes on in: they are told what it is told
     "appointments": {},
@@ -129,6 +130,10 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
 }
 
 
+GONE_ON_IN = frozenset({"appointments", "complaints", "progress", "agent_sign"})
+"""Flows in which a call goes on that the hotline has begun: they do not greet anybody."""
+
+
 def lines_of(output: Output) -> tuple[str, ...]:
     return () if isinstance(output, Join) else tuple(line.prompt for line in output.lines)
 
@@ -139,7 +144,12 @@ def names_of(turn: Turn) -> list[str]:
 
 def within(turn: Turn, facts: Facts) -> Turn:
     """What is heard when a `continue` of a flow leads on in the same flow."""
-    while isinstance(turn.output, Continue) and turn.output.flow == turn.session.flow:
+    return onward(turn, facts, {turn.session.flow})
+
+
+def onward(turn: Turn, facts: Facts, into: Collection[str] = FLOWS) -> Turn:
+    """What is heard when a `continue` leads on in one of these flows; `facts` are those of all of them."""
+    while isinstance(turn.output, Continue) and turn.output.flow in into:
         on = go_on(FLOWS[turn.output.flow], turn.session, turn.output.node, facts, PROMPTS)
         lines = turn.output.lines + getattr(on.output, "lines", ())
         effects, stop = turn.effects + on.effects, turn.stop_recording or on.stop_recording
