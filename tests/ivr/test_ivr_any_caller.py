@@ -195,3 +195,38 @@ def test_with_one_language_key_eight_only_repeats() -> None:
         turn = step(FLOWS["hotline"], turn.session, talk.Keys(key), ALL_FACTS["hotline"], alone)
         assert turn.effects == ()
         assert turn.session.node == "day"
+
+
+INFORMED = {"opening_hours", "insurance", "parking", "way", "emergency_room"}
+
+
+def was_served(turns: list[Turn]) -> bool:
+    """A person was rung or waited for, a message could be left, a score was taken, or something was told."""
+    return any(
+        isinstance(turn.output, talk.Connect | talk.Wait | talk.Take)
+        or turn.session.node in INFORMED
+        or turn.session.flow == "followup"
+        or "score_confirmed" in names_of(turn)
+        for turn in turns
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_a_caller_keys_they_reach_a_person_a_message_information_or_help_for_their_pain(
+    data: st.DataObject,
+) -> None:
+    """By day, at night and on holidays, with and without anybody to ask: no call comes to nothing."""
+    facts = data.draw(facts_of("hotline"))
+    turns = [start(FLOWS["hotline"], "zh-CN", facts, PROMPTS)]
+    for keys in data.draw(st.lists(st.sampled_from([*"0123456789*#", "", "0506", "7", "13800001111"]), max_size=12)):
+        if turns[-1].session.ended:
+            break
+        asked = isinstance(turns[-1].output, talk.Ask)
+        event = (talk.Keys(keys) if keys else Silence()) if asked else answer_of_nobody(turns[-1])
+        turns.append(hears(turns[-1], event, facts))
+    while not turns[-1].session.ended:
+        turns.append(hears(turns[-1], answer_of_nobody(turns[-1]), facts))
+    assert was_served(turns)
+    assert isinstance(turns[-1].output, talk.Bye)
+    assert turns[-1].output.lines
