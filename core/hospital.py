@@ -351,7 +351,7 @@ class Department(Section):
 
 
 OWN_WORDS_ON_THE_LINE = ("holiday_words", "opening_hours", "insurance", "parking", "way", "emergency_room")
-"""What callers of the hotline are told in the hospital's own words, if it gives any."""
+"""What callers of the hotline are told in the hospital's own words, if it gives any; the first on holidays only."""
 
 
 class Hotline(Section):

@@ -118,6 +118,7 @@ def told(session: Session, call: Call, who: Caller, voices: Mapping[str, Voice],
     settings = settings_of(session)
     desk = NOBODY_AT_THE_DESK | _desk(session, call, now)
     person = bool(operator(settings, now))
+    holiday = holidays.is_holiday(session, today(settings, now))
     facts: dict[str, Fact] = {
         "threshold": settings.followup.threshold,
         "withheld": not call.party,
@@ -128,10 +129,11 @@ def told(session: Session, call: Call, who: Caller, voices: Mapping[str, Voice],
         "person_on": person or desk["agents_on"] is True,
         "next_up": desk["ahead"] == 0,
         "night": is_night(settings, now),
-        "holiday": holidays.is_holiday(session, today(settings, now)),
+        "holiday": holiday,
         "postop_first": who.postop,
     }
-    return {**facts, **desk, **_spoken(session, call, voices, now), **_visits(session, call, now)}
+    said = _spoken(settings, call, voices, now, holiday=holiday)
+    return {**facts, **desk, **said, **_visits(session, call, now)}
 
 
 def _may_ring_back(session: Session, call: Call, now: datetime) -> bool:
@@ -151,9 +153,10 @@ def _visits(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     return dict(booking.facts(session, call, now)) if booking is not None else {}
 
 
-def _spoken(session: Session, call: Call, voices: Mapping[str, Voice], now: datetime) -> dict[str, Fact]:
-    """What hospital.toml gives to say: key 3, the departments, general information, the word on holidays."""
-    settings = settings_of(session)
+def _spoken(
+    settings: Settings, call: Call, voices: Mapping[str, Voice], now: datetime, *, holiday: bool
+) -> dict[str, Fact]:
+    """What hospital.toml gives to say: key 3, the departments, general information, the word on a holiday."""
     hotline = settings.hotline
     theme = hotline.theme_on(today(settings, now))
     chosen = hotline.department(call.department)
@@ -165,7 +168,7 @@ def _spoken(session: Session, call: Call, voices: Mapping[str, Voice], now: date
         **_each("theme", voices, lambda language: _theme(theme, voices[language])),
         **_each("departments", voices, lambda language: tuple(one.spoken(language) for one in hotline.departments)),
     }
-    for key in OWN_WORDS_ON_THE_LINE:
+    for key in OWN_WORDS_ON_THE_LINE if holiday else OWN_WORDS_ON_THE_LINE[1:]:
         facts |= _each(key, voices, partial(hotline.own_words, key))
     return facts
 

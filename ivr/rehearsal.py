@@ -34,7 +34,7 @@ INVENTED: dict[str, Fact] = {
     **{"person_on": True, "next_up": True, "callback_on": True},
     **{"theme": "就诊指南", "theme.en": "General information"},
     **{"departments": ("骨科", "眼科"), "departments.en": ("Orthopaedics", "Eyes")},
-    **{"opening_hours": "周一至周五，上午八点到下午五点。", "opening_hours.en": "Monday to Friday, from eight to five."},
+    **{"opening_hours": "周一至周五，八点到十七点。", "opening_hours.en": "Monday to Friday, eight to five."},
 }
 """Obviously invented people and places."""
 NOTHING: Mapping[str, Fact] = {"flag": False, "number": 0, "list": ()}

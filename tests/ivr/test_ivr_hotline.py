@@ -7,7 +7,6 @@ from ivr_call import Call
 
 from ivr.talk import Ask, Connect, Connected, NotConnected, Resumed
 
-
 WANTS_A_PERSON = ("reason", {"reason": "operator"})
 """The house keeps it only of callers who gave no other reason."""
 
