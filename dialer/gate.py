@@ -6,7 +6,8 @@ Rules by kind of ring (docs/design.md section 1):
 - routine (follow-up, reminder, SMS): patient alive and at home, consent to this kind, do-not-call, a number of
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
-- to a doctor: on duty, number, lines; the operator, the night target: number, lines
+- to a doctor: on duty, number, lines; the operator, the night target, a department's or an offer's own number
+  (theme): number, lines
 - a test ring: nobody waits for a doctor, number, lines of the routine lane
 - an SMS to staff: nothing more
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
@@ -49,7 +50,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | reminder | sms | doctor | patient | operator | night | test | alert (an SMS to staff)"""
+    """followup | reminder | sms | doctor | patient | operator | theme | night | test | alert (an SMS to staff)"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None

@@ -19,12 +19,11 @@ from core.models import Patient
 from dialer import alarm, doctor, night, offers, roster
 from dialer.escalation import policy_of
 from dialer.models import Attempt, Call, Escalation, Offer
-from ivr import briefing, spoken
+from ivr import briefing, hotline, spoken
 from ivr.book import Book
 from ivr.briefing import Told
 from ivr.models import Answer
 from ivr.prompts import Voice
-from ivr.ringback import RingBack
 from ivr.talk import Fact
 
 SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
@@ -39,20 +38,21 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "doctor": _doctor,
         "patient": _patient_join,
         "operator": _operator_join,
+        "theme": _operator_join,
         "night": _night,
         "test": _test_ring,
     }[call.kind]
     return build(session, call, now)
 
 
-def _house(session: Session, *, roster_on: bool) -> dict[str, Fact]:
+def _house(session: Session, *, roster_on: bool, now: datetime) -> dict[str, Fact]:
     settings = settings_of(session)
     return {
         "emergency": settings.hospital.emergency,
         "recording_on": True,
         "roster_on": roster_on,
         "minutes": math.ceil(settings.escalation.promise_s / 60),
-        "operator_on": bool(settings.hospital.operator),
+        "operator_on": bool(hotline.operator(settings, now)),
     }
 
 
@@ -70,33 +70,13 @@ def _in_each_language(session: Session, name: str) -> dict[str, Fact]:
 
 
 def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
-    patient = session.get(Patient, call.patient_id) if call.patient_id else None
-    on_duty = _on_duty(session, alarm.department_of(session, call), now)
-    caller = {"patient_id": call.patient_id, "phone_index": call.party_index or b""}
-    roster_on, agreed, left_alone = session.execute(_CALLER, {**on_duty, **caller}).one()
+    who = hotline.caller(session, call, _on_duty(session, alarm.department_of(session, call), now), now)
+    voices = of(session).service(Book).prompts.voices
     return {
-        **_house(session, roster_on=roster_on),
+        **_house(session, roster_on=who.roster_on, now=now),
         **_in_each_language(session, "hospital"),
-        "threshold": settings_of(session).followup.threshold,
-        "withheld": not call.party,
-        # tomorrow's recovery tips may be promised: the gate of the SMS will ask the same
-        "known": patient is not None and agreed and not left_alone,
-        "ring_back": _may_ring_back(session, call, now),
-        "slow": patient is not None and people.is_old(session, patient, people.today(patient, now)),
+        **hotline.told(session, call, who, voices, now),
     }
-
-
-def _may_ring_back(session: Session, call: Call, now: datetime) -> bool:
-    """Whether this number missed a ring of ours. Asked only while the offer can still be made: at the beginning."""
-    keeper = of(session).services.get(RingBack)
-    return keeper is not None and bool(call.party) and call.turn <= 2 and bool(keeper.waiting(session, call.party, now))
-
-
-_CALLER = sa.select(
-    roster.ANYBODY,
-    people.consents_to(sa.bindparam("patient_id", type_=sa.Uuid), "followup"),
-    people.left_alone(sa.bindparam("phone_index", type_=sa.LargeBinary)),
-)
 
 
 @dataclass(frozen=True)
@@ -143,7 +123,7 @@ def _called(session: Session, attempt: Attempt, known: _Asked, now: datetime) ->
     today = people.today(known, now)
     guardian = bool(attempt.brief.get("guardian", people.is_minor(session, known, today)))
     return {
-        **_house(session, roster_on=known.roster_on),
+        **_house(session, roster_on=known.roster_on, now=now),
         **_in_each_language(session, "sender"),
         "recording_on": known.recording_on,
         "hotline": _as_dialled(settings_of(session).twilio_from),

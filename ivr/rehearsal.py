@@ -31,8 +31,14 @@ INVENTED: dict[str, Fact] = {
     **{"place": "门诊二楼", "place.en": "second floor"},
     **{"waits": True, "mine": True, "talked": True, "later": 2, "number": "01055550111"},
     **{"answers": "没有发热", "answers.en": "no fever"},
+    **{"person_on": True, "next_up": True, "callback_on": True},
+    **{"theme": "就诊指南", "theme.en": "General information"},
+    **{"departments": ("骨科", "眼科"), "departments.en": ("Orthopaedics", "Eyes")},
+    **{"opening_hours": "周一至周五，八点到十七点。", "opening_hours.en": "Monday to Friday, eight to five."},
 }
 """Obviously invented people and places."""
+NOTHING: Mapping[str, Fact] = {"flag": False, "number": 0, "list": ()}
+"""What stands for a fact nobody has invented, by its kind; a text is empty."""
 WAVE = "6h"
 LEFT_THE_LINE: dict[str, Literal["bridged", "callback", "message"]] = {"y": "bridged", "1": "callback", "2": "message"}
 
@@ -43,7 +49,7 @@ def facts(flow: Flow, given: list[str]) -> dict[str, Fact]:
     told: dict[str, Fact] = {name: value for name, value in INVENTED.items() if name.split(".")[0] in flow.facts}
     for name, kind in flow.facts.items():
         if name not in told and not kind.endswith("?"):
-            told[name] = {"flag": False, "number": 0}.get(kind, "")
+            told[name] = NOTHING.get(kind, "")
     wave = WAVE
     for word in given:
         name, equals, value = word.partition("=")

@@ -137,6 +137,7 @@ def _score_stands(session: Session, call: Call, answer: Answer, why: str, now: d
 
 
 # ---- one function per effect (ivr.talk.EFFECTS) --------------------------------------------------
+NO_OTHER = "operator"
 Data = Mapping[str, Fact]
 Apply = Callable[[Session, Call, Data, datetime], None]
 
@@ -253,6 +254,7 @@ def _open_answer(session: Session, call: Call, data: Data, now: datetime) -> Non
 
 def _message_taken(session: Session, call: Call, data: Data, now: datetime) -> None:
     _answer(session, call, "message", str(data["recording_sid"]), now)
+    events.publish(session, events.MessageLeft(call.id, str(data["purpose"])), now)
 
 
 def _answer(
@@ -319,8 +321,11 @@ def _outcome(session: Session, call: Call, data: Data, now: datetime) -> None:
 
 # ---- the hotline and the desk behind it -----------------------------------------------------------
 def _reason(session: Session, call: Call, data: Data, now: datetime) -> None:
-    """Why they ring, by key; the last word counts."""
-    call.reason = str(data["reason"])
+    """Why they ring, by key; the last word counts. That they want a person is no reason beside another one."""
+    reason = str(data["reason"])
+    if reason == NO_OTHER and call.reason:
+        return
+    call.reason = reason
     record(session, "call", call.id, "reason", now, who="caller", reason=call.reason)
     events.publish(session, events.ReasonGiven(call.id, call.reason, call.department), now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ivr.engine import go_on, start, step
@@ -27,7 +28,30 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "operator_on": True,
         "ring_back": False,
         "slow": False,
+        "agents_on": False,
+        "person_on": True,
+        "ahead": 0,
+        "next_up": True,
+        "callback_on": True,
+        "agent_known": False,
+        "night": False,
+        "holiday": False,
+        "postop_first": False,
+        "theme": "就诊指南",
+        "theme.en": "General information",
+        "theme_on": False,
+        "theme_number": False,
+        "departments": ("骨科", "眼科"),
+        "departments.en": ("Orthopaedics", "Eyes"),
+        "departments_values": ("orthopaedics", "eyes"),
+        "department_number": False,
+        "opening_hours": "周一至周五，上午八点到下午五点。",
+        "opening_hours.en": "Monday to Friday, eight to five.",
     },
+    # flows the hotline goes on in: they are told what it is told
+    "appointments": {},
+    "complaints": {},
+    "agent_sign": {},
     "followup": {
         "sender": "安和服务中心",
         "hotline": "02155550100",
@@ -106,6 +130,10 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
 }
 
 
+GONE_ON_IN = frozenset({"appointments", "complaints", "progress", "agent_sign"})
+"""Flows in which a call goes on that the hotline has begun: they do not greet anybody."""
+
+
 def lines_of(output: Output) -> tuple[str, ...]:
     return () if isinstance(output, Join) else tuple(line.prompt for line in output.lines)
 
@@ -116,7 +144,12 @@ def names_of(turn: Turn) -> list[str]:
 
 def within(turn: Turn, facts: Facts) -> Turn:
     """What is heard when a `continue` of a flow leads on in the same flow."""
-    while isinstance(turn.output, Continue) and turn.output.flow == turn.session.flow:
+    return onward(turn, facts, {turn.session.flow})
+
+
+def onward(turn: Turn, facts: Facts, into: Collection[str] = FLOWS) -> Turn:
+    """What is heard when a `continue` leads on in one of these flows; `facts` are those of all of them."""
+    while isinstance(turn.output, Continue) and turn.output.flow in into:
         on = go_on(FLOWS[turn.output.flow], turn.session, turn.output.node, facts, PROMPTS)
         lines = turn.output.lines + getattr(on.output, "lines", ())
         effects, stop = turn.effects + on.effects, turn.stop_recording or on.stop_recording
@@ -126,7 +159,10 @@ def within(turn: Turn, facts: Facts) -> Turn:
 
 class Call:
     def __init__(self, flow: str, language: str = "zh-CN", /, **changed: Fact) -> None:
-        self.begin(flow, language, {**ALL_FACTS[flow], **changed})
+        facts = {**ALL_FACTS[flow], **changed}
+        if flow == "hotline" and "person_on" not in changed:
+            facts["person_on"] = facts["operator_on"] or facts["agents_on"]
+        self.begin(flow, language, facts)
 
     @classmethod
     def told(cls, flow: str, facts: dict[str, Fact]) -> Call:
