@@ -25,6 +25,7 @@ from ivr.briefing import Told
 from ivr.models import Answer
 from ivr.prompts import Voice
 from ivr.ringback import RingBack
+from ivr.service_desk import ServiceDesk
 from ivr.talk import Fact
 
 SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
@@ -41,6 +42,8 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "operator": _operator_join,
         "night": _night,
         "test": _test_ring,
+        "agent": _agent,
+        "caller": _caller_join,
     }[call.kind]
     return build(session, call, now)
 
@@ -83,6 +86,8 @@ def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "known": patient is not None and agreed and not left_alone,
         "ring_back": _may_ring_back(session, call, now),
         "slow": patient is not None and people.is_old(session, patient, people.today(patient, now)),
+        "callback_on": bool(call.party or call.callback),
+        **_at_the_desk(session, call, now),
     }
 
 
@@ -343,6 +348,25 @@ def _operator_join(session: Session, call: Call, now: datetime) -> dict[str, Fac
     attempt = session.get_one(Attempt, call.attempt_id)
     parent = session.get_one(Call, attempt.parent_call_id)
     return {"recording_on": parent.recording_on}
+
+
+# ---- the desk --------------------------------------------------------------------------------------
+def _agent(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return of(session).service(ServiceDesk).agent_facts(session, call, now)
+
+
+def _caller_join(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    told = of(session).service(ServiceDesk).caller_facts(session, call, now)
+    return {**_in_each_language(session, "sender"), **told}
+
+
+def _at_the_desk(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    """What the hotline is told of the people who answer."""
+    desk = of(session).services.get(ServiceDesk)
+    nobody: dict[str, Fact] = {
+        "agents_on": False, "ahead": 0, "agent_known": False, "agent_ready": False, "agent_paused": False,
+    }  # fmt: skip
+    return nobody if desk is None else desk.hotline_facts(session, call, now)
 
 
 def _test_ring(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
