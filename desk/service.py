@@ -87,8 +87,7 @@ class Desk:
         attempt = session.get_one(Attempt, call.attempt_id)
         entry = session.get_one(QueueEntry, attempt.subject_id)
         return {
-            "asked": entry.origin == "asked",
-            "abandoned": entry.origin == "abandoned",
+            "asked": entry.origin != "desk",
             "recording_on": _agreed_to_recording(session, entry),
         }
 

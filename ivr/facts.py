@@ -25,7 +25,7 @@ from ivr.briefing import Told
 from ivr.models import Answer
 from ivr.prompts import Voice
 from ivr.ringback import RingBack
-from ivr.service_desk import ServiceDesk
+from ivr.service_desk import ServiceDesk, desk_of
 from ivr.talk import Fact
 
 SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
@@ -352,11 +352,11 @@ def _operator_join(session: Session, call: Call, now: datetime) -> dict[str, Fac
 
 # ---- the desk --------------------------------------------------------------------------------------
 def _agent(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
-    return of(session).service(ServiceDesk).agent_facts(session, call, now)
+    return desk_of(session).agent_facts(session, call, now)
 
 
 def _caller_join(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
-    told = of(session).service(ServiceDesk).caller_facts(session, call, now)
+    told = desk_of(session).caller_facts(session, call, now)
     return {**_in_each_language(session, "sender"), **told}
 
 

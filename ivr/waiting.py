@@ -146,10 +146,7 @@ def _plan(session: Session, call: Call, queue: str) -> twiml.WaitPlan:
 
 def line_ended(session: Session, call: Call, now: datetime) -> talk.Left:
     """The same as `ended` for a caller who waited for an agent."""
-    said = request.form.get("QueueResult", "error")
-    if said not in QUEUE_WORDS:
-        log.error("the carrier used a status we do not know", extra={"status": said[:40]})
-    word = QUEUE_WORDS.get(said, "error")
+    word = _result()
     why = _led_out_for(session, call) if word == "nurse" else word
     events.publish(session, events.QueueLeft(call.id, "served" if why == "bridged" else why), now)
     return talk.Left(why)
@@ -163,14 +160,18 @@ def _led_out_for(session: Session, call: Call) -> LeftFor | Literal["error"]:
 
 def ended(session: Session, call: Call, now: datetime) -> talk.Left:
     """What the action of the Enqueue says; without a QueueResult the carrier knows no queues."""
-    said = request.form.get("QueueResult", "error")
-    if said not in QUEUE_WORDS:
-        log.error("the carrier used a status we do not know", extra={"status": said[:40]})
-    why: Literal["bridged", "nurse", "hung_up", "closed", "error"] = QUEUE_WORDS.get(said, "error")
+    why: Literal["bridged", "nurse", "hung_up", "closed", "error"] = _result()
     if why == "nurse" and _awaited(session, call) is None:
         why = "closed"
     events.publish(session, events.CallerLeft(call.id, why), now)
     return talk.Left(why)
+
+
+def _result() -> Literal["bridged", "nurse", "hung_up", "error"]:
+    said = request.form.get("QueueResult", "error")
+    if said not in QUEUE_WORDS:
+        log.error("the carrier used a status we do not know", extra={"status": said[:40]})
+    return QUEUE_WORDS.get(said, "error")
 
 
 def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> None:

@@ -34,7 +34,7 @@ from ivr.book import Book
 from ivr.facts import facts
 from ivr.flow import Flow
 from ivr.ringback import RingBack
-from ivr.service_desk import ServiceDesk
+from ivr.service_desk import desk_of
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _is_needed(session: Session, attempt: Attempt, now: datetime) -> bool:
     if attempt.kind == "doctor":
         return doctor.picked_up(session, attempt, now)
     if attempt.kind == "agent":
-        return house().service(ServiceDesk).picked_up(session, attempt, now)
+        return desk_of(session).picked_up(session, attempt, now)
     return attempt.kind != "night" or night.wants(session, attempt)
 
 
@@ -329,7 +329,7 @@ def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt |
     if target == "patient":
         return doctor.connect_patient(session, call, now)
     if target == "caller":
-        return house().service(ServiceDesk).connect(session, call, now)
+        return desk_of(session).connect(session, call, now)
     told = store.load(call)
     return attempts.dial(
         session,
