@@ -5,8 +5,8 @@
     POST /ivr/queue-joined/<call>      the doctor's or agent's call takes the caller: in a moment they talk
     GET  /ivr/music.wav                our music, for anybody
 
-One escalation has one queue, as has one caller of the desk, and one call stands in it. However a wait ends, the caller hears words: nobody is left
-with music and no doctor on the way.
+One escalation has one queue, as has each caller of the desk, and one call stands in it. However a wait ends, the caller
+hears words: nobody is left with music and nobody on the way.
 """
 
 from __future__ import annotations
