@@ -15,7 +15,7 @@ from dialer.models import Agent, Attempt, Call
 from tests.desk.desk_house import AGENT_PHONES, CALLERS, Hall
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ivr"))
-from ivr_line import Document, Line, Switch  # noqa: E402
+from ivr_line import Document, Line, Switch
 
 CALLER = CALLERS[0]
 
