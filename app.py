@@ -25,6 +25,8 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
+from desk import agents, put_through, queue, queue_due
+from desk.service import Desk
 from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
@@ -32,6 +34,7 @@ from ivr.book import Book
 from ivr.flow import load_flows, load_questions
 from ivr.prompts import load_prompts
 from ivr.ringback import RingBack
+from ivr.service_desk import ServiceDesk
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
@@ -92,6 +95,15 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.FollowUpUnreached, worklist.on_followup_unreached),
     (events.AnswersReassigned, worklist.on_answers_reassigned),
     (events.PatientsMerged, corrections.on_patients_merged),
+    # the line in front of the desk, and the agents
+    (events.CallEnded, queue.on_call_ended),
+    (events.QueueLeft, queue.on_queue_left),
+    (events.AgentDecided, put_through.on_agent_decided),
+    (events.CallerTaken, put_through.on_caller_taken),
+    (events.AgentTalked, put_through.on_agent_talked),
+    (events.AgentSaid, put_through.on_agent_said),
+    (events.AttemptEnded, put_through.on_attempt_ended),
+    (events.AgentSigned, agents.on_agent_signed),
 ]
 
 TICKS: list[Tick] = [
@@ -116,6 +128,8 @@ TICKS: list[Tick] = [
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
     ("what nobody would ring", 60.0, reconcile.nightly),
+    # agents' wrap-up, callers' turns
+    ("the line", 1.0, queue_due.due),
 ]
 
 BLUEPRINTS = (
@@ -155,6 +169,8 @@ def open_house(settings: Settings) -> House:
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
         downtime.Sheets: downtime.Sheets(settings),
         Speech: Speech(settings.speech, settings.home_dir("models")),
+        ServiceDesk: Desk(),
+        attempt.Owners: attempt.Owners({"agent": queue.hold}),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""
     house.services[Fetcher] = Fetcher(settings.account_sid, token, settings.carrier_url)

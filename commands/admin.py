@@ -20,6 +20,8 @@ from core.house import House
 from core.models import Pause, record
 from core.settings import SettingsError
 from core.tables import RowReport
+from desk import measures
+from desk.agents import import_staff
 from dialer import heartbeat, roster_gaps
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
@@ -46,6 +48,7 @@ IMPORTERS: dict[str, Callable[..., list[RowReport]]] = {
     "roster": import_roster,
     "holidays": import_holidays,
     "appointments": import_appointments,
+    "staff": import_staff,
 }
 
 
@@ -194,6 +197,7 @@ def _house_lines(house: House, joined: Joined) -> list[Line]:
         _tried("nightly look", lambda: _nightly(house)),
         _tried("heartbeat", lambda: _heartbeat(house)),
         _tried("down-time sheet", lambda: _downtime(house)),
+        _tried("seats", lambda: _seats(house)),
     ]
 
 
@@ -242,6 +246,16 @@ def _heartbeat(house: House) -> str:
     if house.settings.heartbeat_url is None:
         return "HEARTBEAT_URL is not set: nobody outside notices when this service dies"
     return "beats while a worker runs"
+
+
+def _seats(house: House) -> str:
+    """As many agents are signed in as [desk] asks for at this hour."""
+    with house.transaction() as session:
+        now = measures.seats(session, house.clock.now())
+    told = f"{now.signed_in} of {now.required} signed in ({now.why})"
+    if now.short:
+        raise _Wrong(told)
+    return told if now.required else f"{told}: none are required"
 
 
 def _roster(house: House) -> str:

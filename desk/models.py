@@ -83,7 +83,12 @@ class QueueOffer(Base):
     """One caller offered to one agent: rung at a telephone of theirs."""
 
     __tablename__ = "queue_offers"
-    __table_args__ = (sa.Index("ix_queue_offers_entry", "entry_id", "id"),)
+    __table_args__ = (
+        sa.Index("ix_queue_offers_entry", "entry_id", "id"),
+        # whatever two workers do: one ring at an agent, and one agent for a caller
+        sa.Index("uq_queue_offers_open_agent", "agent_id", unique=True, postgresql_where=sa.text("decision IS NULL")),
+        sa.Index("uq_queue_offers_open_entry", "entry_id", unique=True, postgresql_where=sa.text("decision IS NULL")),
+    )
 
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     entry_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("queue_entries.id"))

@@ -9,6 +9,8 @@ Rules by kind of ring (docs/design.md section 1):
 - to a doctor: on duty, number, lines; the operator, the night target, a department's or an offer's own number
   (theme): number, lines
 - a test ring: nobody waits for a doctor, number, lines of the routine lane
+- to an agent: signed in, number, lines; to a caller an agent has taken: no doctor on the way to them, number, lines.
+  While anybody waits for a doctor, both leave free what a doctor and a patient need
 - an SMS to staff: nothing more
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
@@ -34,12 +36,24 @@ from core.house import settings_of
 from core.models import Patient, Pause
 from core.settings import Settings
 from dialer import lines, roster
-from dialer.models import ALARM_OPEN, ATTEMPT_LIVES, CALL_LIVES, Attempt, Call, Escalation, Refusal
+from dialer.models import (
+    AGENT_ANSWERS,
+    ALARM_OPEN,
+    ATTEMPT_LIVES,
+    CALL_LIVES,
+    Agent,
+    Attempt,
+    Call,
+    Escalation,
+    Refusal,
+)
 
 NO_LINE_AGAIN = timedelta(seconds=2)
 PAUSED_AGAIN = timedelta(seconds=30)
 NUMBER_BUSY_AGAIN = timedelta(seconds=30)
 ALARM_AGAIN = timedelta(minutes=1)
+A_TALK = 2
+"""Lines a doctor and a patient need to be joined."""
 LONGEST_DAY = timedelta(hours=48)
 """A local day never began longer ago than this, whatever clocks and date lines do."""
 
@@ -50,7 +64,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | reminder | sms | doctor | patient | operator | theme | night | test | alert (an SMS to staff)"""
+    """followup | reminder | sms | alert (an SMS to staff), and the other kinds of Attempt.kind"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None
@@ -112,6 +126,7 @@ REASONS: dict[str, str] = {
     "alarm_open": "somebody waits for a doctor",
     "rings_per_day": "the patient or the number was rung often enough today",
     "off_duty": "the shift is over or has not begun",
+    "not_signed_in": "no agent who is signed in and free has this number",
 }
 
 
@@ -143,6 +158,8 @@ class Facts:
     """The patient, or somebody at the number, waits for a doctor."""
     any_alarm: bool
     on_duty: bool
+    signed_in: bool
+    """The number is that of an agent who answers callers now."""
     number_in_use: bool
     busy_lines: int
     hours: Hours
@@ -181,6 +198,10 @@ def _rules(ring: Ring) -> list[Rule]:
         rules.append(_on_duty)
     if ring.kind == "test":
         rules.append(_quiet_house)
+    if ring.kind == "agent":
+        rules += [_signed_in, _doctor_first]
+    if ring.kind == "caller":
+        rules += [_no_alarm, _doctor_first]
     return [*rules, _number_free, _line]
 
 
@@ -305,6 +326,17 @@ def _on_duty(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Ref
     return None if facts.on_duty else Refused("off_duty")
 
 
+def _signed_in(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    return None if facts.signed_in else Refused("not_signed_in")
+
+
+def _doctor_first(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    """While anybody waits for a doctor, the desk leaves free the lines on which the two can be joined."""
+    if not facts.any_alarm or facts.busy_lines + 1 + A_TALK <= settings.calling.lines:
+        return None
+    return Refused("no_line", now + NO_LINE_AGAIN)
+
+
 def _number_free(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
     """Nobody is rung while they are on the line with us, or by two of our rings at once, be it at two telephones."""
     return Refused("number_in_use", now + NUMBER_BUSY_AGAIN) if facts.number_in_use else None
@@ -352,6 +384,7 @@ _FACTS = sa.select(
         | sa.exists().where(ALARM_OPEN, Escalation.to_index == _NUMBER)
     ).label("alarm"),
     sa.exists().where(ALARM_OPEN).label("any_alarm"),
+    sa.exists().where(Agent.phone_index == _NUMBER, AGENT_ANSWERS).label("signed_in"),
     (
         sa.exists().where(
             ATTEMPT_LIVES,
@@ -393,6 +426,7 @@ def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
         alarm=row.alarm,
         any_alarm=row.any_alarm,
         on_duty=doctor is not None,
+        signed_in=row.signed_in,
         number_in_use=row.number_in_use or (doctor is not None and _rung_elsewhere(session, doctor, ring)),
         busy_lines=row.busy_lines,
         hours=holidays.hours(session),

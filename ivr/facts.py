@@ -24,6 +24,7 @@ from ivr.book import Book
 from ivr.briefing import Told
 from ivr.models import Answer
 from ivr.prompts import Voice
+from ivr.service_desk import desk_of
 from ivr.talk import Fact
 
 SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
@@ -41,6 +42,8 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "theme": _operator_join,
         "night": _night,
         "test": _test_ring,
+        "agent": _agent,
+        "caller": _caller_join,
     }[call.kind]
     return build(session, call, now)
 
@@ -323,6 +326,16 @@ def _operator_join(session: Session, call: Call, now: datetime) -> dict[str, Fac
     attempt = session.get_one(Attempt, call.attempt_id)
     parent = session.get_one(Call, attempt.parent_call_id)
     return {"recording_on": parent.recording_on}
+
+
+# ---- the desk --------------------------------------------------------------------------------------
+def _agent(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return desk_of(session).agent_facts(session, call, now)
+
+
+def _caller_join(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    told = desk_of(session).caller_facts(session, call, now)
+    return {**_in_each_language(session, "sender"), **told}
 
 
 def _test_ring(session: Session, call: Call, now: datetime) -> dict[str, Fact]:

@@ -28,7 +28,9 @@ from ivr.ringback import RingBack
 from ivr.service_desk import ServiceDesk
 from ivr.talk import Fact
 
-NOBODY_AT_THE_DESK: dict[str, Fact] = {"agents_on": False, "ahead": 0, "agent_known": False}
+NOBODY_AT_THE_DESK: dict[str, Fact] = {
+    "agents_on": False, "ahead": 0, "agent_known": False, "agent_ready": False, "agent_paused": False,
+}  # fmt: skip
 GENERAL = "services_name"
 """The prompt that names key 3 while there is no offer."""
 

@@ -80,6 +80,8 @@ def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> N
         events.publish(session, events.ReminderAnswered(call.id, call.attempt_id, "heard"), now)
     if call.kind == "doctor":
         events.publish(session, events.DoctorDecided(call.attempt_id, "hung_up"), now)
+    if call.kind == "agent":
+        events.publish(session, events.AgentDecided(call.attempt_id, "hung_up"), now)
 
 
 def _noted_before(session: Session, call: Call, what: str) -> bool:

@@ -35,7 +35,7 @@ from ivr.booking import Booking
 from ivr.facts import facts
 from ivr.flow import Flow
 from ivr.ringback import RingBack
-from ivr.service_desk import ServiceDesk
+from ivr.service_desk import ServiceDesk, desk_of
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,8 @@ def _is_needed(session: Session, attempt: Attempt, now: datetime) -> bool:
     """Whether whoever picks up is still to come to the phone."""
     if attempt.kind == "doctor":
         return doctor.picked_up(session, attempt, now)
+    if attempt.kind == "agent":
+        return desk_of(session).picked_up(session, attempt, now)
     return attempt.kind != "night" or night.wants(session, attempt)
 
 
@@ -151,6 +153,8 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
     node = flow.nodes.get(told.node)
     if isinstance(node, nodes.Wait):
         return waiting.ended(session, call, now)
+    if isinstance(node, nodes.Queue):
+        return waiting.line_ended(session, call, now)
     recording_sid = form.get("RecordingSid") or form.get("RecordingUrl", "").rpartition("/")[2]
     if recording_sid:
         # Without a readable length something was recorded all the same: it must not pass for silence.
@@ -194,6 +198,8 @@ def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     if call.kind == "doctor" and call.attempt_id is not None and (bridged or "DialBridged" in form):
         # a patient who pressed the key and was not joined all the same has had no talk
         doctor.talk_ended(session, call.attempt_id, seconds if bridged else 0, now)
+    if call.kind == "agent" and call.attempt_id is not None:
+        events.publish(session, events.AgentTalked(call.attempt_id, seconds if bridged else 0), now)
     if bridged:
         return talk.Connected(seconds)
     return talk.NotConnected(DIAL_WORDS.get(form["DialCallStatus"], "failed"))
@@ -243,7 +249,7 @@ def _reach(
 ) -> twiml.DialPlan | twiml.WaitPlan | talk.NotConnected | talk.Left | None:
     """How the one this output is about is reached; or what happened instead. None: it is about nobody else."""
     if isinstance(output, talk.Wait):
-        return waiting.begin(session, call, now)
+        return waiting.begin(session, call, output, now)
     if not isinstance(output, talk.Connect):
         return None
     dialled = _dial(session, call, output.target, now)
@@ -335,6 +341,8 @@ def _joined(first: talk.Turn, then: talk.Turn) -> talk.Turn:
 def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | doctor.Waiting | gate.Refused:
     if target == "patient":
         return doctor.connect_patient(session, call, now)
+    if target == "caller":
+        return desk_of(session).connect(session, call, now)
     told = store.load(call)
     to = hotline.own_number(session, call, now) if target == "theme" else hotline.operator(settings_of(session), now)
     return attempts.dial(
@@ -353,6 +361,10 @@ def _legs_joined(session: Session, call: Call, now: datetime) -> None:
     record(session, "call", call.id, "joined", now, who="caller")
     if call.kind == "patient" and call.attempt_id is not None:
         events.publish(session, events.PatientJoined(call.attempt_id), now)
+    leg = session.get(Attempt, call.attempt_id) if call.kind == "caller" else None
+    agent = session.get(Call, leg.parent_call_id) if leg is not None else None
+    if agent is not None and agent.attempt_id is not None:
+        events.publish(session, events.CallerTaken(call.id, agent.attempt_id), now)
 
 
 def _xml(document: str) -> Response:

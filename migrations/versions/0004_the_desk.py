@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("idle_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempt_id", sa.Uuid(), nullable=True),
+        sa.Column("misses", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
         sa.UniqueConstraint("login", name=op.f("uq_agents_login")),
     )
@@ -339,6 +340,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("attempt_id", name=op.f("uq_queue_offers_attempt_id")),
     )
     op.create_index("ix_queue_offers_entry", "queue_offers", ["entry_id", "id"], unique=False)
+    for who in ("agent", "entry"):
+        op.create_index(
+            f"uq_queue_offers_open_{who}",
+            "queue_offers",
+            [f"{who}_id"],
+            unique=True,
+            postgresql_where=sa.text("decision IS NULL"),
+        )
     op.add_column("calls", sa.Column("reason", sa.String(), server_default="", nullable=False))
     op.add_column("calls", sa.Column("department", sa.String(), server_default="", nullable=False))
     op.add_column("calls", sa.Column("book", sa.String(), server_default="", nullable=False))
