@@ -25,6 +25,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
+from desk import ticket_clocks, ticket_events
 from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
@@ -92,6 +93,15 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.FollowUpUnreached, worklist.on_followup_unreached),
     (events.AnswersReassigned, worklist.on_answers_reassigned),
     (events.PatientsMerged, corrections.on_patients_merged),
+    # tickets
+    (events.TicketWanted, ticket_events.on_ticket_wanted),
+    (events.MessageLeft, ticket_events.on_message_left),
+    (events.Transcribed, ticket_events.on_transcribed),
+    (events.WorkOpened, ticket_events.on_work_opened),
+    (events.WorkDone, ticket_events.on_work_done),
+    (events.TicketClosed, worklist.on_ticket_closed),
+    (events.PatientsMerged, ticket_events.on_patients_merged),
+    (events.ReasonGiven, recordings.store.on_reason_given),
 ]
 
 TICKS: list[Tick] = [
@@ -116,6 +126,8 @@ TICKS: list[Tick] = [
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
     ("what nobody would ring", 60.0, reconcile.nightly),
+    ("tickets out of time", 1.0, ticket_clocks.overdue),
+    ("tickets and the calendar", 60.0, ticket_clocks.recompute),
 ]
 
 BLUEPRINTS = (

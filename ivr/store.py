@@ -253,6 +253,7 @@ def _open_answer(session: Session, call: Call, data: Data, now: datetime) -> Non
 
 def _message_taken(session: Session, call: Call, data: Data, now: datetime) -> None:
     _answer(session, call, "message", str(data["recording_sid"]), now)
+    events.publish(session, events.MessageLeft(call.id, str(data["purpose"])), now)
 
 
 def _answer(
