@@ -20,6 +20,7 @@ from core.house import House
 from core.models import Pause, record
 from core.settings import SettingsError
 from core.tables import RowReport
+from desk.feedback import import_feedback
 from dialer import heartbeat, roster_gaps
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
@@ -46,6 +47,7 @@ IMPORTERS: dict[str, Callable[..., list[RowReport]]] = {
     "roster": import_roster,
     "holidays": import_holidays,
     "appointments": import_appointments,
+    "feedback": import_feedback,
 }
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 import holidays as library
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from core.calendar import Hours, Window
@@ -196,16 +196,15 @@ def is_workday(session: Session, day: date) -> bool:
     return not _days(session).is_off(day)
 
 
+# a JSON object of PostgreSQL has its keys in one order, however the rows lie
+_TABLE = sa.select(sa.func.md5(sa.cast(sa.func.jsonb_object_agg(SpecialDay.day, SpecialDay.kind), sa.Text)))
+
+
 def version(session: Session) -> str:
     """What the calendar is known by: it changes when the country, the library or a row of the table does."""
     days = _days(session)
     if not days.version:
-        table = sa.func.md5(
-            sa.func.string_agg(
-                aggregate_order_by(sa.cast(SpecialDay.day, sa.String) + SpecialDay.kind, SpecialDay.day), ","
-            )
-        )
-        known = f"{settings_of(session).calling.holidays} {_LIBRARY} {session.scalar(sa.select(table))}"
+        known = f"{settings_of(session).calling.holidays} {_LIBRARY} {session.scalar(_TABLE)}"
         days.version = sha256(known.encode()).hexdigest()[:12]
     return days.version
 

@@ -31,7 +31,7 @@ NURSE = ("nurse", "nurse_urgent")
 
 def of_ticket(session: Session, ticket_id: uuid.UUID) -> Sequence[TicketClock]:
     rows = sa.select(TicketClock).where(TicketClock.ticket_id == ticket_id)
-    return session.scalars(rows.order_by(TicketClock.round, TicketClock.due_at, TicketClock.id)).all()
+    return session.scalars(rows.order_by(TicketClock.round, TicketClock.due_at, TicketClock.name)).all()
 
 
 def rules_of(session: Session, ticket: Ticket, now: datetime, until: datetime | None = None) -> dict[Name, Rule]:

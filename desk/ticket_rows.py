@@ -127,7 +127,9 @@ def _as_rows(session: Session, found: Sequence[tuple[Ticket, str | None]], now: 
     ids = [ticket.id for ticket, _ in found]
     clocks: dict[uuid.UUID, list[TicketClock]] = {one: [] for one in ids}
     for clock in session.scalars(
-        sa.select(TicketClock).where(TicketClock.ticket_id.in_(ids)).order_by(TicketClock.round, TicketClock.due_at)
+        sa.select(TicketClock)
+        .where(TicketClock.ticket_id.in_(ids))
+        .order_by(TicketClock.round, TicketClock.due_at, TicketClock.name)
     ):
         clocks[clock.ticket_id].append(clock)
     whys = _reasons(session, [ticket.id for ticket, _ in found if ticket.reopened])
