@@ -25,7 +25,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from desk import agents, put_through, queue, queue_due
+from desk import agents, put_through, queue, queue_due, ticket_clocks, ticket_events
 from desk.service import Desk
 from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
@@ -104,6 +104,15 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.AgentSaid, put_through.on_agent_said),
     (events.AttemptEnded, put_through.on_attempt_ended),
     (events.AgentSigned, agents.on_agent_signed),
+    # tickets
+    (events.TicketWanted, ticket_events.on_ticket_wanted),
+    (events.MessageLeft, ticket_events.on_message_left),
+    (events.Transcribed, ticket_events.on_transcribed),
+    (events.WorkOpened, ticket_events.on_work_opened),
+    (events.WorkDone, ticket_events.on_work_done),
+    (events.TicketClosed, worklist.on_ticket_closed),
+    (events.PatientsMerged, ticket_events.on_patients_merged),
+    (events.ReasonGiven, recordings.store.on_reason_given),
 ]
 
 TICKS: list[Tick] = [
@@ -130,6 +139,8 @@ TICKS: list[Tick] = [
     ("what nobody would ring", 60.0, reconcile.nightly),
     # agents' wrap-up, callers' turns
     ("the line", 1.0, queue_due.due),
+    ("tickets out of time", 1.0, ticket_clocks.overdue),
+    ("tickets and the calendar", 60.0, ticket_clocks.recompute),
 ]
 
 BLUEPRINTS = (

@@ -22,6 +22,7 @@ from core.settings import SettingsError
 from core.tables import RowReport
 from desk import measures
 from desk.agents import import_staff
+from desk.feedback import import_feedback
 from dialer import heartbeat, roster_gaps
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
@@ -49,6 +50,7 @@ IMPORTERS: dict[str, Callable[..., list[RowReport]]] = {
     "holidays": import_holidays,
     "appointments": import_appointments,
     "staff": import_staff,
+    "feedback": import_feedback,
 }
 
 

@@ -24,6 +24,7 @@ from commands import (
     rights,
     roster,
     service,
+    tickets,
     ward,
 )
 from commands.joined import Joined
@@ -72,7 +73,7 @@ def run(argv: list[str], joined: Joined) -> int:
 def _understood(argv: list[str]) -> argparse.Namespace:
     """The words; those after `carrier` are the local carrier's own (`python -m carrier --help`)."""
     top = parser()
-    args, rest = top.parse_known_args(argv)
+    args, rest = top.parse_known_args(tickets.spelled(argv))
     if rest and argv[0] != "carrier":
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
@@ -115,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
 
     check = add("check", admin.check, "Configuration, database, carrier, models, roster: one line each.")
     check.add_argument("--json", action="store_true")
-    imports = add("import", admin.import_file, "Bring in patients, a roster, appointments, staff or holidays from a table.")
+    imports = add("import", admin.import_file, "Bring in patients, a roster, visits, staff, feedback and more from a table.")
     imports.add_argument("what", choices=list(admin.IMPORTERS))
     imports.add_argument("file", type=Path)
     imports.add_argument("--dry-run", action="store_true", help="try everything, keep nothing")
@@ -140,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
     roster.add_commands(add)
     rights.add_commands(add)
     desk.add_commands(add)
+    tickets.add_commands(add)
     database = add("db", admin.database, "The database schema.")
     database.add_argument("what", choices=["upgrade"])
     return top

@@ -109,6 +109,8 @@ class Ticket(Base):
         sa.Index("uq_tickets_open_call", "kind", "call_id", unique=True, postgresql_where=sa.text("status = 'open'")),
         sa.Index("ix_tickets_patient", "patient_id"),
         sa.Index("ix_tickets_opened", "opened_at"),
+        sa.Index("ix_tickets_call", "call_id", postgresql_where=sa.text("call_id IS NOT NULL")),
+        sa.Index("ix_tickets_subject", "subject_id", postgresql_where=sa.text("subject_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -154,7 +156,7 @@ class Ticket(Base):
     told_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     """When whoever asked was told what came of it."""
     told_how: Mapped[str] = mapped_column(default="")
-    """call | sms | in_person | letter | chat"""
+    """call | sms | in_person | letter | chat | nobody (they left no name and no number)"""
     satisfaction: Mapped[int | None]
     reopened: Mapped[int] = mapped_column(default=0)
     opened_at: Mapped[datetime] = mapped_column(AwareDateTime)
@@ -194,7 +196,8 @@ class TicketClock(Base):
     round: Mapped[int] = mapped_column(default=0)
     """How often the ticket had been reopened."""
     rule: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    """What `due_at` was worked out from, so that an edited calendar can be followed: minutes | working_days, halved."""
+    """What `due_at` was worked out from, so that an edited calendar can be followed (desk.clocks.Rule): minutes and
+    whether they are halved, working_days, until; the earliest counts."""
     started_at: Mapped[datetime] = mapped_column(AwareDateTime)
     due_at: Mapped[datetime] = mapped_column(AwareDateTime)
     calendar: Mapped[str]
