@@ -29,6 +29,7 @@ from dialer import alarm, attempt, call, doctor, escalation, escalation_due, hea
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
+from ivr.booking import Booking
 from ivr.flow import load_flows, load_questions
 from ivr.prompts import load_prompts
 from ivr.ringback import RingBack
@@ -36,6 +37,7 @@ from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
 from scheduler import (
+    booking,
     downtime,
     notices,
     recheck,
@@ -92,6 +94,8 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.FollowUpUnreached, worklist.on_followup_unreached),
     (events.AnswersReassigned, worklist.on_answers_reassigned),
     (events.PatientsMerged, corrections.on_patients_merged),
+    # visits by telephone
+    (events.CallEnded, booking.on_call_ended),
 ]
 
 TICKS: list[Tick] = [
@@ -152,6 +156,7 @@ def open_house(settings: Settings) -> House:
         dialer.jobs.Interruption: interruption.words(prompts),
         sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),
+        Booking: booking.BuiltIn(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
         downtime.Sheets: downtime.Sheets(settings),
         Speech: Speech(settings.speech, settings.home_dir("models")),

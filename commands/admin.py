@@ -32,6 +32,7 @@ from recordings.stt import Speech
 from scheduler import downtime, reconcile
 from scheduler.appointments import import_appointments
 from scheduler.imports import import_patients
+from scheduler.sessions import import_sessions
 
 MOST_GAPS = 10
 """Named in a line of `check`; `carecall roster gaps` names them all."""
@@ -46,6 +47,7 @@ IMPORTERS: dict[str, Callable[..., list[RowReport]]] = {
     "roster": import_roster,
     "holidays": import_holidays,
     "appointments": import_appointments,
+    "sessions": import_sessions,
 }
 
 

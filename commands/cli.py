@@ -11,7 +11,21 @@ from pathlib import Path
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from commands import admin, campaign, demo, downtime, escalations, flows, qa, reports, rights, roster, service, ward
+from commands import (
+    admin,
+    campaign,
+    demo,
+    downtime,
+    escalations,
+    flows,
+    qa,
+    reports,
+    rights,
+    roster,
+    service,
+    visits,
+    ward,
+)
 from commands.joined import Joined
 from commands.simulate import command as simulate_command
 from commands.simulate import options as simulate_options
@@ -101,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
 
     check = add("check", admin.check, "Configuration, database, carrier, models, roster: one line each.")
     check.add_argument("--json", action="store_true")
-    imports = add("import", admin.import_file, "Bring in patients, a roster, appointments or holidays from a table.")
+    imports = add("import", admin.import_file, "Bring in patients, a roster, visits, doctors' sessions or holidays from a table.")
     imports.add_argument("what", choices=list(admin.IMPORTERS))
     imports.add_argument("file", type=Path)
     imports.add_argument("--dry-run", action="store_true", help="try everything, keep nothing")
@@ -125,6 +139,7 @@ def parser() -> argparse.ArgumentParser:
     campaign.add_commands(add)
     roster.add_commands(add)
     rights.add_commands(add)
+    visits.add_commands(add)
     database = add("db", admin.database, "The database schema.")
     database.add_argument("what", choices=["upgrade"])
     return top

@@ -13,13 +13,13 @@ import phonenumbers
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import people
+from core import people, spoken
 from core.house import of, settings_of
 from core.models import Patient
 from dialer import alarm, doctor, night, offers, roster
 from dialer.escalation import policy_of
 from dialer.models import Attempt, Call, Escalation, Offer
-from ivr import briefing, spoken
+from ivr import booking, briefing
 from ivr.book import Book
 from ivr.briefing import Told
 from ivr.models import Answer
@@ -83,7 +83,16 @@ def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "known": patient is not None and agreed and not left_alone,
         "ring_back": _may_ring_back(session, call, now),
         "slow": patient is not None and people.is_old(session, patient, people.today(patient, now)),
+        **_visits(session, call, now),
     }
+
+
+def _visits(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    """What the flow that books visits is told; nothing on any other turn of the hotline."""
+    if call.flow != booking.FLOW:
+        return {}
+    keeper = of(session).services.get(booking.Booking)
+    return {**booking.NOTHING, **(keeper.facts(session, call, now) if keeper is not None else {})}
 
 
 def _may_ring_back(session: Session, call: Call, now: datetime) -> bool:

@@ -31,6 +31,7 @@ from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
 from ivr import engine, fallback, nodes, store, talk, twiml, waiting
 from ivr.book import Book
+from ivr.booking import Booking
 from ivr.facts import facts
 from ivr.flow import Flow
 from ivr.ringback import RingBack
@@ -159,6 +160,8 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
         return talk.Keys(digits if store.callback_number(session, digits) else "0")
     if isinstance(node, nodes.Number) and node.kind == "birthday" and len(digits) == 4 and digits.isdigit():
         return _looked_up(session, call, digits, now)
+    if isinstance(node, nodes.Number) and node.kind == "holder" and len(digits) == 4 and digits.isdigit():
+        return _holder(session, call, digits, now)
     return talk.Keys(digits) if digits else talk.Silence()
 
 
@@ -168,6 +171,13 @@ def _looked_up(session: Session, call: Call, birth_mmdd: str, now: datetime) -> 
     if keeper is not None and keeper.begin(session, call, birth_mmdd, now):
         return talk.Matched()
     return talk.Keys(birth_mmdd)
+
+
+def _holder(session: Session, call: Call, birth_mmdd: str, now: datetime) -> talk.Event:
+    """Whether it is the birthday of whoever is on file with this number; nothing of it is stored."""
+    keeper = house().services.get(Booking)
+    right = keeper is not None and keeper.identify(session, call, birth_mmdd, now)
+    return talk.Matched() if right else talk.Keys(birth_mmdd)
 
 
 def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:

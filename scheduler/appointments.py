@@ -18,7 +18,7 @@ from core.db import blind
 from core.house import House, settings_of
 from core.models import Patient, new_id, record
 from core.tables import RowProblem, RowReport
-from scheduler import reminder_plan
+from scheduler import reminder_plan, visits
 from scheduler.models import Appointment
 from scheduler.texts import LONGEST_VALUE
 
@@ -109,6 +109,8 @@ def _changed(session: Session, visit: Appointment, fields: Fields, now: datetime
         return "unchanged", ""
     for name in changed:
         setattr(visit, name, wanted[name])
+    if moved or visit.status == "cancelled":
+        visits.release(session, visit)
     session.flush()
     record(session, "appointment", visit.id, "updated", now, to_state=visit.status, who="import", fields=changed)
     details = [f"{name} changed" for name in changed]
