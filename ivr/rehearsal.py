@@ -31,6 +31,12 @@ INVENTED: dict[str, Fact] = {
     **{"place": "门诊二楼", "place.en": "second floor"},
     **{"waits": True, "mine": True, "talked": True, "later": 2, "number": "01055550111"},
     **{"answers": "没有发热", "answers.en": "no fever"},
+    **{"known_number": True, "visit_own": True, "visit_stands": True, "visit_done": True, "reminded": True},
+    **{"departments": ("骨科", "妇科"), "departments.en": ("orthopaedics", "gynaecology")},
+    **{"slots": ("3月8日星期六上午9点",), "slots.en": ("Saturday, March 8, 9 a.m.",)},
+    **{"visits": ("3月8日星期六上午9点",), "visits.en": ("Saturday, March 8, 9 a.m.",)},
+    **{"slot": "3月8日星期六上午9点", "slot.en": "Saturday, March 8, 9 a.m."},
+    **{"when": "3月8日星期六上午9点", "when.en": "Saturday, March 8, 9 a.m."},
 }
 """Obviously invented people and places."""
 WAVE = "6h"
