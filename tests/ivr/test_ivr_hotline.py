@@ -71,7 +71,7 @@ def test_without_recording_no_recording_word_is_heard_and_star_means_nothing() -
 @pytest.mark.parametrize(
     ("key", "node", "effects", "heard"),
     [
-        ("1", "appointment", [], ("appointment",)),
+        ("1", "visits", [], ()),
         ("2", "pain", [], ("postop", "pain")),
         ("3", "message", [], ("message",)),
         ("0", "operator_call", [("operator_wanted", {"reason": "asked"})], ("operator",)),
@@ -127,14 +127,6 @@ def test_after_the_talk_a_goodbye() -> None:
 
 
 # ---- messages ----------------------------------------------------------------------------------------
-def test_an_appointment_is_a_message_with_its_purpose() -> None:
-    call = at_main().press("1")
-    assert isinstance(call.turn.output, Take)
-    assert call.turn.output.purpose == "appointment"
-    call.does(Recorded("RE2", 9))
-    assert call.effects == [("message_taken", {"purpose": "appointment", "recording_sid": "RE2", "seconds": 9})]
-
-
 def test_an_empty_message_is_asked_for_once_more_and_then_ends_with_words() -> None:
     call = at_main().press("3").does(Recorded("RE3", 0))
     assert (call.node, call.heard) == ("message_again", ("message_again",))

@@ -9,6 +9,7 @@ from ivr_call import ALL_FACTS, FLOWS, PROMPTS, Call
 
 from ivr.flow import FlowError
 from ivr.lengths import menus
+from ivr.nodes import Continue
 from ivr.prompts import load_prompts
 from ivr.talk import Join
 
@@ -17,6 +18,8 @@ VALUES = {
     **{"emergency": "1 2 0", "hotline": "9 6 1 2 0", "minutes": "5", "score": "7", "hours": "48"},
     **{"band": "重度疼痛", "age": "52", "allergy": "青霉素", "signs": "胸痛、气短"},
     **{"day": "3月8日星期六", "time": "上午9点05分", "place": "门诊二楼"},
+    **{"slot": "12月28日星期日下午2点30分", "when": "12月28日星期日下午2点30分", "doctor": "欧阳一二"},
+    **{"option": "12月28日星期日下午2点30分，正在改期", "key": "5"},
     **{"moving": "8", "answers": "没有量体温、没有渗血、没有呕吐", "later": "2", "number": "1 3 8 0 0 0 0 0 0 0 1"},
 }
 VALUES_EN = {
@@ -24,6 +27,8 @@ VALUES_EN = {
     **{"hospital": "Anhe Hospital", "sender": "Anhe Service Centre", "surname": "Wang", "title": "Mr."},
     **{"band": "severe pain", "dept": "Orthopaedics", "allergy": "penicillin"},
     **{"answers": "temperature not measured, no bleeding, no vomiting"},
+    **{"slot": "Wednesday, September 28, 2:30 p.m.", "when": "Wednesday, September 28, 2:30 p.m."},
+    **{"option": "Wednesday, September 28, 2:30 p.m., being changed", "doctor": "Dr. Example"},
     **{"signs": "chest pain", "day": "Saturday, March 8", "time": "9:05 a.m.", "place": "second floor"},
 }
 BANNED = (
@@ -41,6 +46,13 @@ BANNED = (
     "you'll be fine",
 )
 MENUS = menus(FLOWS)
+LED_INTO = {
+    node.flow
+    for flow in FLOWS.values()
+    for node in flow.nodes.values()
+    if isinstance(node, Continue) and node.flow != flow.name and node.node == FLOWS[node.flow].start
+}
+"""Flows that begin in the middle of a call: another one has said who speaks."""
 
 
 def seconds(text: str, language: str) -> float:
@@ -67,7 +79,7 @@ def test_no_prompt_promises_or_boasts(language: str) -> None:
 
 @pytest.mark.parametrize("recording_on", [True, False])
 @pytest.mark.parametrize("language", PROMPTS.languages)
-@pytest.mark.parametrize("flow", sorted(FLOWS))
+@pytest.mark.parametrize("flow", sorted(FLOWS.keys() - LED_INTO))
 def test_every_call_begins_by_naming_the_automated_voice(flow: str, language: str, recording_on: bool) -> None:
     first = Call(flow, language, recording_on=recording_on).text
     sentence = re.split(r"[。.]", first)[0]
