@@ -135,7 +135,7 @@ def take(session: Session, slot: Slot, patient_id: uuid.UUID, who: str, now: dat
         place=clinic.place,
         status="booked",
     )
-    visit.external_id = f"{OURS}{visit.id.hex[:16]}"
+    visit.external_id = f"{OURS}{visit.id.hex[-12:]}"
     session.add(visit)
     session.flush()
     _sit(session, slot, visit, now)
