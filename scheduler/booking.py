@@ -225,9 +225,7 @@ def _visit_words(session: Session, visit: Appointment) -> dict[str, str]:
 
 
 # ---- times --------------------------------------------------------------------------------------
-def _offer(
-    session: Session, draft: VisitDraft, department: str, now: datetime, heard: list[str] | None = None
-) -> None:
+def _offer(session: Session, draft: VisitDraft, department: str, now: datetime, heard: list[str] | None = None) -> None:
     """The next page of free times. It is kept, so that a key means the time that was heard with it."""
     zone = settings_of(session).hospital.timezone
     page = [slot.key for slot in slots.spread(visits.free(session, department, now), zone, heard or ())]

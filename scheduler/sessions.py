@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -31,26 +31,16 @@ FURTHEST = timedelta(days=2 * 366)
 MOST_SLOTS = 500
 LONGEST_WORD = 80
 
-Result = Literal["created", "updated", "unchanged"]
 Fields = dict[str, Any]
 
 
 def import_sessions(house: House, path: Path, now: datetime, *, dry_run: bool = False) -> list[RowReport]:
     """Import the file; with `dry_run` everything is tried and nothing kept. Raises FileProblem."""
-    reports = []
-    for number, values in sheets.read_table(path, COLUMNS, REQUIRED, "sessions"):
-        try:
-            with house.transaction() as session:
-                result, detail = _row(session, values, now)
-                if dry_run:
-                    session.rollback()
-            reports.append(RowReport(number, result, detail))
-        except RowProblem as problem:
-            reports.append(RowReport(number, "refused", str(problem)))
-    return reports
+    rows = sheets.read_table(path, COLUMNS, REQUIRED, "sessions")
+    return sheets.row_by_row(house, rows, lambda session, values: _row(session, values, now), dry_run=dry_run)
 
 
-def _row(session: Session, values: dict[str, str], now: datetime) -> tuple[Result, str]:
+def _row(session: Session, values: dict[str, str], now: datetime) -> tuple[sheets.Result, str]:
     tables.refuse_ragged(values)
     tables.needed(values, *REQUIRED)
     tables.refuse_long(values)
@@ -96,7 +86,7 @@ def _count(text: str, length: timedelta) -> int:
     return int(text)
 
 
-def _changed(session: Session, clinic: ClinicSession, fields: Fields, now: datetime) -> tuple[Result, str]:
+def _changed(session: Session, clinic: ClinicSession, fields: Fields, now: datetime) -> tuple[sheets.Result, str]:
     changed = [name for name, value in fields.items() if getattr(clinic, name) != value]
     if not changed:
         return "unchanged", ""

@@ -115,9 +115,7 @@ def flow_of(switch: Switch, line: Line) -> str:
         ),
     ],
 )
-def test_a_patient_on_file_books_a_visit(
-    switch: Switch, tickets: list[str], language: str, heard: list[str]
-) -> None:
+def test_a_patient_on_file_books_a_visit(switch: Switch, tickets: list[str], language: str, heard: list[str]) -> None:
     patient = switch.patient("reminder")
     clinic(switch)
     clinic(switch, MORNING + DAY, doctor="Dr. Example", place="Building 9")
