@@ -31,6 +31,7 @@ from dialer import alarm, attempt, call, doctor, escalation, escalation_due, hea
 from dialer.carrier import CarrierClient
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
+from ivr.booking import Booking
 from ivr.flow import load_flows, load_questions
 from ivr.prompts import load_prompts
 from ivr.ringback import RingBack
@@ -39,6 +40,7 @@ from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
 from scheduler import (
+    booking,
     downtime,
     notices,
     recheck,
@@ -113,6 +115,8 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.TicketClosed, worklist.on_ticket_closed),
     (events.PatientsMerged, ticket_events.on_patients_merged),
     (events.ReasonGiven, recordings.store.on_reason_given),
+    # visits by telephone
+    (events.CallEnded, booking.on_call_ended),
 ]
 
 TICKS: list[Tick] = [
@@ -177,6 +181,7 @@ def open_house(settings: Settings) -> House:
         dialer.jobs.Interruption: interruption.words(prompts),
         sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),
+        Booking: booking.BuiltIn(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
         downtime.Sheets: downtime.Sheets(settings),
         Speech: Speech(settings.speech, settings.home_dir("models")),

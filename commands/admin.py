@@ -35,6 +35,7 @@ from recordings.stt import Speech
 from scheduler import downtime, reconcile
 from scheduler.appointments import import_appointments
 from scheduler.imports import import_patients
+from scheduler.sessions import import_sessions
 
 MOST_GAPS = 10
 """Named in a line of `check`; `carecall roster gaps` names them all."""
@@ -51,6 +52,7 @@ IMPORTERS: dict[str, Callable[..., list[RowReport]]] = {
     "appointments": import_appointments,
     "staff": import_staff,
     "feedback": import_feedback,
+    "sessions": import_sessions,
 }
 
 

@@ -25,6 +25,7 @@ from commands import (
     roster,
     service,
     tickets,
+    visits,
     ward,
 )
 from commands.joined import Joined
@@ -116,7 +117,7 @@ def parser() -> argparse.ArgumentParser:
 
     check = add("check", admin.check, "Configuration, database, carrier, models, roster: one line each.")
     check.add_argument("--json", action="store_true")
-    imports = add("import", admin.import_file, "Bring in patients, a roster, visits, staff, feedback and more from a table.")
+    imports = add("import", admin.import_file, "Bring in patients, rosters, visits, staff, feedback … from a table.")
     imports.add_argument("what", choices=list(admin.IMPORTERS))
     imports.add_argument("file", type=Path)
     imports.add_argument("--dry-run", action="store_true", help="try everything, keep nothing")
@@ -142,6 +143,7 @@ def parser() -> argparse.ArgumentParser:
     rights.add_commands(add)
     desk.add_commands(add)
     tickets.add_commands(add)
+    visits.add_commands(add)
     database = add("db", admin.database, "The database schema.")
     database.add_argument("what", choices=["upgrade"])
     return top

@@ -13,13 +13,13 @@ import phonenumbers
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import people
+from core import people, spoken
 from core.house import of, settings_of
 from core.models import Patient
 from dialer import alarm, doctor, night, offers, roster
 from dialer.escalation import policy_of
 from dialer.models import Attempt, Call, Escalation, Offer
-from ivr import briefing, hotline, spoken
+from ivr import briefing, hotline
 from ivr.book import Book
 from ivr.briefing import Told
 from ivr.models import Answer

@@ -22,7 +22,7 @@ from core.models import Contact, Patient, Procedure
 from core.settings import Settings
 from dialer import roster
 from dialer.models import Call
-from ivr.booking import Booking
+from ivr import booking
 from ivr.prompts import Voice
 from ivr.ringback import RingBack
 from ivr.service_desk import ServiceDesk
@@ -151,8 +151,10 @@ def _desk(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
 
 def _visits(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     """Asked only by the flow that arranges visits: free times are not looked up for everybody who rings."""
-    booking = of(session).services.get(Booking) if call.flow == "appointments" else None
-    return dict(booking.facts(session, call, now)) if booking is not None else {}
+    if call.flow != booking.FLOW:
+        return {}
+    keeper = of(session).services.get(booking.Booking)
+    return {**booking.NOTHING, **(keeper.facts(session, call, now) if keeper is not None else {})}
 
 
 def _spoken(

@@ -35,6 +35,12 @@ INVENTED: dict[str, Fact] = {
     **{"theme": "就诊指南", "theme.en": "General information"},
     **{"departments": ("骨科", "眼科"), "departments.en": ("Orthopaedics", "Eyes")},
     **{"opening_hours": "周一至周五，八点到十七点。", "opening_hours.en": "Monday to Friday, eight to five."},
+    **{"known_number": True, "visit_own": True, "visit_stands": True, "visit_done": True, "reminded": True},
+    **{"departments": ("骨科", "妇科"), "departments.en": ("orthopaedics", "gynaecology")},
+    **{"slots": ("3月8日星期六上午9点",), "slots.en": ("Saturday, March 8, 9 a.m.",)},
+    **{"visits": ("3月8日星期六上午9点",), "visits.en": ("Saturday, March 8, 9 a.m.",)},
+    **{"slot": "3月8日星期六上午9点", "slot.en": "Saturday, March 8, 9 a.m."},
+    **{"when": "3月8日星期六上午9点", "when.en": "Saturday, March 8, 9 a.m."},
 }
 """Obviously invented people and places."""
 NOTHING: Mapping[str, Fact] = {"flag": False, "number": 0, "list": ()}

@@ -16,7 +16,7 @@ from core.house import of, settings_of
 from core.models import EventRow, record
 from dialer.machine import CALL_OVER
 from dialer.models import Attempt, Call
-from ivr import talk
+from ivr import booking, talk
 from ivr.booking import Booking
 from ivr.models import Answer
 from ivr.questions import SCORED
@@ -337,14 +337,13 @@ def _ticket_wanted(session: Session, call: Call, data: Data, now: datetime) -> N
 
 
 def _picked(session: Session, call: Call, data: Data, now: datetime) -> None:
-    """One of a list: a department belongs to the call, all else to a visit that is being arranged."""
+    """One of a list: a department belongs to the call, and in the flow that books to a visit that is arranged."""
     what, value = str(data["what"]), str(data["value"])
     if what == "departments":
         call.department = value
         record(session, "call", call.id, "department", now, who="caller", department=value)
-        return
     desk = of(session).services.get(Booking)
-    if desk is not None:
+    if desk is not None and call.flow == booking.FLOW:
         desk.picked(session, call, what, value, now)
 
 

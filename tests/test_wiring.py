@@ -215,7 +215,7 @@ PLAIN: dict[str, str] = {
     "users.language": "a code", "users.login": "a login", "users.password": "an Argon2 hash", "users.role": "a role",
     "users.session_key": "a random word, of no use without SECRET_KEY",
     "views.login": "a login", "views.what": "a word", "views.why": "the login's own words",
-    "visit_drafts.result": "a word",
+    "visit_drafts.offered": "ids", "visit_drafts.result": "a word",
     "work_items.closed_by": "a nurse's login", "work_items.kind": "a word", "work_items.status": "a word",
     "work_items.why": "our own sentence",
 }  # fmt: skip

@@ -70,6 +70,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("external_id", name=op.f("uq_clinic_sessions_external_id")),
     )
     op.create_index("ix_clinic_sessions_department", "clinic_sessions", ["department", "starts_at"], unique=False)
+    op.create_index("ix_clinic_sessions_starts", "clinic_sessions", ["starts_at"], unique=False)
     op.create_table(
         "flow_books",
         sa.Column("version", sa.String(), nullable=False),
@@ -189,7 +190,9 @@ def upgrade() -> None:
         sa.Column("patient_id", sa.Uuid(), nullable=True),
         sa.Column("session_id", sa.Uuid(), nullable=True),
         sa.Column("slot", sa.Integer(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("appointment_id", sa.Uuid(), nullable=True),
+        sa.Column("offered", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("result", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["appointment_id"], ["appointments.id"], name=op.f("fk_visit_drafts_appointment_id")),
         sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_visit_drafts_call_id")),

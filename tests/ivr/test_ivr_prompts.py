@@ -17,6 +17,8 @@ VALUES = {
     **{"emergency": "1 2 0", "hotline": "9 6 1 2 0", "minutes": "5", "score": "7", "hours": "48"},
     **{"band": "重度疼痛", "age": "52", "allergy": "青霉素", "signs": "胸痛、气短"},
     **{"day": "3月8日星期六", "time": "上午9点05分", "place": "门诊二楼"},
+    **{"slot": "12月28日星期日下午2点30分", "when": "12月28日星期日下午2点30分", "doctor": "欧阳一二"},
+    **{"option": "12月28日星期日下午2点30分，正在改期", "key": "5"},
     **{"moving": "8", "answers": "没有量体温、没有渗血、没有呕吐", "later": "2", "number": "1 3 8 0 0 0 0 0 0 0 1"},
     **{"theme": "过敏专病门诊", "ahead": "12", "option": "耳鼻喉科", "key": "3"},
     **{"opening_hours": "周一至周五上午八点到下午五点。"},
@@ -32,6 +34,8 @@ VALUES_EN = {
     **{"opening_hours": "Monday to Friday, eight to five."},
     **{"insurance": "All city plans.", "parking": "Below the house.", "way": "Line two, People's Road."},
     **{"emergency_room": "West gate, ground floor.", "holiday_words": "Come before eight or after two."},
+    **{"slot": "Wednesday, September 28, 2:30 p.m.", "when": "Wednesday, September 28, 2:30 p.m."},
+    **{"option": "Wednesday, September 28, 2:30 p.m., being changed", "doctor": "Dr. Example"},
     **{"signs": "chest pain", "day": "Saturday, March 8", "time": "9:05 a.m.", "place": "second floor"},
 }
 BANNED = (
