@@ -11,6 +11,8 @@ from pathlib import Path
 
 from flask import Flask
 
+import desk.alarms
+import desk.surveys
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
@@ -92,6 +94,12 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.FollowUpUnreached, worklist.on_followup_unreached),
     (events.AnswersReassigned, worklist.on_answers_reassigned),
     (events.PatientsMerged, corrections.on_patients_merged),
+    # alarms at heads of department, satisfaction calls
+    (events.Acknowledged, desk.alarms.on_acknowledged),
+    (events.AttemptEnded, desk.alarms.on_attempt_ended),
+    (events.DoctorRung, desk.alarms.on_doctor_rung),
+    (events.AttemptEnded, desk.surveys.on_attempt_ended),
+    (events.SatisfactionKeyed, desk.surveys.on_satisfaction_keyed),
 ]
 
 TICKS: list[Tick] = [
@@ -116,6 +124,8 @@ TICKS: list[Tick] = [
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
     ("what nobody would ring", 60.0, reconcile.nightly),
+    ("tickets' alarms", 1.0, desk.alarms.due),
+    ("satisfaction calls", 1.0, desk.surveys.due),
 ]
 
 BLUEPRINTS = (

@@ -20,19 +20,21 @@ Facts = dict[str, str | int | bool | tuple[str, ...]]
 MOST_LOOKS = 3
 """Numbers one call may ask for: more than a slip of the finger, too few to guess check digits."""
 LOOKED = "ticket looked up"
-ANSWERED_BY = ("propose", "solve", "calm", "respond")
-"""Clocks that are kept by speaking with whoever asked; what is assigned when is not promised to them."""
+ANSWERED_BY = ("respond", "propose", "solve", "calm")
+"""Clocks that are kept by speaking with whoever asked. That a ticket is handed over in minutes is no promise to ring
+in minutes."""
 
 
 # ---- the hotline ----------------------------------------------------------------------------------
 def hotline_facts(session: Session, call: Call, now: datetime) -> Facts:
-    """`ticket` (the number of this call's last ticket; absent without one) and when it is seen to, as ticket_minutes,
-    ticket_hours or ticket_days; in the flow `progress` also progress_* of the ticket that was asked for."""
+    """`ticket` (the number of this call's last ticket; absent without one) and when somebody rings about it, as
+    ticket_minutes, ticket_hours, ticket_days or ticket_soon; in the flow `progress` also progress_* of the ticket that
+    was asked for."""
     facts: Facts = {}
-    if call.turn > 0:  # nobody has one before the first key
-        own = session.scalar(_OF_CALL, {"call_id": call.id})
-        if own is not None:
-            facts |= {"ticket": own.number, **_promise("ticket", _promised(session, own), now)}
+    own = session.scalar(_OF_CALL, {"call_id": call.id}) if call.turn > 0 else None  # none before the first key
+    if own is not None:
+        promise = _promise("ticket", _promised(session, own), now)
+        facts |= {"ticket": own.number, "ticket_soon": not promise, **promise}
     if call.flow == "progress":
         facts |= _progress(session, call, now)
     return facts
@@ -42,13 +44,11 @@ _OF_CALL = sa.select(Ticket).where(Ticket.call_id == sa.bindparam("call_id")).or
 
 
 def _promised(session: Session, ticket: Ticket) -> datetime | None:
-    """The moment by which somebody speaks with whoever asked: the earliest of those clocks that runs. That a complaint
-    about treatment is handed over in minutes is no promise to ring in minutes."""
-    names = [name for name in ANSWERED_BY if not (ticket.medical and name == "respond")]
+    """The moment by which somebody speaks with whoever asked: the earliest of those clocks that runs."""
     runs = sa.select(sa.func.min(TicketClock.due_at)).where(
         TicketClock.ticket_id == ticket.id,
         TicketClock.round == ticket.reopened,
-        TicketClock.name.in_(names),
+        TicketClock.name.in_(ANSWERED_BY),
         TicketClock.met_at.is_(None),
         TicketClock.missed_at.is_(None),
     )
@@ -76,7 +76,6 @@ def _progress(session: Session, call: Call, now: datetime) -> Facts:
     ticket = _asked_for(session, call)
     if ticket is None:
         return {}
-    settings = settings_of(session)
     seen_to = ticket.status in ("resolved", "confirmed")
     late = not seen_to and ticket.overdue_at is not None
     facts: Facts = {
@@ -86,13 +85,20 @@ def _progress(session: Session, call: Call, now: datetime) -> Facts:
         "progress_resolved": ticket.status == "resolved",
         "progress_closed": ticket.status == "confirmed",
         "progress_late": late,
-        "progress_department": ticket.department,
     }
-    for language in settings.hospital.languages:
-        facts[f"progress_department.{language}"] = ticket_words.department(settings, ticket.department, language)
+    if not seen_to:
+        facts |= _department(session, "progress_department", ticket.department)
     if not seen_to and not late:
         facts |= _promise("progress", _promised(session, ticket), now)
     return facts
+
+
+def _department(session: Session, name: str, department: str) -> Facts:
+    """A fact with one text per language."""
+    settings = settings_of(session)
+    languages = settings.hospital.languages
+    said = {language: ticket_words.department(settings, department, language) for language in languages}
+    return {name: said[languages[0]], **{f"{name}.{language}": words for language, words in said.items()}}
 
 
 def _asked_for(session: Session, call: Call) -> Ticket | None:
@@ -105,7 +111,7 @@ def _asked_for(session: Session, call: Call) -> Ticket | None:
 # ---- rings of ours --------------------------------------------------------------------------------
 def alarm_facts(session: Session, call: Call, now: datetime) -> Facts:
     """For flow ticket_alarm: the ring at a head of department. `waits`: there is still something to be heard."""
-    attempt, settings = session.get_one(Attempt, call.attempt_id), settings_of(session)
+    attempt = session.get_one(Attempt, call.attempt_id)
     told = alarms.told_now(session, attempt.id)
     alarm, ticket = told[0] if told else _first(session, attempt)
     facts: Facts = {
@@ -114,12 +120,11 @@ def alarm_facts(session: Session, call: Call, now: datetime) -> Facts:
         "medical": alarm.why == alarms.MEDICAL,
         "red": ticket.colour == "red",
         "yellow": ticket.colour == "yellow",
+        "blue": ticket.colour == "blue",
         "more_on": len(told) > 1,
         "more": max(0, len(told) - 1),
-        "dept": ticket_words.department(settings, alarm.department, settings.hospital.languages[0]),
+        **_department(session, "dept", alarm.department),
     }
-    for language in settings.hospital.languages:
-        facts[f"dept.{language}"] = ticket_words.department(settings, alarm.department, language)
     if alarm.why != alarms.MEDICAL:
         facts |= ticket_words.span("late", now - _ran_out(session, alarm, ticket))
     return facts

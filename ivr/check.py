@@ -246,7 +246,8 @@ def _is_an_end(flow: Flow, node: Node) -> bool:
 
 
 def _is_help(node: Node) -> bool:
-    return isinstance(node, Take) or (isinstance(node, Connect) and node.target == "operator")
+    to_a_person = isinstance(node, Continue) and node.node == "operator"
+    return isinstance(node, Take) or to_a_person or (isinstance(node, Connect) and node.target == "operator")
 
 
 def _ring_problems(flow: Flow) -> Iterator[str]:

@@ -25,6 +25,7 @@ from ivr.briefing import Told
 from ivr.models import Answer
 from ivr.prompts import Voice
 from ivr.ringback import RingBack
+from ivr.service_desk import ServiceDesk
 from ivr.talk import Fact
 
 SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
@@ -41,6 +42,8 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "operator": _operator_join,
         "night": _night,
         "test": _test_ring,
+        "head": _head,
+        "satisfaction": _satisfaction,
     }[call.kind]
     return build(session, call, now)
 
@@ -83,6 +86,7 @@ def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "known": patient is not None and agreed and not left_alone,
         "ring_back": _may_ring_back(session, call, now),
         "slow": patient is not None and people.is_old(session, patient, people.today(patient, now)),
+        **(desk.hotline_facts(session, call, now) if (desk := of(session).services.get(ServiceDesk)) else {}),
     }
 
 
@@ -343,6 +347,31 @@ def _operator_join(session: Session, call: Call, now: datetime) -> dict[str, Fac
     attempt = session.get_one(Attempt, call.attempt_id)
     parent = session.get_one(Call, attempt.parent_call_id)
     return {"recording_on": parent.recording_on}
+
+
+# ---- the desk's own rings -------------------------------------------------------------------------
+def _desk(session: Session) -> ServiceDesk:
+    desk: ServiceDesk = of(session).services[ServiceDesk]
+    return desk
+
+
+def _head(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return _desk(session).alarm_facts(session, call, now)
+
+
+def _satisfaction(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    """Who we are to a stranger, and the day as it is spoken."""
+    settings = settings_of(session)
+    told = dict(_desk(session).satisfaction_facts(session, call, now))
+    told_on = date.fromisoformat(str(told["day"]))
+    for language in settings.hospital.languages:
+        told[f"day.{language}"] = spoken.day(told_on, language)
+    return {
+        **_in_each_language(session, "sender"),
+        "hotline": _as_dialled(settings.twilio_from),
+        "operator_on": bool(settings.hospital.operator),
+        **told,
+    }
 
 
 def _test_ring(session: Session, call: Call, now: datetime) -> dict[str, Fact]:

@@ -31,6 +31,8 @@ INVENTED: dict[str, Fact] = {
     **{"place": "门诊二楼", "place.en": "second floor"},
     **{"waits": True, "mine": True, "talked": True, "later": 2, "number": "01055550111"},
     **{"answers": "没有发热", "answers.en": "no fever"},
+    **{"ticket": "10000112", "ticket_minutes": 30, "progress_working": True, "progress_hours": 3},
+    **{"progress_department": "骨科", "progress_department.en": "orthopaedics"},
 }
 """Obviously invented people and places."""
 WAVE = "6h"

@@ -31,9 +31,11 @@ from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
 from ivr import engine, fallback, nodes, store, talk, twiml, waiting
 from ivr.book import Book
+from ivr.booking import Booking
 from ivr.facts import facts
 from ivr.flow import Flow
 from ivr.ringback import RingBack
+from ivr.service_desk import ServiceDesk
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ WITHHELD_AS_DIGITS = frozenset({"+266696687", "+7378742833", "+2562533", "+86566
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE on a keypad (docs/twilio.md 2.2)."""
 OPERATOR_RING_S = 25
 MOST_REFUSALS = 6
+BIRTHDAY_DIGITS = 4
 MOST_DIGITS = 32
 """More keys than anything we ask for; what comes after them is noise."""
 
@@ -103,7 +106,9 @@ def take_turn(call_id: uuid.UUID, turn: int) -> Response:
         book = here.service(Book)
         flow, known = book.flows[call.flow], facts(session, call, now)
         # a ring-back makes this call another kind of call: the step is still one of the flow it was in
-        event = _event(session, call, flow, told, now)
+        kind, event = call.kind, _event(session, call, flow, told, now)
+        if isinstance(event, talk.Matched) and call.kind == kind:
+            known = facts(session, call, now)  # of whoever, or whatever, was just found
         step = engine.step(flow, told, event, known, book.prompts)
         # after all that reads: the row is then written once, with the turn
         calls.alive(call, now)
@@ -157,17 +162,26 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
     if isinstance(node, nodes.Number) and node.kind == "phone" and digits.isdigit():
         # A number nobody could ring back is asked for again, like any other wrong entry.
         return talk.Keys(digits if store.callback_number(session, digits) else "0")
-    if isinstance(node, nodes.Number) and node.kind == "birthday" and len(digits) == 4 and digits.isdigit():
-        return _looked_up(session, call, digits, now)
+    if isinstance(node, nodes.Number) and node.kind in engine.LOOKED_UP and digits.isdigit():
+        return _looked_up(session, call, node.kind, digits, now)
     return talk.Keys(digits) if digits else talk.Silence()
 
 
-def _looked_up(session: Session, call: Call, birth_mmdd: str, now: datetime) -> talk.Event:
-    """Whose birthday this is, if we rang that person in vain; nothing of it is stored or said again."""
-    keeper = house().services.get(RingBack)
-    if keeper is not None and keeper.begin(session, call, birth_mmdd, now):
-        return talk.Matched()
-    return talk.Keys(birth_mmdd)
+def _looked_up(session: Session, call: Call, kind: str, digits: str, now: datetime) -> talk.Event:
+    """Whose birthday this is, if we rang that person in vain or the number is theirs; or which ticket. Nothing of it is
+    stored or said again."""
+    services = house().services
+    found = False
+    if kind == "ticket":
+        desk = services.get(ServiceDesk)
+        found = desk is not None and desk.find_ticket(session, call, digits, now)
+    elif len(digits) == BIRTHDAY_DIGITS and kind == "holder":
+        booking = services.get(Booking)
+        found = booking is not None and booking.identify(session, call, digits, now)
+    elif len(digits) == BIRTHDAY_DIGITS:
+        keeper = services.get(RingBack)
+        found = keeper is not None and keeper.begin(session, call, digits, now)
+    return talk.Matched() if found else talk.Keys(digits)
 
 
 def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
