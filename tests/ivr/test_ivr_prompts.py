@@ -18,11 +18,15 @@ VALUES = {
     **{"band": "重度疼痛", "age": "52", "allergy": "青霉素", "signs": "胸痛、气短"},
     **{"day": "3月8日星期六", "time": "上午9点05分", "place": "门诊二楼"},
     **{"moving": "8", "answers": "没有量体温、没有渗血、没有呕吐", "later": "2", "number": "1 3 8 0 0 0 0 0 0 0 1"},
+    **{"ticket": "0 0 0 1 2 3 4 5", "ticket_minutes": "30", "ticket_hours": "24", "ticket_days": "3"},
+    **{"progress_department": "骨科", "progress_minutes": "30", "progress_hours": "24", "progress_days": "3"},
+    **{"late_minutes": "12", "late_hours": "24", "late_days": "3", "more": "12"},
 }
 VALUES_EN = {
     **VALUES,
     **{"hospital": "Anhe Hospital", "sender": "Anhe Service Centre", "surname": "Wang", "title": "Mr."},
     **{"band": "severe pain", "dept": "Orthopaedics", "allergy": "penicillin"},
+    "progress_department": "Orthopaedics",
     **{"answers": "temperature not measured, no bleeding, no vomiting"},
     **{"signs": "chest pain", "day": "Saturday, March 8", "time": "9:05 a.m.", "place": "second floor"},
 }
@@ -41,6 +45,8 @@ BANNED = (
     "you'll be fine",
 )
 MENUS = menus(FLOWS)
+IN_MID_CALL = {"complaints", "progress"}
+"""Flows the hotline goes on in."""
 
 
 def seconds(text: str, language: str) -> float:
@@ -67,7 +73,7 @@ def test_no_prompt_promises_or_boasts(language: str) -> None:
 
 @pytest.mark.parametrize("recording_on", [True, False])
 @pytest.mark.parametrize("language", PROMPTS.languages)
-@pytest.mark.parametrize("flow", sorted(FLOWS))
+@pytest.mark.parametrize("flow", sorted(FLOWS.keys() - IN_MID_CALL))
 def test_every_call_begins_by_naming_the_automated_voice(flow: str, language: str, recording_on: bool) -> None:
     first = Call(flow, language, recording_on=recording_on).text
     sentence = re.split(r"[。.]", first)[0]
