@@ -116,7 +116,7 @@ def _due(now: datetime) -> sa.Select[TicketAlarm]:
 
 
 def _tell(session: Session, together: Sequence[TicketAlarm], now: datetime) -> None:
-    waiting = [alarm for alarm in together if not _is_over(session, alarm, now)]
+    waiting = [alarm for alarm in together if not (_is_over(session, alarm, now) or _went_elsewhere(session, alarm, now))]
     if not waiting:
         return
     opening = now if all(alarm.any_hour for alarm in waiting) else _opening(session, now)
@@ -134,6 +134,16 @@ def _is_over(session: Session, alarm: TicketAlarm, now: datetime) -> bool:
     if is_wanted(session, alarm, session.get_one(Ticket, alarm.ticket_id)):
         return False
     _end(session, alarm, "alarm over", now, why="the ticket is resolved")
+    return True
+
+
+def _went_elsewhere(session: Session, alarm: TicketAlarm, now: datetime) -> bool:
+    """The ticket was given to another department since: its head hears of it, from the beginning."""
+    department = session.get_one(Ticket, alarm.ticket_id).department
+    if alarm.why == MEDICAL or department == alarm.department:
+        return False
+    alarm.department, alarm.tier, alarm.tries, alarm.next_try_at = department, "", 0, now
+    record(session, "ticket", alarm.ticket_id, "alarm goes to another department", now, why=department)
     return True
 
 

@@ -103,7 +103,6 @@ class Ticket(Base):
         sa.Index("ix_tickets_open", "due_at", postgresql_where=sa.text("status <> 'confirmed'")),
         sa.Index("uq_tickets_open_call", "kind", "call_id", unique=True, postgresql_where=sa.text("status = 'open'")),
         sa.Index("ix_tickets_patient", "patient_id"),
-        sa.Index("ix_tickets_call", "call_id"),
         sa.Index("ix_tickets_opened", "opened_at"),
     )
 

@@ -168,7 +168,6 @@ def upgrade() -> None:
         "ix_tickets_open", "tickets", ["due_at"], unique=False, postgresql_where=sa.text("status <> 'confirmed'")
     )
     op.create_index("ix_tickets_opened", "tickets", ["opened_at"], unique=False)
-    op.create_index("ix_tickets_call", "tickets", ["call_id"], unique=False)
     op.create_index("ix_tickets_patient", "tickets", ["patient_id"], unique=False)
     op.create_index(
         "uq_tickets_open_call", "tickets", ["kind", "call_id"], unique=True, postgresql_where=sa.text("status = 'open'")

@@ -340,6 +340,20 @@ def test_a_clock_whose_work_was_done_late_is_told_of_no_more(room: Room) -> None
     assert len(room.heads()) == 1
 
 
+def test_a_ticket_that_went_to_another_department_rings_there(room: Room) -> None:
+    room.doctor(8, "head", "billing")
+    ticket = room.ticket()
+    room.overdue(ticket)
+    room.tell()
+    unanswered(room)
+    room.change(ticket, department="billing")
+    for _ in range(2):
+        room.forward(minutes=10)
+        room.tell()
+        unanswered(room)
+    assert rung(room) == [HEAD, DOCTOR_PHONES[8], DOCTOR_PHONES[8]]
+
+
 # ---- many at once --------------------------------------------------------------------------------------
 def test_thirty_tickets_of_a_night_are_one_ring_one_message_and_one_key(room: Room) -> None:
     room.at(TEN_AT_NIGHT)
