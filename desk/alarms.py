@@ -73,7 +73,7 @@ def _raise(session: Session, ticket: Ticket, why: str, department: str, any_hour
     )  # fmt: skip
     session.add(alarm)
     session.flush()
-    record(session, "ticket", ticket.id, "alarm raised", now, why=why, alarm=str(alarm.id))
+    record(session, "ticket", ticket.id, "alarm wanted", now, data={"clock": why.partition(" ")[0]})
 
 
 def _opening(session: Session, moment: datetime) -> datetime:
@@ -116,7 +116,9 @@ def _due(now: datetime) -> sa.Select[TicketAlarm]:
 
 
 def _tell(session: Session, together: Sequence[TicketAlarm], now: datetime) -> None:
-    waiting = [alarm for alarm in together if not (_is_over(session, alarm, now) or _went_elsewhere(session, alarm, now))]
+    waiting = [
+        alarm for alarm in together if not _is_over(session, alarm, now) and not _went_elsewhere(session, alarm, now)
+    ]
     if not waiting:
         return
     opening = now if all(alarm.any_hour for alarm in waiting) else _opening(session, now)

@@ -106,6 +106,7 @@ def plan(session: Session, ticket: Ticket, now: datetime) -> Survey | None:
     session.add(row)
     session.flush()
     record(session, "survey", row.id, "planned", now, to_state="planned", ticket=str(ticket.id))
+    record(session, "ticket", ticket.id, "survey wanted", now)
     if not ticket.contact:
         _settle(session, row, "cancelled", "there is no number to ring", now)
     return row

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import people
-from core.db import RowLock, blind
+from core.db import RowLock
 from core.house import settings_of
 from core.models import new_id, record
 from desk.kinds import KINDS
 from desk.models import Ticket
+from desk.numbers import number_of
 from dialer.models import Call
 
 MINUTES = {"red": 30, "yellow": 120, "blue": 1440}
@@ -42,7 +43,7 @@ def open_(session: Session, kind: str, now: datetime, *, call: Call | None = Non
     session.add(ticket)
     session.flush()
     session.refresh(ticket)
-    ticket.number = f"{ticket.serial:06}{blind(str(ticket.serial), 'ticket')[0] % 100:02}"
+    ticket.number = number_of(ticket.serial)
     session.flush()
     record(session, "ticket", ticket.id, "opened", now, to_state="open", who=who)
     return ticket

@@ -15,6 +15,7 @@ from core.models import EventRow, Patient, new_id
 from desk import alarms, surveys, ticket_facts, tickets
 from desk.kinds import KINDS
 from desk.models import Survey, Ticket, TicketAlarm, TicketClock
+from desk.numbers import number_of
 from dialer.models import Attempt, Call, Message
 from ivr.service_desk import ServiceDesk
 from scheduler.timetable import fire
@@ -74,7 +75,7 @@ class Room(Ward):
         done = now if status in ("resolved", "confirmed") else None
         with self.house.transaction() as session:
             ticket = Ticket(
-                id=new_id(), number=f"9{self.made:05}77", kind=kind, colour=colour or about.colour,
+                id=new_id(), number=number_of(900_000 + self.made), kind=kind, colour=colour or about.colour,
                 medical=about.medical, link=about.link, problem=about.problem, nature=about.nature, channel="phone",
                 department=department, language=language, contact=contact, words=words,
                 contact_index=people.phone_index(contact) if contact else None,
