@@ -25,7 +25,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from desk import agents, put_through, queue, queue_due, ticket_clocks, ticket_events
+from desk import agents, alarms, put_through, queue, queue_due, surveys, ticket_clocks, ticket_events
 from desk.service import Desk
 from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
@@ -117,6 +117,12 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.ReasonGiven, recordings.store.on_reason_given),
     # visits by telephone
     (events.CallEnded, booking.on_call_ended),
+    # alarms at heads of department, satisfaction calls
+    (events.Acknowledged, alarms.on_acknowledged),
+    (events.AttemptEnded, alarms.on_attempt_ended),
+    (events.DoctorRung, alarms.on_doctor_rung),
+    (events.AttemptEnded, surveys.on_attempt_ended),
+    (events.SatisfactionKeyed, surveys.on_satisfaction_keyed),
 ]
 
 TICKS: list[Tick] = [
@@ -145,6 +151,8 @@ TICKS: list[Tick] = [
     ("the line", 1.0, queue_due.due),
     ("tickets out of time", 1.0, ticket_clocks.overdue),
     ("tickets and the calendar", 60.0, ticket_clocks.recompute),
+    ("tickets' alarms", 1.0, alarms.due),
+    ("satisfaction calls", 1.0, surveys.due),
 ]
 
 BLUEPRINTS = (

@@ -213,18 +213,21 @@ class TicketAlarm(Base):
     __table_args__ = (
         sa.UniqueConstraint("ticket_id", "why"),
         sa.Index("ix_ticket_alarms_due", "next_try_at", postgresql_where=sa.text("next_try_at IS NOT NULL")),
+        sa.Index("ix_ticket_alarms_attempt", "attempt_id"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     ticket_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tickets.id"))
     why: Mapped[str]
-    """overdue | medical | a clock's name"""
+    """medical | a clock's name, and the round if it is not the first"""
     department: Mapped[str]
     tier: Mapped[str]
-    """head | president | 1"""
+    """head | president | 1; empty: nobody was rung yet"""
     any_hour: Mapped[bool]
     attempt_id: Mapped[uuid.UUID | None]
+    """The last ring in which it was told, perhaps with others."""
     tries: Mapped[int] = mapped_column(default=0)
+    """Rings at this tier."""
     next_try_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     """Null: heard, or given up."""
     acknowledged_at: Mapped[datetime | None] = mapped_column(AwareDateTime)

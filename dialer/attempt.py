@@ -354,10 +354,15 @@ def may_speak(session: Session, attempt_id: uuid.UUID, sid: str) -> Attempt | No
     if attempt is None or attempt.status in ATTEMPT_OVER:
         return None
     learn_sid(session, attempt, sid)
-    if attempt.kind in gate.CONSENT and gate.person(session, attempt.patient_id) is not None:
+    if _is_for_patient(attempt) and gate.person(session, attempt.patient_id) is not None:
         # A death or a readmission was imported while it rang.
         return None
     return attempt if attempt.sid == sid and not attempt.unwanted else None
+
+
+def _is_for_patient(attempt: Attempt) -> bool:
+    """A satisfaction call may be for somebody who is on no file of ours."""
+    return attempt.kind in gate.CONSENT or (attempt.kind == "satisfaction" and attempt.patient_id is not None)
 
 
 def carrier_says(

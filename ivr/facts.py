@@ -44,6 +44,8 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "test": _test_ring,
         "agent": _agent,
         "caller": _caller_join,
+        "head": _head,
+        "satisfaction": _satisfaction,
     }[call.kind]
     return build(session, call, now)
 
@@ -336,6 +338,25 @@ def _agent(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
 def _caller_join(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     told = desk_of(session).caller_facts(session, call, now)
     return {**_in_each_language(session, "sender"), **told}
+
+
+def _head(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return desk_of(session).alarm_facts(session, call, now)
+
+
+def _satisfaction(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    """Who we are to a stranger, and the day as it is spoken."""
+    settings = settings_of(session)
+    told = dict(desk_of(session).satisfaction_facts(session, call, now))
+    told_on = date.fromisoformat(str(told["day"]))
+    for language in settings.hospital.languages:
+        told[f"day.{language}"] = spoken.day(told_on, language)
+    return {
+        **_in_each_language(session, "sender"),
+        "hotline": _as_dialled(settings.twilio_from),
+        "operator_on": bool(settings.hospital.operator),
+        **told,
+    }
 
 
 def _test_ring(session: Session, call: Call, now: datetime) -> dict[str, Fact]:

@@ -41,6 +41,8 @@ INVENTED: dict[str, Fact] = {
     **{"visits": ("3月8日星期六上午9点",), "visits.en": ("Saturday, March 8, 9 a.m.",)},
     **{"slot": "3月8日星期六上午9点", "slot.en": "Saturday, March 8, 9 a.m."},
     **{"when": "3月8日星期六上午9点", "when.en": "Saturday, March 8, 9 a.m."},
+    **{"ticket": "10000112", "ticket_minutes": 30, "progress_working": True, "progress_hours": 3},
+    **{"progress_department": "骨科", "progress_department.en": "orthopaedics"},
 }
 """Obviously invented people and places."""
 NOTHING: Mapping[str, Fact] = {"flag": False, "number": 0, "list": ()}

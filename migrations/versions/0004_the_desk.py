@@ -306,6 +306,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("next_try_at IS NOT NULL"),
     )
+    op.create_index("ix_ticket_alarms_attempt", "ticket_alarms", ["attempt_id"], unique=False)
     op.create_table(
         "ticket_clocks",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -49,7 +49,6 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "opening_hours.en": "Monday to Friday, eight to five.",
     },
     # flows the hotline goes on in: they are told what it is told
-    "complaints": {},
     "agent_sign": {"agent_ready": False, "agent_paused": False},
     "followup": {
         "sender": "安和服务中心",
@@ -149,6 +148,34 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "reminded": True,
     },
     "test_ring": {"hospital": "安和医院", "hospital.en": "Anhe Hospital"},
+    "complaints": {"callback_on": True, "ticket": "00001234", "ticket_minutes": 30},
+    "progress": {
+        "progress_working": True,
+        "progress_department": "骨科",
+        "progress_department.en": "orthopaedics",
+        "progress_hours": 3,
+    },
+    "satisfaction": {
+        "sender": "安和服务中心",
+        "hotline": "02155550100",
+        "operator_on": True,
+        "day": "3月8日星期六",
+        "day.en": "Saturday, March 8",
+        "low": False,
+    },
+    "ticket_alarm": {
+        "waits": True,
+        "medical": False,
+        "red": True,
+        "yellow": False,
+        "blue": False,
+        "dept": "骨科",
+        "dept.en": "orthopaedics",
+        "ticket": "00001234",
+        "late_minutes": 12,
+        "more_on": True,
+        "more": 2,
+    },
 }
 
 

@@ -53,7 +53,8 @@ def test_the_shipped_flows_are_clean() -> None:
     assert check_flows(FLOWS, PROMPTS) == []
     assert set(FLOWS) == {
         *("hotline", "followup", "reminder", "doctor", "night", "test_ring", "patient_join", "operator_join"),
-        *("appointments", "complaints", "agent_sign"),
+        *("appointments", "complaints", "progress", "satisfaction", "ticket_alarm"),
+        *("agent", "agent_sign", "caller_join"),
     }
 
 

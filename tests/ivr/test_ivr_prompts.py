@@ -24,11 +24,15 @@ VALUES = {
     **{"opening_hours": "周一至周五上午八点到下午五点。"},
     **{"insurance": "本市医保和新农合都可以。", "parking": "地下停车场，北门进。", "way": "地铁二号线到人民路站。"},
     **{"emergency_room": "从西门进，一楼右手边。", "holiday_words": "请在八点前或十四点后到院。"},
+    **{"ticket": "0 0 0 1 2 3 4 5", "ticket_minutes": "30", "ticket_hours": "24", "ticket_days": "3"},
+    **{"progress_department": "骨科", "progress_minutes": "30", "progress_hours": "24", "progress_days": "3"},
+    **{"late_minutes": "12", "late_hours": "24", "late_days": "3", "more": "12"},
 }
 VALUES_EN = {
     **VALUES,
     **{"hospital": "Anhe Hospital", "sender": "Anhe Service Centre", "surname": "Wang", "title": "Mr."},
     **{"band": "severe pain", "dept": "Orthopaedics", "allergy": "penicillin"},
+    "progress_department": "Orthopaedics",
     **{"answers": "temperature not measured, no bleeding, no vomiting"},
     **{"theme": "The allergy clinic", "option": "Ear, nose and throat"},
     **{"opening_hours": "Monday to Friday, eight to five."},
