@@ -11,7 +11,21 @@ from pathlib import Path
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from commands import admin, campaign, demo, downtime, escalations, flows, qa, reports, rights, roster, service, ward
+from commands import (
+    admin,
+    campaign,
+    demo,
+    downtime,
+    escalations,
+    flows,
+    qa,
+    reports,
+    rights,
+    roster,
+    service,
+    users,
+    ward,
+)
 from commands.joined import Joined
 from commands.simulate import command as simulate_command
 from commands.simulate import options as simulate_options
@@ -125,6 +139,7 @@ def parser() -> argparse.ArgumentParser:
     campaign.add_commands(add)
     roster.add_commands(add)
     rights.add_commands(add)
+    users.add_commands(add)
     database = add("db", admin.database, "The database schema.")
     database.add_argument("what", choices=["upgrade"])
     return top

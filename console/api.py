@@ -108,8 +108,8 @@ def list_tickets(bearer: Bearer) -> AnyResponse:
             one = desk_view.line(session, wanted.number, now)
             found = [one] if one is not None else []
         else:
-            states = {"states": (wanted.state,)} if wanted.state else {}
-            found = desk_view.lines(session, now, due_before=wanted.due, limit=wanted.limit, **states)
+            states = (wanted.state,) if wanted.state else None
+            found = desk_view.lines(session, now, states=states, due_before=wanted.due, limit=wanted.limit)
     return _said(TicketsOut(tickets=[_ticket(line) for line in found]))
 
 
@@ -244,4 +244,4 @@ def _join(state: BlueprintSetupState) -> None:
         return answer
 
     for code in (404, 405):
-        state.app.register_error_handler(code, ours)  # type: ignore[arg-type]
+        state.app.register_error_handler(code, ours)

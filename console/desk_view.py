@@ -121,16 +121,16 @@ def lines(
     session: Session,
     now: datetime,
     *,
-    states: Sequence[str] = TICKET_OPEN,
+    states: Sequence[str] | None = None,
     owner: str | None = None,
     due_before: datetime | None = None,
     limit: int = MOST,
 ) -> list[Line]:
-    """Tickets in these states, what runs out next first, then the newest of those that owe nothing any more."""
+    """Tickets in these states (default: what is still owed), what runs out next first, then the newest of the rest."""
     found = (
-        sa.select(Ticket, Patient.name, Patient.mrn)
+        sa.select(Ticket, Patient)
         .outerjoin(Patient, Patient.id == Ticket.patient_id)
-        .where(Ticket.status.in_(states))
+        .where(Ticket.status.in_(TICKET_OPEN if states is None else states))
         .order_by(Ticket.due_at.asc().nulls_last(), Ticket.opened_at.desc())
         .limit(limit)
     )
@@ -138,7 +138,7 @@ def lines(
         found = found.where(Ticket.owner == owner)
     if due_before is not None:
         found = found.where(Ticket.due_at < due_before)
-    return [_line(ticket, name, mrn, now) for ticket, name, mrn in session.execute(found)]
+    return [_line(ticket, patient, now) for ticket, patient in session.execute(found)]
 
 
 def line(session: Session, number: str, now: datetime) -> Line | None:
@@ -146,10 +146,10 @@ def line(session: Session, number: str, now: datetime) -> Line | None:
     if ticket is None:
         return None
     patient = session.get(Patient, ticket.patient_id) if ticket.patient_id else None
-    return _line(ticket, patient and patient.name, patient and patient.mrn, now)
+    return _line(ticket, patient, now)
 
 
-def _line(ticket: Ticket, name: str | None, mrn: str | None, now: datetime) -> Line:
+def _line(ticket: Ticket, patient: Patient | None, now: datetime) -> Line:
     left_s = (ticket.due_at - now).total_seconds() if ticket.due_at else None
     return Line(
         id=ticket.id,
@@ -172,8 +172,8 @@ def _line(ticket: Ticket, name: str | None, mrn: str | None, now: datetime) -> L
         due_at=ticket.due_at,
         left_s=left_s,
         overdue=ticket.status in TICKET_OPEN and (ticket.overdue_at is not None or (left_s is not None and left_s < 0)),
-        patient=masking.name(people.surname(name or "")),
-        mrn=masking.mrn(mrn or ""),
+        patient=masking.name(people.surname(patient.name)) if patient else "",
+        mrn=masking.mrn(patient.mrn) if patient else "",
         contact=masking.phone(ticket.contact),
     )
 
@@ -232,7 +232,7 @@ def sheet(session: Session, number: str, now: datetime, *, shown: Callable[[uuid
     patient = session.get(Patient, ticket.patient_id) if ticket.patient_id else None
     plain = shown(ticket.id)
     return Sheet(
-        line=_line(ticket, patient and patient.name, patient and patient.mrn, now),
+        line=_line(ticket, patient, now),
         shown=plain,
         first_owner=ticket.first_owner,
         told_at=ticket.told_at,
@@ -259,7 +259,8 @@ def _texts(ticket: Ticket, patient: Patient | None) -> dict[str, Any]:
 
 
 def _clocks(session: Session, ticket_id: uuid.UUID) -> list[Clock]:
-    rows = session.scalars(sa.select(TicketClock).where(TicketClock.ticket_id == ticket_id).order_by(TicketClock.due_at))
+    of_it = sa.select(TicketClock).where(TicketClock.ticket_id == ticket_id)
+    rows = session.scalars(of_it.order_by(TicketClock.due_at, TicketClock.name))
     return [
         Clock(
             row.name,
@@ -370,4 +371,4 @@ def take_feedback(session: Session, given: Mapping[str, Any], who: str, now: dat
     """The ticket a message became, and whether it is new. Raises TicketProblem."""
     ticket, new = feedback.take(session, feedback.Feedback(**given), now, who)
     patient = session.get(Patient, ticket.patient_id) if ticket.patient_id else None
-    return _line(ticket, patient and patient.name, patient and patient.mrn, now), new
+    return _line(ticket, patient, now), new

@@ -46,7 +46,8 @@ HEADERS = {
 }
 NO_KEY = (
     "SECRET_KEY is not set: nobody can sign in to the console. Make one with `carecall key`, set it and start again. "
-    "Everything else works.\n控制台未启用：请用 `carecall key` 生成密钥并设置 SECRET_KEY，然后重新启动。其他功能不受影响。\n"
+    "Everything else works.\n"
+    "控制台未启用：请用 `carecall key` 生成密钥并设置 SECRET_KEY，然后重新启动。其他功能不受影响。\n"
 )
 
 View = Callable[..., Any]
@@ -154,7 +155,7 @@ def _load(session_id: str) -> Person | None:
 # ---- around every page ---------------------------------------------------------------------------
 @blueprint.before_request
 def _admit() -> AnyResponse | None:
-    if house().settings.environment.secret_key is None:
+    if house().settings.secret_key is None:
         return Response(NO_KEY, 503, mimetype="text/plain")
     if request.endpoint == "console.static":
         return None
@@ -208,7 +209,7 @@ def _forged(error: CSRFError) -> tuple[str, int]:
 def _refused(error: HTTPException) -> AnyResponse | tuple[str, int]:
     code = error.code or 500
     if code < 400:
-        return error.get_response()  # type: ignore[return-value]
+        return error.get_response()
     return _sorry(code, say(f"error.{code}" if code in (401, 403, 404, 413) else "error.other")), code
 
 

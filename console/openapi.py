@@ -20,6 +20,7 @@ _OUT: tuple[type[BaseModel], ...] = (
     shapes.AgentOut,
     shapes.Problem,
 )
+_REF = "#/components/schemas/{model}"
 _SAYS = {
     400: "no proper request",
     401: "no token, or none we know",
@@ -39,10 +40,8 @@ def text(prefix: str) -> str:
 
 
 def document(prefix: str) -> dict[str, Any]:
-    _, of_input = models_json_schema([(shape, "validation") for shape in _IN], ref_template="#/components/schemas/{model}")
-    _, of_output = models_json_schema(
-        [(shape, "serialization") for shape in _OUT], ref_template="#/components/schemas/{model}"
-    )
+    _, of_input = models_json_schema([(shape, "validation") for shape in _IN], ref_template=_REF)
+    _, of_output = models_json_schema([(shape, "serialization") for shape in _OUT], ref_template=_REF)
     known = {**of_input["$defs"], **of_output["$defs"]}
     query = known.pop("TicketsQuery")
     return {

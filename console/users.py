@@ -112,7 +112,7 @@ def sign_in(house: House, login: str, password: str) -> User | None:
     now = house.clock.now()
     with house.transaction() as session:
         user = session.scalar(sa.select(User).where(User.login == login.strip()).with_for_update())
-        tried = user is not None and user.active and not _is_locked(user, now)
+        tried = user is not None and user.active and not is_locked(user, now)
         last_try = user is not None and tried and _count(user, now)
         known = user.password if user is not None and tried else _nobodys()
         user_id = user.id if user is not None else None
@@ -145,7 +145,7 @@ def _let_in(house: House, user_id: uuid.UUID, known: str, password: str, now: da
         return user
 
 
-def _is_locked(user: User, now: datetime) -> bool:
+def is_locked(user: User, now: datetime) -> bool:
     return user.locked_until is not None and now < user.locked_until
 
 

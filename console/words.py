@@ -44,7 +44,7 @@ def label(language: str, kind: str, word: str) -> str:
 
 
 def span(language: str, seconds: float) -> str:
-    """How long, to the minute, from one hour on without the minutes that do not matter: "4 min", "1 h 20 min", "3 d"."""
+    """How long, as a board tells it: "40 s", "4 min", "1 h 20 min", "3 d 4 h"."""
     minutes = max(0, int(seconds // 60))
     hours, minutes_left = divmod(minutes, 60)
     days, hours_left = divmod(hours, 24)
