@@ -94,8 +94,11 @@ def take_feedback(bearer: Bearer) -> AnyResponse:
     now = house().clock.now()
     if given.at is not None and given.at > now:
         raise Refused(422, "The field `at` lies in the future.")
-    with house().transaction() as session:
-        line, new = desk_view.take_feedback(session, given.model_dump(), _who(bearer), now)
+    try:
+        with house().transaction() as session:
+            line, new = desk_view.take_feedback(session, given.model_dump(exclude_none=True), _who(bearer), now)
+    except desk_view.PROBLEMS as refusal:
+        raise Refused(422, str(refusal)) from refusal  # such as a record number nobody has
     return _said(_ticket(line), 201 if new else 200)
 
 

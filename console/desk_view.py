@@ -103,9 +103,7 @@ class Line:
 
 def waiting(session: Session, now: datetime) -> list[Waiter]:
     return [
-        Waiter(
-            row.place, row.mode, row.reason, row.department, row.language, row.waited_s, row.status, row.agent or ""
-        )
+        Waiter(row.place, row.mode, row.reason, row.department, row.language, row.waited_s, row.status, row.agent or "")
         for row in queue.board(session, now)
     ]
 
@@ -128,29 +126,43 @@ def lines(
 ) -> list[Line]:
     """Tickets in these states (default: what is still owed), what runs out next first, then the newest of the rest."""
     found = (
-        sa.select(Ticket, Patient)
+        sa.select(Ticket, Patient, _OWED)
         .outerjoin(Patient, Patient.id == Ticket.patient_id)
         .where(Ticket.status.in_(TICKET_OPEN if states is None else states))
-        .order_by(Ticket.due_at.asc().nulls_last(), Ticket.opened_at.desc())
+        .order_by(_OWED.asc().nulls_last(), Ticket.opened_at.desc())
         .limit(limit)
     )
     if owner is not None:
         found = found.where(Ticket.owner == owner)
     if due_before is not None:
-        found = found.where(Ticket.due_at < due_before)
-    return [_line(ticket, patient, now) for ticket, patient in session.execute(found)]
+        found = found.where(due_before > _OWED)
+    return [_line(ticket, patient, owed, now) for ticket, patient, owed in session.execute(found)]
 
 
 def line(session: Session, number: str, now: datetime) -> Line | None:
     ticket = tickets.find(session, number)
     if ticket is None:
         return None
+    return _line_of(session, ticket, now)
+
+
+_OWED = (
+    sa.select(sa.func.min(TicketClock.due_at))
+    .where(TicketClock.ticket_id == Ticket.id, TicketClock.met_at.is_(None))
+    .scalar_subquery()
+)
+"""When the first promise runs out, or ran out, that is not kept yet. (`Ticket.due_at` goes on to the next one.)"""
+
+
+def _line_of(session: Session, ticket: Ticket, now: datetime) -> Line:
     patient = session.get(Patient, ticket.patient_id) if ticket.patient_id else None
-    return _line(ticket, patient, now)
+    owed = session.scalar(sa.select(_OWED).where(Ticket.id == ticket.id))
+    return _line(ticket, patient, owed, now)
 
 
-def _line(ticket: Ticket, patient: Patient | None, now: datetime) -> Line:
-    left_s = (ticket.due_at - now).total_seconds() if ticket.due_at else None
+def _line(ticket: Ticket, patient: Patient | None, owed: datetime | None, now: datetime) -> Line:
+    open_ = ticket.status != "confirmed"
+    left_s = (owed - now).total_seconds() if owed is not None and open_ else None
     return Line(
         id=ticket.id,
         number=ticket.number,
@@ -169,9 +181,9 @@ def _line(ticket: Ticket, patient: Patient | None, now: datetime) -> Line:
         resolved_at=ticket.resolved_at,
         confirmed_at=ticket.confirmed_at,
         satisfaction=ticket.satisfaction,
-        due_at=ticket.due_at,
+        due_at=owed if open_ else None,
         left_s=left_s,
-        overdue=ticket.status in TICKET_OPEN and (ticket.overdue_at is not None or (left_s is not None and left_s < 0)),
+        overdue=left_s is not None and left_s <= 0,
         patient=masking.name(people.surname(patient.name)) if patient else "",
         mrn=masking.mrn(patient.mrn) if patient else "",
         contact=masking.phone(ticket.contact),
@@ -184,7 +196,7 @@ class Clock:
     name: str
     due_at: datetime
     state: str
-    """met | missed | runs"""
+    """runs | met | missed | late (missed, and met after that)"""
     at: datetime | None
     """When it was met or missed."""
 
@@ -195,10 +207,9 @@ class Told:
 
     at: datetime
     what: str
-    from_state: str
-    to_state: str
     who: str
     why: str
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -212,6 +223,8 @@ class Sheet:
     told_how: str
     reopened: int
     complaint: bool
+    has_solution: bool
+    has_compensation: bool
     has_contact: bool
     words: str | None = None
     solution: str | None = None
@@ -232,13 +245,15 @@ def sheet(session: Session, number: str, now: datetime, *, shown: Callable[[uuid
     patient = session.get(Patient, ticket.patient_id) if ticket.patient_id else None
     plain = shown(ticket.id)
     return Sheet(
-        line=_line(ticket, patient, now),
+        line=_line_of(session, ticket, now),
         shown=plain,
         first_owner=ticket.first_owner,
         told_at=ticket.told_at,
         told_how=ticket.told_how,
         reopened=ticket.reopened,
         complaint=ticket.medical is not None,
+        has_solution=bool(ticket.solution),
+        has_compensation=bool(ticket.compensation),
         has_contact=bool(ticket.contact),
         clocks=_clocks(session, ticket.id),
         watchers=_watchers(session, ticket.id),
@@ -265,11 +280,17 @@ def _clocks(session: Session, ticket_id: uuid.UUID) -> list[Clock]:
         Clock(
             row.name,
             row.due_at,
-            "missed" if row.missed_at else "met" if row.met_at else "runs",
+            _state(row),
             row.met_at or row.missed_at,
         )
         for row in rows
     ]
+
+
+def _state(clock: TicketClock) -> str:
+    if clock.met_at is not None:
+        return "met" if clock.missed_at is None else "late"
+    return "runs" if clock.missed_at is None else "missed"
 
 
 def _watchers(session: Session, ticket_id: uuid.UUID) -> Sequence[str]:
@@ -281,10 +302,7 @@ def _watchers(session: Session, ticket_id: uuid.UUID) -> Sequence[str]:
 
 
 def _story(session: Session, ticket_id: uuid.UUID) -> list[Told]:
-    return [
-        Told(row.at, row.what, row.from_state or "", row.to_state or "", row.who, row.why)
-        for row in tickets.history(session, ticket_id)
-    ]
+    return [Told(row.at, row.what, row.who, row.why, row.data) for row in tickets.history(session, ticket_id)]
 
 
 # ---- what is done --------------------------------------------------------------------------------
@@ -306,15 +324,25 @@ def _classify(session: Session, ticket: Ticket, form: Form, who: str, now: datet
     )
 
 
+def _text(form: Form, name: str, ticket: Ticket) -> str:
+    """What was typed; left empty, what is kept already: who has not asked to see it can still resolve the ticket."""
+    return form.get(name, "").strip() or getattr(ticket, name) or ""
+
+
 DEEDS: Mapping[str, Deed] = {
     "take": lambda session, ticket, form, who, now: tickets.assign(session, ticket.id, who, who, now),
     "assign": lambda session, ticket, form, who, now: tickets.assign(session, ticket.id, form["owner"], who, now),
     "start": lambda session, ticket, form, who, now: tickets.start(session, ticket.id, who, now),
     "propose": lambda session, ticket, form, who, now: tickets.propose(
-        session, ticket.id, form["solution"], form["compensation"], who, now
+        session, ticket.id, _text(form, "solution", ticket), _text(form, "compensation", ticket), who, now
     ),
     "resolve": lambda session, ticket, form, who, now: tickets.resolve(
-        session, ticket.id, form["solution"], who, now, compensation=form.get("compensation") or None
+        session,
+        ticket.id,
+        _text(form, "solution", ticket),
+        who,
+        now,
+        compensation=_text(form, "compensation", ticket) or None,
     ),
     "tell": lambda session, ticket, form, who, now: tickets.tell(session, ticket.id, form["how"], who, now),
     "confirm": lambda session, ticket, form, who, now: tickets.confirm(session, ticket.id, who, now),
@@ -369,6 +397,5 @@ def is_agent(session: Session, login: str) -> bool:
 
 def take_feedback(session: Session, given: Mapping[str, Any], who: str, now: datetime) -> tuple[Line, bool]:
     """The ticket a message became, and whether it is new. Raises TicketProblem."""
-    ticket, new = feedback.take(session, feedback.Feedback(**given), now, who)
-    patient = session.get(Patient, ticket.patient_id) if ticket.patient_id else None
-    return _line(ticket, patient, now), new
+    ticket, new = feedback.take(session, feedback.Feedback(**given), now, who=who)
+    return _line_of(session, ticket, now), new

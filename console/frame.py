@@ -213,6 +213,11 @@ def _refused(error: HTTPException) -> AnyResponse | tuple[str, int]:
     return _sorry(code, say(f"error.{code}" if code in (401, 403, 404, 413) else "error.other")), code
 
 
+# said for each: the application's own handler of a code would come before ours of all codes
+for _code in (404, 405):
+    blueprint.register_error_handler(_code, _refused)
+
+
 @blueprint.errorhandler(OperationalError)
 def _no_database(error: OperationalError) -> Response:
     return Response(f"{words.say('zh-CN', 'error.503')}\n{words.say('en', 'error.503')}\n", 503, mimetype="text/plain")

@@ -11,6 +11,7 @@ from console import desk_view, views
 from console.frame import me, now, page, say
 from core.webhook import house
 from desk import kinds
+from desk import words as desk_words
 from desk.models import TICKET_OPEN
 
 LISTS: dict[str, tuple[str, ...]] = {
@@ -51,6 +52,7 @@ def ticket(number: str) -> str:
             agents=desk_view.agent_lines(session, now()) if me().may("others") else [],
             told_how=desk_view.TOLD_HOW,
             kinds=kinds,
+            step=desk_words.step,
             reasons=views.REASONS,
             shown_minutes=int(views.SHOWN_FOR.total_seconds() // 60),
         )

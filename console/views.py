@@ -34,9 +34,7 @@ def look(session: Session, login: str, what: str, subject_id: uuid.UUID, reason:
         raise ViewProblem("view.too_long")
     if _DIGITS.search(why):
         raise ViewProblem("view.no_numbers")
-    session.add(
-        View(at=now, login=login, what=what, subject_id=subject_id, why=f"{reason}: {why}" if why else reason)
-    )
+    session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=f"{reason}: {why}" if why else reason))
     session.flush()
 
 

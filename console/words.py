@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from core.values import KNOWN_LANGUAGES
+from desk import words as desk_words
 
 FILE = Path(__file__).with_name("words.yaml")
 
@@ -34,11 +35,21 @@ def say(language: str, key: str, **values: object) -> str:
     return catalogue()[key][language].format(**values)
 
 
+OF_THE_DESK: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "status": desk_words.STATUS,
+    "colour": desk_words.COLOUR,
+    "clock": desk_words.CLOCK,
+}
+"""Kinds of codes whose words the desk has, as its lists and commands use them too."""
+
+
 def label(language: str, kind: str, word: str) -> str:
     """A code of the tables (a state, a channel) in words; a code we have no words for is shown as it is, so that
     tomorrow's codes do not break today's page."""
     if not word:
         return ""
+    if kind in OF_THE_DESK:
+        return OF_THE_DESK[kind][language].get(word, word)
     entry = catalogue().get(f"{kind}.{word}")
     return entry[language] if entry else word
 
@@ -50,6 +61,8 @@ def span(language: str, seconds: float) -> str:
     days, hours_left = divmod(hours, 24)
     if days >= 2:
         return say(language, "span.days", days=days, hours=hours_left)
+    if hours and not minutes_left:
+        return say(language, "span.full_hours", hours=hours)
     if hours:
         return say(language, "span.hours", hours=hours, minutes=minutes_left)
     if minutes >= 2:

@@ -28,7 +28,7 @@ class Feedback:
     at: datetime | None = None
 
 
-def take(session: Session, feedback: Feedback, now: datetime, who: str) -> tuple[Ticket, bool]:
+def take(session: Session, feedback: Feedback, now: datetime, *, who: str) -> tuple[Ticket, bool]:
     """The ticket, and whether it is new."""
     external_id = f"{feedback.channel}:{feedback.external_id}"
     known = session.scalar(sa.select(Ticket).where(Ticket.external_id == external_id))

@@ -47,7 +47,7 @@ def open_(
     session.add(row)
     session.flush()
     session.add(TicketClock(ticket_id=row.id, name="solve", rule={}, started_at=now, due_at=row.due_at, calendar=""))
-    record(session, "ticket", row.id, "opened", now, to_state="open", who=who)
+    record(session, "ticket", row.id, "opened", now, to_state="open", who=who, data={"kind": kind})
     session.flush()
     return row
 
