@@ -7,8 +7,8 @@ import uuid
 from flask import abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console import desk_view, views
-from console.frame import me, now, page, say
+from console import desk_view, views, words
+from console.frame import language, me, now, page, say
 from core.webhook import house
 from desk import kinds
 from desk import words as desk_words
@@ -52,10 +52,22 @@ def ticket(number: str) -> str:
             agents=desk_view.agent_lines(session, now()) if me().may("others") else [],
             told_how=desk_view.TOLD_HOW,
             kinds=kinds,
-            step=desk_words.step,
+            step=_step,
             reasons=views.REASONS,
             shown_minutes=int(views.SHOWN_FOR.total_seconds() // 60),
         )
+
+
+def _step(told: desk_view.Told) -> str:
+    """A line of the ledger in the reader's language, its codes too."""
+    kinds_of = {"link": "link", "problem": "problem", "nature": "nature", "how": "told"}
+    data = {
+        name: words.label(language(), kinds_of[name], str(value)) if name in kinds_of else value
+        for name, value in told.data.items()
+    }
+    if data.get("kind") in kinds.KINDS:
+        data["kind"] = kinds.KINDS[data["kind"]].words[language()]
+    return desk_words.step(told.what, data, language())
 
 
 @page("/tickets/<number>", "tickets", methods=("POST",))
