@@ -109,7 +109,8 @@ def test_a_complaint_from_taken_to_closed_and_opened_again(desk: DeskRoom) -> No
     )  # fmt: skip
     screen.post(page, deed="reopen", why="it was wrong again")
     assert desk.row(number).status == "reopened"
-    assert {who for _what, who in desk.ledger("ticket")[1:]} == {"li.na"}
+    deeds = ("assigned", "started", "proposed", "resolved", "told", "confirmed", "reopened")
+    assert [(what, who) for what, who in desk.ledger("ticket") if what in deeds] == [(what, "li.na") for what in deeds]
 
 
 def test_the_class_of_a_complaint_is_changed_and_an_empty_field_leaves_it(desk: DeskRoom) -> None:
@@ -143,8 +144,9 @@ def test_only_a_supervisor_gives_tickets_away(desk: DeskRoom) -> None:
 @pytest.mark.parametrize("form", [{}, {"deed": "burn"}, {"deed": "reopen"}, {"deed": "tell"}])
 def test_a_form_that_no_page_has_changes_nothing(desk: DeskRoom, form: dict[str, str]) -> None:
     number = desk.ticket()
+    before = desk.ledger("ticket")
     assert desk.signed_in().post(f"/tickets/{number}", **form).status_code == 400
-    assert len(desk.ledger("ticket")) == 1
+    assert desk.ledger("ticket") == before
 
 
 def test_a_ticket_that_is_not_there(desk: DeskRoom) -> None:
@@ -196,7 +198,7 @@ def test_mine_are_mine(desk: DeskRoom) -> None:
 
 # ---- both languages ------------------------------------------------------------------------------------
 def test_the_pages_speak_the_language_of_whoever_is_signed_in(desk: DeskRoom) -> None:
-    number = desk.ticket()
+    number = desk.ticket(department="外科")
     desk.agent("li.na", "ready")
     screen = desk.signed_in("supervisor", "zh-CN", login="li.na")
     for path in ("/", "/tickets", f"/tickets/{number}", "/agents", "/worklist", "/account"):
