@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flask import Flask
 
+import console.web
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
@@ -163,6 +164,8 @@ BLUEPRINTS = (
     dialer.inbound.blueprint,
     recordings.webhooks.blueprint,
     doors.blueprint,
+    # the console: pages for people, the API for programs
+    *console.web.BLUEPRINTS,
 )
 
 

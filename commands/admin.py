@@ -150,6 +150,7 @@ def check(args: argparse.Namespace, joined: Joined) -> int:
         _line("carrier token", here.webhooks_open, "set", f"TWILIO_AUTH_TOKEN is not set: {unset}"),
         _line("our number", bool(here.twilio_from), here.twilio_from or "", "TWILIO_FROM is not set"),
         _line("webhook address", bool(here.public_url), here.public_url or "", "PUBLIC_URL is not set"),
+        _line("console", True, _console(here), ""),
         _line("live", True, rung, ""),
         _line("operator", True, person, ""),
         _flows_line(here, joined),
@@ -168,6 +169,11 @@ Line = dict[str, object]
 
 def _line(what: str, good: bool, right: str, wrong: str) -> Line:
     return {"what": what, "ok": good, "detail": right if good else wrong}
+
+
+def _console(here: settings.Settings) -> str:
+    """Without the key nobody can sign in; it is no fault of a server that has no pages to show."""
+    return "sessions are signed" if here.secret_key else "SECRET_KEY is not set: nobody can sign in to the pages"
 
 
 def _flows_line(here: settings.Settings, joined: Joined) -> Line:

@@ -25,6 +25,7 @@ from commands import (
     roster,
     service,
     tickets,
+    users,
     visits,
     ward,
 )
@@ -144,6 +145,7 @@ def parser() -> argparse.ArgumentParser:
     desk.add_commands(add)
     tickets.add_commands(add)
     visits.add_commands(add)
+    users.add_commands(add)
     database = add("db", admin.database, "The database schema.")
     database.add_argument("what", choices=["upgrade"])
     return top
