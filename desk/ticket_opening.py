@@ -22,7 +22,7 @@ from desk.kinds import CHANNELS, COLOURS, KINDS, LINKS, NATURES, PROBLEMS, Kind
 from desk.models import Ticket, TicketWatcher
 from desk.numbers import number_of
 from desk.ticket_problems import TicketProblem, known, not_too_long
-from desk.ticket_rows import MACHINES
+from desk.ticket_rows import is_machine
 from dialer.models import Call
 
 
@@ -96,7 +96,7 @@ def open_(
     session.flush()
     told = {name: values[name] for name in ("kind", "colour", "channel", "department", "preset")}
     record(session, "ticket", ticket.id, "opened", now, to_state="open", who=who, data=told)
-    if who not in MACHINES:
+    if not is_machine(who):
         watch(session, ticket, who, now)
     ticket_clocks.start(session, ticket, now, until=until)
     if ticket.medical:

@@ -22,6 +22,7 @@ from desk.ticket_machine import Standing, missing
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 MACHINES = frozenset({"service", "caller", "api", "import"})
+"""Who does something with a ticket without being a person of the desk; `api:` is followed by the title of the token."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,10 @@ def watchers(session: Session, ticket_id: uuid.UUID) -> list[str]:
     return list(session.scalars(rows.order_by(TicketWatcher.since, TicketWatcher.login)))
 
 
+def is_machine(who: str) -> bool:
+    return who.partition(":")[0] in MACHINES
+
+
 # ---- figures and export -----------------------------------------------------------------------------------
 def breaches(session: Session, since: datetime | None = None, until: datetime | None = None) -> list[dict[str, Any]]:
     """Per department and clock: how many clocks began, were kept, were missed, still run. For the department's own
@@ -258,7 +263,7 @@ def exported(
             "step": step.what,
             "from": step.from_state or "",
             "to": step.to_state or "",
-            "who": step.who if step.who in MACHINES else "staff",
+            "who": step.who.partition(":")[0] if is_machine(step.who) else "staff",
             "clock": step.data.get("clock", ""),
             "late": step.data.get("late", ""),
             "due_at": step.data.get("due", ""),

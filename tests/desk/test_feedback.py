@@ -13,6 +13,7 @@ from core import people
 from core.db import blind
 from core.house import House
 from core.models import Patient, new_id
+from desk import tickets
 from desk.feedback import COLUMNS, Feedback, import_feedback, take
 from desk.hints import hint
 from desk.kinds import LINKS, NATURES, PROBLEMS
@@ -52,6 +53,14 @@ def test_a_review_is_a_ticket_once(office: Office) -> None:
     assert len(office.ledger(ticket.id)) == len(before)
     other, new = office.do(take, Feedback("web", "dp-1", "thank you"))
     assert (other.kind, other.nature, new) == ("feedback", "praise", True), "another sender's number"
+
+
+def test_a_program_that_sends_feedback_watches_nothing(office: Office) -> None:
+    sent, _ = office.do(take, Feedback("web", "1", "hello"), who="api:website")
+    written, _ = office.do(take, Feedback("counter", "2", "hello"), who="li")
+    with office.house.transaction() as session:
+        assert tickets.watchers(session, sent.id) == []
+        assert tickets.watchers(session, written.id) == ["li"]
 
 
 def test_what_is_said_counts_more_than_what_is_guessed(office: Office) -> None:
