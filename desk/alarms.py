@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from core import calendar, events, people
@@ -64,16 +65,13 @@ def on_medical(session: Session, ticket: Ticket, now: datetime) -> None:
 
 
 def _raise(session: Session, ticket: Ticket, why: str, department: str, any_hour: bool, now: datetime) -> None:
-    known = sa.exists().where(TicketAlarm.ticket_id == ticket.id, TicketAlarm.why == why)
-    if session.scalar(sa.select(known)):
-        return
-    alarm = TicketAlarm(
+    row = postgresql.insert(TicketAlarm).values(
         id=new_id(), ticket_id=ticket.id, why=why, department=department, tier="", any_hour=any_hour, opened_at=now,
-        next_try_at=now if any_hour else _opening(session, now),
+        tries=0, next_try_at=now if any_hour else _opening(session, now),
     )  # fmt: skip
-    session.add(alarm)
-    session.flush()
-    record(session, "ticket", ticket.id, "alarm wanted", now, data={"clock": why.partition(" ")[0]})
+    new = row.on_conflict_do_nothing(index_elements=["ticket_id", "why"]).returning(TicketAlarm.id)
+    if session.scalar(new) is not None:
+        record(session, "ticket", ticket.id, "alarm wanted", now, data={"clock": why.partition(" ")[0]})
 
 
 def _opening(session: Session, moment: datetime) -> datetime:
