@@ -114,7 +114,7 @@ def test_signing_is_refused_with_a_sentence(hall: Hall) -> None:
 
 
 def test_every_status_can_be_left_and_signed_off_from() -> None:
-    states = {to for to in MOVES.values()}
+    states = set(MOVES.values())
     assert states == {"off", "ready", "ringing", "talking", "wrap_up", "paused"}
     assert all((state, "off") in MOVES for state in states - {"off"})
     assert all((state, "paused") in MOVES for state in states - {"paused"})

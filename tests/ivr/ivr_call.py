@@ -27,6 +27,12 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "operator_on": True,
         "ring_back": False,
         "slow": False,
+        "agents_on": False,
+        "ahead": 0,
+        "agent_known": False,
+        "agent_ready": False,
+        "agent_paused": False,
+        "callback_on": True,
     },
     "followup": {
         "sender": "安和服务中心",
@@ -103,6 +109,23 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
     "patient_join": {"sender": "安和服务中心", "known": True, "recording_on": True},
     "operator_join": {"recording_on": True},
     "test_ring": {"hospital": "安和医院", "hospital.en": "Anhe Hospital"},
+    "agent": {
+        "waits": True,
+        "mine": True,
+        "talked": True,
+        "back": False,
+        "minutes": 2,
+        "reason": "预约",
+        "reason.en": "an appointment",
+        "dept": "骨科",
+        "tongue": "普通话",
+        "tongue.en": "Mandarin",
+        "recording_on": True,
+        "surname": "王",
+        "sex": "female",
+    },
+    "agent_sign": {"agent_ready": True, "agent_paused": False, "pin": "4711"},
+    "caller_join": {"sender": "安和服务中心", "asked": True, "recording_on": True},
 }
 
 
