@@ -115,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
 
     check = add("check", admin.check, "Configuration, database, carrier, models, roster: one line each.")
     check.add_argument("--json", action="store_true")
-    imports = add("import", admin.import_file, "Bring in patients, a roster, appointments, staff or holidays from a table.")
+    imports = add("import", admin.import_file, "Bring in patients, a roster, visits, staff or holidays from a table.")
     imports.add_argument("what", choices=list(admin.IMPORTERS))
     imports.add_argument("file", type=Path)
     imports.add_argument("--dry-run", action="store_true", help="try everything, keep nothing")

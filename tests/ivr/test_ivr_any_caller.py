@@ -82,7 +82,7 @@ def check_turn(turn: Turn) -> None:
 
 def silences_to_the_end(turn: Turn, flow: str, facts: dict[str, Fact]) -> int:
     count = 0
-    while not turn.session.ended:
+    while not turn.session.ended and not isinstance(turn.output, talk.Continue):
         turn = within(step(FLOWS[flow], turn.session, answer_of_nobody(turn), facts, PROMPTS), facts)
         check_turn(turn)
         count += 1

@@ -52,7 +52,8 @@ def problems(path: str = "", value: Any = None, prompts: Prompts = PROMPTS) -> l
 def test_the_shipped_flows_are_clean() -> None:
     assert check_flows(FLOWS, PROMPTS) == []
     assert set(FLOWS) == {
-        *("hotline", "followup", "reminder", "doctor", "night", "test_ring", "patient_join", "operator_join")
+        *("hotline", "followup", "reminder", "doctor", "night", "test_ring", "patient_join", "operator_join"),
+        *("agent", "agent_sign", "caller_join"),
     }
 
 

@@ -58,7 +58,7 @@ def test_show_prints_the_words_of_a_language(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("show",), "which flow?: the flows are doctor, followup"),
+        (("show",), "which flow?: the flows are agent"),
         (("show", "nowhere"), "there is no flow 'nowhere': the flows are"),
         (("show", "hotline", "--language", "fr"), "--language fr: the languages are zh-CN, en"),
         (("walk", "hotline", "--fact", "colour=red"), "--fact colour=red: not name=value with a fact of the flow"),
