@@ -111,8 +111,10 @@ def joined(doctor_call_id: uuid.UUID) -> Response:
         if doctor.status in LIVE_CALL and caller.status in LIVE_CALL:
             for call in (doctor, caller):
                 record(session, "call", call.id, JOINED, now, doctor=str(doctor.id), caller=str(caller.id))
-            taken = events.CallerTaken if doctor.kind == "agent" else events.CallerJoined
-            events.publish(session, taken(caller.id, doctor.attempt_id), now)
+            if doctor.kind == "agent":
+                events.publish(session, events.CallerTaken(caller.id, doctor.attempt_id), now)
+            else:
+                events.publish(session, events.CallerJoined(caller.id, doctor.attempt_id), now)
         line = book.prompts.line("line_joined" if doctor.kind == "agent" else "wait_joined", told.language, {})
         return _xml(twiml.before_the_bridge((line,), prompts=book.prompts))
 

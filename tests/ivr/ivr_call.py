@@ -13,6 +13,8 @@ from ivr.talk import Continue, Event, Fact, Facts, Join, Keys, Output, Session, 
 ROOT = Path(__file__).parents[2]
 FLOWS: dict[str, Flow] = load_flows(ROOT / "flows")
 PROMPTS: Prompts = load_prompts(ROOT / "prompts")
+BEGUN = sorted(FLOWS.keys() - {"agent_sign"})
+"""Flows a call begins with; the others are gone on in."""
 
 ALL_FACTS: dict[str, dict[str, Fact]] = {
     "hotline": {
@@ -34,6 +36,8 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "next_up": True,
         "callback_on": True,
         "agent_known": False,
+        "agent_ready": False,
+        "agent_paused": False,
         "night": False,
         "holiday": False,
         "postop_first": False,
@@ -49,7 +53,6 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "opening_hours.en": "Monday to Friday, eight to five.",
     },
     # flows the hotline goes on in: they are told what it is told
-    "agent_sign": {"agent_ready": False, "agent_paused": False},
     "followup": {
         "sender": "安和服务中心",
         "hotline": "02155550100",
@@ -176,6 +179,23 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "more_on": True,
         "more": 2,
     },
+    "agent": {
+        "waits": True,
+        "mine": True,
+        "talked": True,
+        "back": False,
+        "minutes": 2,
+        "reason": "预约",
+        "reason.en": "an appointment",
+        "dept": "骨科",
+        "tongue": "普通话",
+        "tongue.en": "Mandarin",
+        "recording_on": True,
+        "surname": "王",
+        "sex": "female",
+    },
+    "agent_sign": {"agent_ready": True, "agent_paused": False, "pin": "4711"},
+    "caller_join": {"sender": "安和服务中心", "asked": True, "recording_on": True},
 }
 
 

@@ -27,6 +27,7 @@ VALUES = {
     **{"ticket": "0 0 0 1 2 3 4 5", "ticket_minutes": "30", "ticket_hours": "24", "ticket_days": "3"},
     **{"progress_department": "骨科", "progress_minutes": "30", "progress_hours": "24", "progress_days": "3"},
     **{"late_minutes": "12", "late_hours": "24", "late_days": "3", "more": "12"},
+    **{"ahead": "12", "reason": "医疗投诉", "tongue": "普通话", "ticket": "0 0 0 0 0 1 1 7"},
 }
 VALUES_EN = {
     **VALUES,
@@ -41,6 +42,7 @@ VALUES_EN = {
     **{"slot": "Wednesday, September 28, 2:30 p.m.", "when": "Wednesday, September 28, 2:30 p.m."},
     **{"option": "Wednesday, September 28, 2:30 p.m., being changed", "doctor": "Dr. Example"},
     **{"signs": "chest pain", "day": "Saturday, March 8", "time": "9:05 a.m.", "place": "second floor"},
+    **{"reason": "a complaint about treatment", "tongue": "Mandarin"},
 }
 BANNED = (
     "保证",
@@ -98,7 +100,7 @@ def test_recording_is_spoken_of_exactly_when_it_is_done(flow: str, language: str
         call = Call(flow, language, recording_on=recording_on)
         told = call.text
         if not isinstance(call.turn.output, Join):
-            told += " " + call.press("1").text if flow == "doctor" else ""
+            told += " " + call.press("1").text if flow in ("doctor", "agent") else ""
         words = "record" if language == "en" else "录音"
         assert (words in told) == (recording_on and flow != "test_ring")
 
