@@ -13,7 +13,6 @@ from ivr.talk import Continue, Event, Fact, Facts, Join, Keys, Output, Session, 
 ROOT = Path(__file__).parents[2]
 FLOWS: dict[str, Flow] = load_flows(ROOT / "flows")
 PROMPTS: Prompts = load_prompts(ROOT / "prompts")
-BEGUN = sorted(FLOWS.keys() - {"agent_sign"})
 """Flows a call begins with; the others are gone on in."""
 
 ALL_FACTS: dict[str, dict[str, Fact]] = {
