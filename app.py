@@ -27,10 +27,10 @@ from core.house import House
 from core.settings import Settings, SettingsError, load
 from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
+from ivr import book as books
 from ivr import corrections, interruption, questions, store
 from ivr.book import Book
-from ivr.flow import load_flows, load_questions
-from ivr.prompts import load_prompts
+from ivr.flow import load_questions
 from ivr.ringback import RingBack
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
@@ -139,8 +139,8 @@ def open_house(settings: Settings) -> House:
         bus.subscribe(event, handler)
     texts.load()
     texts.check(settings)
-    flows, prompts = load_flows(ROOT / "flows"), load_prompts(ROOT / "prompts", settings.hospital.languages)
-    if settings.hotline.flow not in flows:
+    book = books.read(ROOT, settings.hospital.languages)
+    if settings.hotline.flow not in book.flows:
         raise SettingsError([f"[hotline] flow is {settings.hotline.flow!r}: there is no such file in flows/."])
     if not holidays.is_known(settings.calling.holidays):
         raise SettingsError([f"[calling] holidays is {settings.calling.holidays!r}, no country with a known calendar."])
@@ -148,8 +148,8 @@ def open_house(settings: Settings) -> House:
         raise SettingsError(unknown)
     house = House(settings, engine, clock, bus)
     house.services = {
-        Book: Book(flows, prompts),
-        dialer.jobs.Interruption: interruption.words(prompts),
+        Book: book,
+        dialer.jobs.Interruption: interruption.words(),
         sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),

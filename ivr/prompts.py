@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -131,15 +132,24 @@ def _digits_apart(number: str) -> str:
 
 def load_prompts(directory: Path, languages: Sequence[str] = ("zh-CN", "en")) -> Prompts:
     """The prompt files of the hospital's languages (`[hospital] languages`), in that order."""
+    return parse_prompts(read_prompts(directory, languages))
+
+
+def read_prompts(directory: Path, languages: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """What the prompt files say, by language, in this order."""
+    return {language: read_yaml(directory / f"{language}.yaml") for language in languages}
+
+
+def parse_prompts(files: Mapping[str, Mapping[str, Any]]) -> Prompts:
     voices: dict[str, Voice] = {}
-    for language in languages:
-        path = directory / f"{language}.yaml"
+    for language, raw in files.items():
+        file = f"{language}.yaml"
         try:
-            voice = Voice.model_validate(read_yaml(path))
+            voice = Voice.model_validate(raw)
         except ValidationError as error:
-            raise FlowError(first_sentence(path.name, error)) from error
+            raise FlowError(first_sentence(file, error)) from error
         if voice.language != language:
-            raise FlowError(f"{path.name}: language: is '{voice.language}', but must be the file's name")
+            raise FlowError(f"{file}: language: is '{voice.language}', but must be the file's name")
         voices[language] = voice
     if not voices:
         raise FlowError("no language is set, so nothing can be said")
