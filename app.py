@@ -6,6 +6,7 @@ looks at is written here, once, in lists that fit on a screen.
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from flask import Flask
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
+import ivr.played
 import ivr.waiting
 import ivr.webhooks
 import recordings.jobs
@@ -28,7 +30,7 @@ from core.settings import Settings, SettingsError, load
 from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
 from ivr import book as books
-from ivr import corrections, interruption, questions, store
+from ivr import corrections, interruption, questions, sounds, store
 from ivr.book import Book
 from ivr.flow import load_questions
 from ivr.ringback import RingBack
@@ -122,6 +124,7 @@ BLUEPRINTS = (
     ivr.webhooks.blueprint,
     ivr.waiting.blueprint,
     ivr.waiting.open_blueprint,
+    ivr.played.blueprint,
     dialer.webhooks.blueprint,
     dialer.inbound.blueprint,
     recordings.webhooks.blueprint,
@@ -139,7 +142,12 @@ def open_house(settings: Settings) -> House:
         bus.subscribe(event, handler)
     texts.load()
     texts.check(settings)
-    book = books.read(ROOT, settings.hospital.languages)
+    recorded = sounds.Sounds(settings.home / "prompts")
+    book = books.read(
+        ROOT, settings.hospital.languages, sounds=recorded, url=sounds.address(settings.public_url)
+    )  # fmt: skip
+    for fault in book.prompts.faults:
+        logging.getLogger(__name__).error("a recorded prompt is spoken instead: %s", fault)
     if settings.hotline.flow not in book.flows:
         raise SettingsError([f"[hotline] flow is {settings.hotline.flow!r}: there is no such file in flows/."])
     if not holidays.is_known(settings.calling.holidays):
@@ -149,6 +157,7 @@ def open_house(settings: Settings) -> House:
     house = House(settings, engine, clock, bus)
     house.services = {
         Book: book,
+        sounds.Sounds: recorded,
         dialer.jobs.Interruption: interruption.words(),
         sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),

@@ -18,9 +18,11 @@ from sqlalchemy.orm import Session
 
 from core.house import House, of
 from dialer.models import LIVE_CALL, Call
+from ivr import sounds
 from ivr.book import Book, rebuilt
 from ivr.flow import FlowError
 from ivr.models import FlowBook
+from ivr.sounds import Sounds
 
 log = logging.getLogger(__name__)
 
@@ -57,19 +59,19 @@ def of_call(session: Session, call: Call) -> Book:
     older = _shelf(here).older
     book = older.get(call.book)
     if book is None:
-        book = older[call.book] = _read(session, call.book) or present
+        book = older[call.book] = _read(here, session, call.book) or present
         if len(older) > MOST_BOOKS:
             older.pop(next(iter(older)), None)
     return book
 
 
-def _read(session: Session, version: str) -> Book | None:
+def _read(here: House, session: Session, version: str) -> Book | None:
     content = session.scalar(sa.select(FlowBook.content).where(FlowBook.version == version))
     if content is None:
         log.error("a call began with a book that was never stored", extra={"book": version})
         return None
     try:
-        return rebuilt(version, content)
+        return rebuilt(version, content, here.services.get(Sounds), sounds.address(here.settings.public_url))
     except FlowError:
         log.exception("the book a call began with cannot be read any more", extra={"book": version})
         return None
