@@ -143,9 +143,8 @@ def open_house(settings: Settings) -> House:
     texts.load()
     texts.check(settings)
     recorded = sounds.Sounds(settings.home / "prompts")
-    book = books.read(
-        ROOT, settings.hospital.languages, sounds=recorded, url=sounds.address(settings.public_url)
-    )  # fmt: skip
+    at = sounds.address(settings.public_url)
+    book = books.read(ROOT, settings.hospital.languages, sounds=recorded, url=at)
     for fault in book.prompts.faults:
         logging.getLogger(__name__).error("a recorded prompt is spoken instead: %s", fault)
     if settings.hotline.flow not in book.flows:
