@@ -6,6 +6,7 @@ looks at is written here, once, in lists that fit on a screen.
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import console.web
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
+import ivr.played
 import ivr.waiting
 import ivr.webhooks
 import recordings.jobs
@@ -30,11 +32,11 @@ from desk import agents, alarms, put_through, queue, queue_due, surveys, ticket_
 from desk.service import Desk
 from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
-from ivr import corrections, interruption, questions, store
+from ivr import book as books
+from ivr import corrections, interruption, questions, sounds, store
 from ivr.book import Book
 from ivr.booking import Booking
-from ivr.flow import load_flows, load_questions
-from ivr.prompts import load_prompts
+from ivr.flow import load_questions
 from ivr.ringback import RingBack
 from ivr.service_desk import ServiceDesk
 from recordings.fetch import Fetcher
@@ -160,6 +162,7 @@ BLUEPRINTS = (
     ivr.webhooks.blueprint,
     ivr.waiting.blueprint,
     ivr.waiting.open_blueprint,
+    ivr.played.blueprint,
     dialer.webhooks.blueprint,
     dialer.inbound.blueprint,
     recordings.webhooks.blueprint,
@@ -179,8 +182,12 @@ def open_house(settings: Settings) -> House:
         bus.subscribe(event, handler)
     texts.load()
     texts.check(settings)
-    flows, prompts = load_flows(ROOT / "flows"), load_prompts(ROOT / "prompts", settings.hospital.languages)
-    if settings.hotline.flow not in flows:
+    recorded = sounds.Sounds(settings.home / "prompts")
+    at = sounds.address(settings.public_url)
+    book = books.read(ROOT, settings.hospital.languages, sounds=recorded, url=at)
+    for fault in book.prompts.faults:
+        logging.getLogger(__name__).error("a recorded prompt is spoken instead: %s", fault)
+    if settings.hotline.flow not in book.flows:
         raise SettingsError([f"[hotline] flow is {settings.hotline.flow!r}: there is no such file in flows/."])
     if not holidays.is_known(settings.calling.holidays):
         raise SettingsError([f"[calling] holidays is {settings.calling.holidays!r}, no country with a known calendar."])
@@ -188,8 +195,9 @@ def open_house(settings: Settings) -> House:
         raise SettingsError(unknown)
     house = House(settings, engine, clock, bus)
     house.services = {
-        Book: Book(flows, prompts),
-        dialer.jobs.Interruption: interruption.words(prompts),
+        Book: book,
+        sounds.Sounds: recorded,
+        dialer.jobs.Interruption: interruption.words(),
         sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),
         Booking: booking.BuiltIn(),

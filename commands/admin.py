@@ -26,10 +26,11 @@ from desk.feedback import import_feedback
 from dialer import heartbeat, roster_gaps
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
+from ivr import book as books
 from ivr import fallback as static
 from ivr import questions
 from ivr.check import check_flows
-from ivr.flow import FlowError, load_flows, load_questions
+from ivr.flow import FlowError, load_questions
 from ivr.prompts import load_prompts
 from recordings.stt import Speech
 from scheduler import downtime, reconcile
@@ -178,9 +179,9 @@ def _console(here: settings.Settings) -> str:
 
 def _flows_line(here: settings.Settings, joined: Joined) -> Line:
     try:
-        flows = load_flows(joined.root / "flows")
-        problems = check_flows(flows, load_prompts(joined.root / "prompts"))
-        if here.hotline.flow not in flows:
+        book = books.read(joined.root)
+        problems = check_flows(book.flows, book.prompts)
+        if here.hotline.flow not in book.flows:
             problems = [f"there is no flow {here.hotline.flow!r}, named by [hotline] flow: no call could be answered"]
         problems += questions.unknown(here, load_questions(joined.root / "flows"))
     except FlowError as error:

@@ -58,7 +58,8 @@ class _Use:
 
 
 def check_flows(flows: Mapping[str, Flow], prompts: Prompts) -> list[str]:
-    problems = [*_language_problems(prompts), *broken_continuations(flows), *_sign_problems(flows, prompts)]
+    problems = [*prompts.faults, *_language_problems(prompts)]
+    problems += [*broken_continuations(flows), *_sign_problems(flows, prompts)]
     # the graph can only be walked where every edge leads somewhere
     walked = {name: flow for name, flow in flows.items() if not broken_targets(flow)}
     for flow in flows.values():
@@ -80,7 +81,9 @@ def _language_problems(prompts: Prompts) -> list[str]:
         for key in sorted(first.prompts.keys() ^ other.prompts.keys()):
             lacking = other if key in first.prompts else first
             problems.append(f"{lacking.language}.yaml: {key}: the prompt is missing")
-        for key in sorted(first.prompts.keys() & other.prompts.keys()):
+        # a recording may name the hospital without a variable
+        recorded = first.played.keys() | other.played.keys()
+        for key in sorted((first.prompts.keys() & other.prompts.keys()) - recorded):
             one, two = variables(first.prompts[key]), variables(other.prompts[key])
             if one != two:
                 names = ", ".join(sorted(one ^ two))

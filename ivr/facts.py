@@ -14,13 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import people, spoken
-from core.house import of, settings_of
+from core.house import settings_of
 from core.models import Patient
 from dialer import alarm, doctor, night, offers, roster
 from dialer.escalation import policy_of
 from dialer.models import Attempt, Call, Escalation, Offer
-from ivr import briefing, hotline
-from ivr.book import Book
+from ivr import briefing, hotline, shelf
 from ivr.briefing import Told
 from ivr.models import Answer
 from ivr.prompts import Voice
@@ -76,7 +75,7 @@ def _in_each_language(session: Session, name: str) -> dict[str, Fact]:
 
 def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     who = hotline.caller(session, call, _on_duty(session, alarm.department_of(session, call), now), now)
-    voices = of(session).service(Book).prompts.voices
+    voices = shelf.of_call(session, call).prompts.voices
     return {
         **_house(session, roster_on=who.roster_on, now=now),
         **_in_each_language(session, "hospital"),
@@ -147,7 +146,8 @@ def _followup(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     threshold = int(brief["threshold"])
     told = _called(session, attempt, known, now)
     listed = brief.get("questions")
-    asked = listed if listed is not None else of(session).service(Book).questions.of_wave(str(brief.get("wave", "")))
+    book = shelf.of_call(session, call)
+    asked = listed if listed is not None else book.questions.of_wave(str(brief.get("wave", "")))
     return {
         **told,
         "threshold": threshold,
@@ -222,7 +222,7 @@ def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     raised, patient, decision = session.execute(_OFFERED, ids).one()
     taken = raised.owner_attempt_id == attempt.id
     told: dict[str, Fact] = {
-        **_alarm(session, raised, raised.flags),
+        **_alarm(session, call, raised, raised.flags),
         "waits": decision is None,
         "mine": taken and raised.status != "closed",
         "talked": taken and raised.status == "closed",
@@ -235,16 +235,16 @@ def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     if pin := doctor.pin_of(session, attempt):
         told["pin"] = pin
     if taken:
-        told |= _person(patient, now) | _answered(session, raised)
+        told |= _person(patient, now) | _answered(session, call, raised)
     return told
 
 
-def _alarm(session: Session, raised: Escalation, flags: Sequence[str]) -> dict[str, Fact]:
+def _alarm(session: Session, call: Call, raised: Escalation, flags: Sequence[str]) -> dict[str, Fact]:
     """Why somebody is rung; nothing of who it is."""
     return {
         "known": raised.patient_id is not None,
         **({"score": raised.score} if raised.score is not None else {}),
-        **_in_words(session, "signs", lambda voice: briefing.sign_words(flags, voice)),
+        **_in_words(session, call, "signs", lambda voice: briefing.sign_words(flags, voice)),
         "dept": "" if raised.department == roster.EVERYWHERE else raised.department,
     }
 
@@ -257,7 +257,7 @@ def _person(patient: Patient | None, now: datetime) -> dict[str, Fact]:
     return {"surname": people.surname(patient.name), "sex": _sex(patient.sex), "allergy": patient.allergies, **age}
 
 
-def _answered(session: Session, raised: Escalation) -> dict[str, Fact]:
+def _answered(session: Session, call: Call, raised: Escalation) -> dict[str, Fact]:
     """The whole interview, also what an earlier call of it told; signs the alarm does not name are among them."""
     rows = session.execute(_INTERVIEW, {"call_id": raised.call_id, "patient_id": raised.patient_id}).all()
     answers = [Told(row.question, row.value, row.level) for row in rows]
@@ -265,9 +265,10 @@ def _answered(session: Session, raised: Escalation) -> dict[str, Fact]:
     moving = [int(told.value) for told in answers if told.question == "pain_moving"]
     return {
         **({"moving": moving[-1]} if moving else {}),
-        **_in_words(session, "signs", lambda voice: briefing.sign_words(signs, voice)),
+        **_in_words(session, call, "signs", lambda voice: briefing.sign_words(signs, voice)),
         **_in_words(
             session,
+            call,
             "answers",
             lambda voice: briefing.answer_words(answers, briefing.sign_words(signs, voice), voice),
         ),
@@ -293,9 +294,9 @@ _INTERVIEW = (
 )
 
 
-def _in_words(session: Session, name: str, words: Callable[[Voice], str]) -> dict[str, Fact]:
-    """A fact with one text per language; none when there is nothing to say."""
-    voices = of(session).service(Book).prompts.voices
+def _in_words(session: Session, call: Call, name: str, words: Callable[[Voice], str]) -> dict[str, Fact]:
+    """A fact with one text per language of the call's book; none when there is nothing to say."""
+    voices = shelf.of_call(session, call).prompts.voices
     said: dict[str, Fact] = {f"{name}.{language}": words(voice) for language, voice in voices.items()}
     first = next(iter(said.values()))
     return {name: first, **said} if first else {}
@@ -306,7 +307,7 @@ def _night(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     raised = session.get_one(Escalation, attempt.subject_id)
     patient = session.get(Patient, raised.patient_id) if raised.patient_id else None
     return {
-        **_alarm(session, raised, raised.flags),
+        **_alarm(session, call, raised, raised.flags),
         **_person(patient, now),
         "minutes": int((now - raised.keyed_at).total_seconds() // 60),
         "number": _as_dialled_here(raised.to, settings_of(session).twilio_from),

@@ -29,7 +29,7 @@ from dialer import call as calls
 from dialer import doctor as on_phone
 from dialer.machine import CALL_OVER, QUEUE_WORDS
 from dialer.models import ALARM_OPEN, LIVE_CALL, Call, Escalation
-from ivr import engine, music, nodes, store, talk, twiml
+from ivr import engine, music, nodes, shelf, store, talk, twiml
 from ivr.book import Book
 from ivr.facts import facts
 from ivr.service_desk import ServiceDesk
@@ -65,7 +65,7 @@ def wait(call_id: uuid.UUID) -> Response:
         if call is None or told is None or call.sid != request.form.get("CallSid"):
             log.warning("a wait of no call of ours", extra={"call": str(call_id)})
             return _xml(twiml.out_of_the_queue())
-        book = here.service(Book)
+        book = shelf.of_call(session, call)
         words = engine.while_waiting(book.flows[call.flow], told, facts(session, call, now), book.prompts)
         if words is None or _is_led_out(session, call, words, now):
             return _xml(twiml.out_of_the_queue())
@@ -100,14 +100,13 @@ def joined(doctor_call_id: uuid.UUID) -> Response:
     """The last thing the waiting caller hears of us; at its end the two are bridged (docs/twilio.md 2.8)."""
     here = house()
     now = here.clock.now()
-    book = here.service(Book)
     with here.transaction() as session:
         doctor = calls.locked(session, doctor_call_id)
         caller = calls.by_sid(session, request.form.get("CallSid", ""))
         told = store.load(caller) if caller is not None else None
         if doctor is None or doctor.attempt_id is None or caller is None or told is None:
             log.warning("a joining of no calls of ours", extra={"call": str(doctor_call_id)})
-            return _xml(twiml.before_the_bridge((), prompts=book.prompts))
+            return _xml(twiml.before_the_bridge((), prompts=here.service(Book).prompts))
         if doctor.status in LIVE_CALL and caller.status in LIVE_CALL:
             for call in (doctor, caller):
                 record(session, "call", call.id, JOINED, now, doctor=str(doctor.id), caller=str(caller.id))
@@ -115,6 +114,7 @@ def joined(doctor_call_id: uuid.UUID) -> Response:
                 events.publish(session, events.CallerTaken(caller.id, doctor.attempt_id), now)
             else:
                 events.publish(session, events.CallerJoined(caller.id, doctor.attempt_id), now)
+        book = shelf.of_call(session, caller)
         line = book.prompts.line("line_joined" if doctor.kind == "agent" else "wait_joined", told.language, {})
         return _xml(twiml.before_the_bridge((line,), prompts=book.prompts))
 
@@ -182,7 +182,7 @@ def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> N
     told = store.load(call)
     if told is None or told.ended:
         return
-    flow = of(session).service(Book).flows.get(call.flow)
+    flow = shelf.of_call(session, call).flows.get(call.flow)
     if flow is not None and isinstance(flow.nodes.get(told.node), nodes.Wait):
         why = "hung_up" if _joined_at(session, call) is None else "bridged"
         events.publish(session, events.CallerLeft(call.id, why), now)

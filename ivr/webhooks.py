@@ -29,7 +29,7 @@ from dialer import call as calls
 from dialer import doctor, gate, night
 from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
-from ivr import engine, fallback, hotline, nodes, store, talk, twiml, waiting
+from ivr import engine, fallback, hotline, nodes, shelf, store, talk, twiml, waiting
 from ivr.book import Book
 from ivr.booking import Booking
 from ivr.facts import facts
@@ -56,13 +56,14 @@ def voice() -> Response:
     """The hotline rings."""
     here, sid = house(), request.form["CallSid"]
     now = here.clock.now()
+    book = shelf.kept(here, now)
     with here.transaction() as session:
         known = calls.by_sid(session, sid)
         if known is not None:
             return _xml(known.last_twiml or NOBODY_TO_SPEAK)
         flow = here.settings.hotline.flow
         call = calls.open_inbound(session, sid, caller_number(request.form.get("From", "")), flow, now)
-        return _xml(_begin(here, session, call, here.settings.hospital.languages[0], now))
+        return _xml(_begin(here, session, call, book, here.settings.hospital.languages[0], now))
 
 
 @blueprint.post("/ivr/call/<uuid:attempt_id>")
@@ -70,6 +71,7 @@ def answered(attempt_id: uuid.UUID) -> Response:
     """A ring of ours was answered. A stray double, and a doctor no longer needed, never speak."""
     here, sid = house(), request.form["CallSid"]
     now = here.clock.now()
+    book = shelf.kept(here, now)
     with here.transaction() as session:
         attempt = attempts.may_speak(session, attempt_id, sid)
         if attempt is None or not _is_needed(session, attempt, now):
@@ -80,7 +82,7 @@ def answered(attempt_id: uuid.UUID) -> Response:
         if known is not None:
             return _xml(known.last_twiml or NOBODY_TO_SPEAK)
         call = calls.open_for(session, attempt, sid, now)
-        return _xml(_begin(here, session, call, attempt.language, now))
+        return _xml(_begin(here, session, call, book, attempt.language, now))
 
 
 def _is_needed(session: Session, attempt: Attempt, now: datetime) -> bool:
@@ -105,7 +107,7 @@ def take_turn(call_id: uuid.UUID, turn: int) -> Response:
             return _xml(NOBODY_TO_SPEAK)
         if told.ended or turn != told.turn:
             return _xml(call.last_twiml or NOBODY_TO_SPEAK)
-        book = here.service(Book)
+        book = shelf.of_call(session, call)
         flow, known = book.flows[call.flow], facts(session, call, now)
         # a ring-back makes this call another kind of call: the step is still one of the flow it was in
         kind, event = call.kind, _event(session, call, flow, told, now)
@@ -137,9 +139,8 @@ def caller_number(shown: str) -> str:
 
 
 # ---- a turn -------------------------------------------------------------------------------------
-def _begin(here: House, session: Session, call: Call, language: str, now: datetime) -> str:
-    book = here.service(Book)
-    flow = book.flows[call.flow]
+def _begin(here: House, session: Session, call: Call, book: Book, language: str, now: datetime) -> str:
+    call.book, flow = book.version, book.flows[call.flow]
     step = engine.start(flow, language, facts(session, call, now), book.prompts)
     call.flow_version = flow.version
     return _answer(here, session, call, step, now)
@@ -217,12 +218,12 @@ AFTER_THE_EFFECTS = (talk.Continue, talk.Connect, talk.Wait)
 def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: datetime) -> str:
     """Store the turn and write its document. A Dial the gate refuses, and a wait for nobody, become the next event of
     the flow."""
-    book, owed = here.service(Book), None
+    book, owed = shelf.of_call(session, call), None
     reached: twiml.DialPlan | twiml.WaitPlan | None = None
     for _ in range(MOST_REFUSALS):
         if _on_the_line() and not isinstance(step.output, AFTER_THE_EFFECTS):
             # before the effects, which have the row written: so it is written once
-            owed = _document(here, call, step)
+            owed = _document(here, call, book, step)
         store.save(session, call, step, now)
         if isinstance(step.output, talk.Continue):
             step = _joined(step, _continued(session, call, step, step.output, book, now))
@@ -239,7 +240,7 @@ def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: dat
         _legs_joined(session, call, now)
     if not _on_the_line():
         return NOBODY_TO_SPEAK
-    for announced in _document(here, call, step, reached) if owed is None else owed:
+    for announced in _document(here, call, book, step, reached) if owed is None else owed:
         events.publish(session, announced, now)
     return call.last_twiml or NOBODY_TO_SPEAK
 
@@ -257,7 +258,7 @@ def _reach(
 
 
 def _document(
-    here: House, call: Call, step: talk.Turn, reached: twiml.DialPlan | twiml.WaitPlan | None = None
+    here: House, call: Call, book: Book, step: talk.Turn, reached: twiml.DialPlan | twiml.WaitPlan | None = None
 ) -> list[events.RecordingAnnounced]:
     """Write what the caller hears into the call. Returns the recordings that are owed once it has left."""
     owed, base = [], here.settings.public_url
@@ -271,7 +272,7 @@ def _document(
     call.last_twiml = twiml.render(
         step.output,
         f"{base}/ivr/turn/{call.id}/{step.session.turn}",
-        prompts=here.service(Book).prompts,
+        prompts=book.prompts,
         start_recording=step.start_recording,
         stop_recording=step.stop_recording,
         start_callback_url=promised(whole) if step.start_recording else None,

@@ -36,6 +36,9 @@ def sources() -> Iterator[tuple[Path, str]]:
             yield path, path.read_text(encoding="utf-8")
 
 
+OPEN_SOUNDS = ("/ivr/music.wav", "/ivr/prompt/<language>/<digest>.wav")
+
+
 # ---- routes --------------------------------------------------------------------------------------------
 @pytest.fixture
 def flask() -> Flask:
@@ -47,7 +50,8 @@ def flask() -> Flask:
 
 def test_every_carrier_route_is_on_a_signed_blueprint(flask: Flask) -> None:
     doors = {rule.rule: rule for rule in flask.url_map.iter_rules() if rule.rule.startswith(CARRIER_DOORS)}
-    assert doors.pop("/ivr/music.wav").methods == {"GET", "HEAD", "OPTIONS"}, "music is for anybody"
+    for sound in OPEN_SOUNDS:
+        assert doors.pop(sound).methods == {"GET", "HEAD", "OPTIONS"}, "sounds are for anybody"
     assert {"/ivr/voice", "/ivr/fallback"} <= set(doors)
     for path, rule in doors.items():
         assert rule.endpoint.partition(".")[0] in webhook.SIGNED, f"{path} answers anybody"
@@ -59,7 +63,7 @@ def test_what_is_not_signed_is_known(flask: Flask) -> None:
     unsigned = {r.rule for r in flask.url_map.iter_rules() if r.endpoint.partition(".")[0] not in webhook.SIGNED}
     # people sign in (console.frame), programs bring a token (console.api)
     guarded = {r.rule for r in flask.url_map.iter_rules() if r.endpoint.partition(".")[0] in ("console", "api")}
-    assert unsigned - guarded == {"/healthz", "/readyz", "/ivr/music.wav", "/static/<path:filename>"}
+    assert unsigned - guarded == {"/healthz", "/readyz", "/static/<path:filename>", *OPEN_SOUNDS}
 
 
 def test_every_page_asks_for_a_right_and_every_address_of_the_api_for_a_scope(flask: Flask) -> None:
