@@ -22,27 +22,30 @@ def words(call: Call) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def test_agents_come_before_the_operators_telephone() -> None:
-    assert words(in_line()) == (("queue_first", "queue_next", "queue_keys"), ("queue_news", "queue_next", "queue_keys"))
+    assert words(in_line()) == (
+        ("line_first", "line_next", "line_callback", "line_message"),
+        ("line_news", "line_next", "line_callback", "line_message"),
+    )
 
 
 def test_a_caller_hears_how_many_are_ahead() -> None:
     call = in_line(next_up=False, ahead=3)
-    assert words(call)[1] == ("queue_news", "queue_place", "queue_keys")
+    assert words(call)[1] == ("line_news", "line_ahead", "line_callback", "line_message")
     output = call.turn.output
     assert isinstance(output, Wait)
-    assert "前面还有3位。" in [line.text for line in output.news]
+    assert "您前面还有3位。" in [line.text for line in output.news]
 
 
 @pytest.mark.parametrize(
     ("why", "heard", "output"),
     [
-        ("bridged", ("talked",), Bye),
-        ("callback", ("queue_called",), Bye),
+        ("bridged", ("line_served",), Bye),
+        ("callback", ("line_rung_back",), Bye),
         ("message", ("message_now",), Take),
         ("overflow", ("message_now",), Take),
-        ("closed", ("queue_closed", "operator"), Connect),
-        ("error", ("queue_lost", "operator"), Connect),
-        ("hung_up", ("queue_lost", "operator"), Connect),
+        ("closed", ("line_closed", "operator"), Connect),
+        ("error", ("line_lost", "operator"), Connect),
+        ("hung_up", ("line_lost", "operator"), Connect),
     ],
 )
 def test_every_end_of_a_wait_in_line_has_words(why: Any, heard: tuple[str, ...], output: type) -> None:
@@ -60,11 +63,11 @@ def test_who_is_let_go_by_the_line_is_not_put_into_it_again(why: Any) -> None:
 def test_a_hidden_number_is_asked_for_before_a_call_back_is_promised() -> None:
     call = in_line(withheld=True, callback_on=False).does(Left("callback"))
     assert isinstance(call.turn.output, Ask)
-    assert call.heard == ("queue_number",)
+    assert call.heard == ("line_number",)
     assert call.press("12").heard == ("callback_wrong",)
     call.press("13800001111")
     assert call.effects == [("number_given", {"number": "13800001111"})]
-    assert call.heard == ("queue_called",)
+    assert call.heard == ("line_rung_back",)
     assert call.session.ended
 
 
@@ -84,4 +87,4 @@ def test_who_waits_for_a_doctor_and_asks_for_a_person_stands_in_the_desks_line()
     output = call.turn.output
     assert isinstance(output, Wait)
     assert (output.whom, [line.prompt for line in output.first]) == ("doctor", ["wait_first", "wait_person"])
-    assert words(call.does(Left("nurse")))[0][0] == "queue_first"
+    assert words(call.does(Left("nurse")))[0][0] == "line_first"
