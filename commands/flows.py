@@ -111,7 +111,7 @@ def _walk(book: Book, flow: Flow, language: str, given: list[str]) -> int:
         if isinstance(turn.output, talk.Continue):
             if turn.output.flow != flow.name:
                 flow = book.flows[turn.output.flow]
-                facts = rehearsal.facts(flow, [])
+                facts = rehearsal.facts(flow, [word for word in given if word.partition("=")[0] in flow.facts])
             turn = engine.go_on(flow, turn.session, turn.output.node, facts, book.prompts)
             continue
         typed = _typed(turn.output)

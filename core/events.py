@@ -219,7 +219,7 @@ class CallerJoined:
 
 @dataclass(frozen=True)
 class EscalationClosed:
-    """A patient was helped: `how` = talked | coded."""
+    """A patient was helped: `how` = talked | coded; said again when what came of the talk is coded after it."""
 
     escalation_id: uuid.UUID
     patient_id: uuid.UUID | None

@@ -51,6 +51,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
+OWN_WORDS = 'a text, one text per language: { "zh-CN" = "…", en = "…" }, or "" for none'
+
+
+def _no_unknown_language(key: str, words: Mapping[str, str]) -> None:
+    unknown = sorted(set(words) - {EVERY_LANGUAGE, *KNOWN_LANGUAGES})
+    if unknown:
+        raise ValueError(f"{key} has a text for {', '.join(unknown)}, which is not a known language")
+
+
 def _in_language(words: Mapping[str, str], language: str) -> str:
     return words.get(language) or words.get(EVERY_LANGUAGE) or next(iter(words.values()))
 
@@ -95,10 +104,8 @@ class Hospital(Section):
         if len(set(self.languages)) != len(self.languages):
             raise ValueError("languages names a language twice")
         for key, words in (("name", self.name), ("alias", self.alias)):
-            unknown = sorted(set(words) - {EVERY_LANGUAGE, *KNOWN_LANGUAGES})
+            _no_unknown_language(key, words)
             missing = [lang for lang in self.languages if EVERY_LANGUAGE not in words and lang not in words]
-            if unknown:
-                raise ValueError(f"{key} has a text for {', '.join(unknown)}, which is not a known language")
             if missing:
                 raise ValueError(f"{key} has no text for {', '.join(missing)}, which is in languages")
         return self
@@ -343,6 +350,10 @@ class Department(Section):
         return _in_language(self.say, language)
 
 
+OWN_WORDS_ON_THE_LINE = ("holiday_words", "opening_hours", "insurance", "parking", "way", "emergency_room")
+"""What callers of the hotline are told in the hospital's own words, if it gives any; the first on holidays only."""
+
+
 class Hotline(Section):
     """The line patients ring."""
 
@@ -356,13 +367,34 @@ class Hotline(Section):
     )
     postop_days: StrictInt = Field(90, ge=1, le=365, description="a whole number of days from 1 to 365")
     """So long after an operation a patient on file hears the pain menu first."""
+    holiday_words: MaybeWords = Field({}, description=OWN_WORDS)
+    """Said before the menu on public holidays (docs/clinical.md SFT8)."""
+    opening_hours: MaybeWords = Field({}, description=OWN_WORDS)
+    insurance: MaybeWords = Field({}, description=OWN_WORDS)
+    parking: MaybeWords = Field({}, description=OWN_WORDS)
+    way: MaybeWords = Field({}, description=OWN_WORDS)
+    emergency_room: MaybeWords = Field({}, description=OWN_WORDS)
     theme: Annotated[tuple[Theme, ...], BeforeValidator(as_tuple)] = Field((), description="[[hotline.theme]] tables")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if list(self.answer_s) != sorted(set(self.answer_s)):
             raise ValueError(f"answer_s is {list(self.answer_s)}: the seconds must rise")
+        names = [department.name for department in self.departments]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"departments names {twice!r} twice")
+        for key in OWN_WORDS_ON_THE_LINE:
+            _no_unknown_language(key, getattr(self, key))
         return self
+
+    def own_words(self, key: str, language: str) -> str:
+        """One of OWN_WORDS_ON_THE_LINE in `language`; empty when the hospital has not said it in that language."""
+        words: Mapping[str, str] = getattr(self, key)
+        return words.get(language) or words.get(EVERY_LANGUAGE) or ""
+
+    def department(self, name: str) -> Department | None:
+        return next((department for department in self.departments if department.name == name), None)
 
     def theme_on(self, day: date) -> Theme | None:
         """The offer that runs on `day` (the hospital's date), the first listed if several do."""

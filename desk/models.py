@@ -83,7 +83,12 @@ class QueueOffer(Base):
     """One caller offered to one agent: rung at a telephone of theirs."""
 
     __tablename__ = "queue_offers"
-    __table_args__ = (sa.Index("ix_queue_offers_entry", "entry_id", "id"),)
+    __table_args__ = (
+        sa.Index("ix_queue_offers_entry", "entry_id", "id"),
+        # whatever two workers do: one ring at an agent, and one agent for a caller
+        sa.Index("uq_queue_offers_open_agent", "agent_id", unique=True, postgresql_where=sa.text("decision IS NULL")),
+        sa.Index("uq_queue_offers_open_entry", "entry_id", unique=True, postgresql_where=sa.text("decision IS NULL")),
+    )
 
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     entry_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("queue_entries.id"))
@@ -104,6 +109,8 @@ class Ticket(Base):
         sa.Index("uq_tickets_open_call", "kind", "call_id", unique=True, postgresql_where=sa.text("status = 'open'")),
         sa.Index("ix_tickets_patient", "patient_id"),
         sa.Index("ix_tickets_opened", "opened_at"),
+        sa.Index("ix_tickets_call", "call_id", postgresql_where=sa.text("call_id IS NOT NULL")),
+        sa.Index("ix_tickets_subject", "subject_id", postgresql_where=sa.text("subject_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -149,7 +156,7 @@ class Ticket(Base):
     told_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     """When whoever asked was told what came of it."""
     told_how: Mapped[str] = mapped_column(default="")
-    """call | sms | in_person | letter | chat"""
+    """call | sms | in_person | letter | chat | nobody (they left no name and no number)"""
     satisfaction: Mapped[int | None]
     reopened: Mapped[int] = mapped_column(default=0)
     opened_at: Mapped[datetime] = mapped_column(AwareDateTime)
@@ -189,7 +196,8 @@ class TicketClock(Base):
     round: Mapped[int] = mapped_column(default=0)
     """How often the ticket had been reopened."""
     rule: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    """What `due_at` was worked out from, so that an edited calendar can be followed: minutes | working_days, halved."""
+    """What `due_at` was worked out from, so that an edited calendar can be followed (desk.clocks.Rule): minutes and
+    whether they are halved, working_days, until; the earliest counts."""
     started_at: Mapped[datetime] = mapped_column(AwareDateTime)
     due_at: Mapped[datetime] = mapped_column(AwareDateTime)
     calendar: Mapped[str]
@@ -205,18 +213,21 @@ class TicketAlarm(Base):
     __table_args__ = (
         sa.UniqueConstraint("ticket_id", "why"),
         sa.Index("ix_ticket_alarms_due", "next_try_at", postgresql_where=sa.text("next_try_at IS NOT NULL")),
+        sa.Index("ix_ticket_alarms_attempt", "attempt_id"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     ticket_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tickets.id"))
     why: Mapped[str]
-    """overdue | medical | a clock's name"""
+    """medical | a clock's name, and the round if it is not the first"""
     department: Mapped[str]
     tier: Mapped[str]
-    """head | president | 1"""
+    """head | president | 1; empty: nobody was rung yet"""
     any_hour: Mapped[bool]
     attempt_id: Mapped[uuid.UUID | None]
+    """The last ring in which it was told, perhaps with others."""
     tries: Mapped[int] = mapped_column(default=0)
+    """Rings at this tier."""
     next_try_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     """Null: heard, or given up."""
     acknowledged_at: Mapped[datetime | None] = mapped_column(AwareDateTime)

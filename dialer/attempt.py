@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from core import events, jobs, people
 from core.db import RowLock
-from core.house import settings_of
+from core.house import of, settings_of
 from core.models import EventRow, new_id, record
 from dialer import call, gate, lines
 from dialer.machine import (
@@ -170,6 +171,14 @@ def _new(
 locked = RowLock(Attempt)
 
 
+@dataclass(frozen=True)
+class Owners:
+    """By kind of ring, how a room above locks the row it is for: a refusal just before the POST is told to that row,
+    whose lock comes before the count's. Handed in by app.py."""
+
+    locks: Mapping[str, Callable[[Session, uuid.UUID], object]] = field(default_factory=dict)
+
+
 def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], datetime]) -> Attempt | None:
     """Step 2, in the transaction just before the POST: the row, if it is still placing, was never posted and was not
     taken back, the gate still agrees, and its turn in the pace has come. `posted_at` is stamped then.
@@ -186,6 +195,9 @@ def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], dateti
     if attempt.kind == "doctor":
         # A refusal below is told to the escalation: its lock comes before the count's, as everywhere.
         session.execute(_ITS_ESCALATION, {"escalation_id": attempt.subject_id})
+    owner = of(session).services.get(Owners, Owners()).locks.get(attempt.kind)
+    if owner is not None and attempt.subject_id is not None:
+        owner(session, attempt.subject_id)
     lines.hold_the_count(session)
     now = clock()
     refused = gate.may_dial(session, _ring_of(attempt), now)
@@ -342,10 +354,15 @@ def may_speak(session: Session, attempt_id: uuid.UUID, sid: str) -> Attempt | No
     if attempt is None or attempt.status in ATTEMPT_OVER:
         return None
     learn_sid(session, attempt, sid)
-    if attempt.kind in gate.CONSENT and gate.person(session, attempt.patient_id) is not None:
+    if _is_for_patient(attempt) and gate.person(session, attempt.patient_id) is not None:
         # A death or a readmission was imported while it rang.
         return None
     return attempt if attempt.sid == sid and not attempt.unwanted else None
+
+
+def _is_for_patient(attempt: Attempt) -> bool:
+    """A satisfaction call may be for somebody who is on no file of ours."""
+    return attempt.kind in gate.CONSENT or (attempt.kind == "satisfaction" and attempt.patient_id is not None)
 
 
 def carrier_says(

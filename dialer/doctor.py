@@ -111,8 +111,13 @@ def _accepted(session: Session, attempt: Attempt, offer: Offer, escalation: Esca
     for ring in attempts.unanswered_to(session, escalation.to, "routine"):
         # A follow-up of ours would make the patient's line busy for the doctor.
         attempts.take_back(session, ring.id)
+    _let_go_of(session, escalation)
+
+
+def _let_go_of(session: Session, escalation: Escalation) -> None:
+    """The patient talks with our machine: it says the doctor is coming and hangs up. Also one who has rung again since
+    the doctor accepted: when he tries once more, the line is free."""
     for live in calls.live_with_number(session, escalation.to):
-        # The patient still talks with our machine: it says the doctor is coming and hangs up.
         if live.id != escalation.waiting_call_id:
             jobs.defer(session, calls.INTERRUPT, call_id=live.id)
 
@@ -134,7 +139,7 @@ def connect_patient(session: Session, doctor_call: Call, now: datetime) -> Attem
         if held is not None and held.status in LIVE_CALL:
             return Waiting(queue_of(escalation.id))
         escalation.waiting_call_id = None
-    return attempts.dial(
+    leg = attempts.dial(
         session,
         gate.Ring("patient", escalation.to, escalation.id, patient_id=escalation.patient_id),
         parent=doctor_call,
@@ -144,6 +149,9 @@ def connect_patient(session: Session, doctor_call: Call, now: datetime) -> Attem
         ring_s=PATIENT_RING_S,
         now=now,
     )
+    if isinstance(leg, gate.Refused) and leg.reason == "number_in_use":
+        _let_go_of(session, escalation)
+    return leg
 
 
 def queue_of(escalation_id: uuid.UUID) -> str:

@@ -304,6 +304,7 @@ def close(session: Session, escalation_id: uuid.UUID, outcome: str, who: str, no
     escalation.outcome, escalation.outcome_by = outcome, who
     if escalation.status == "closed":
         record(session, "escalation", escalation.id, "outcome", now, who=who, why=why, outcome=outcome)
+        _tell_closed(session, escalation, "coded", now)
     else:
         _close(session, escalation, "coded", now, who=who, why=why, outcome=outcome)
     return True
@@ -323,7 +324,11 @@ def _close(
     escalation.closed_at = now
     escalation.next_step_at = escalation.night_step_at = None
     take_back_rings(session, escalation, besides=escalation.owner_attempt_id)
-    closed = events.EscalationClosed(escalation.id, escalation.patient_id, escalation.procedure_id, event)
+    _tell_closed(session, escalation, event, now)
+
+
+def _tell_closed(session: Session, escalation: Escalation, how: str, now: datetime) -> None:
+    closed = events.EscalationClosed(escalation.id, escalation.patient_id, escalation.procedure_id, how)
     events.publish(session, closed, now)
 
 

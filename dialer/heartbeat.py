@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 
 from core import jobs
 from core.house import House, settings_of
-from core.models import EventRow, new_id, record
+from core.models import EventRow, Pause, new_id, record
 from core.settings import SettingsError
+from dialer import night
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.escalation_due import MOST_FAILURES, not_driven
 from dialer.models import ALARM_OPEN, Escalation
@@ -83,15 +84,21 @@ def _escalations(house: House) -> str | None:
     try:
         with house.transaction() as session:
             stuck = stuck_escalations(session, house.clock.now())
+            silenced = session.scalar(_SILENCED)
     except SQLAlchemyError as error:
         return f"the escalations cannot be read ({type(error).__name__})"
+    if silenced:
+        return "somebody waits for a doctor, and all outbound calls are paused"
     return f"{stuck} escalations are stuck" if stuck else None
+
+
+_SILENCED = sa.select(sa.exists().where(ALARM_OPEN) & sa.exists().where(Pause.ended_at.is_(None), Pause.lane == "all"))
 
 
 def stuck_escalations(session: Session, now: datetime) -> int:
     """Escalations nobody drives: without a next step, long past it, or that raise an error again and again, so that
     the night target was called."""
-    stuck = not_driven(now, STUCK) | (Escalation.failures >= MOST_FAILURES)
+    stuck = not_driven(now, STUCK) | night.overdue(now, STUCK) | (Escalation.failures >= MOST_FAILURES)
     counted = sa.select(sa.func.count()).select_from(Escalation).where(ALARM_OPEN, stuck)
     return session.scalar(counted) or 0
 

@@ -377,6 +377,8 @@ class Agent(Base):
     """When wrap-up ends by itself."""
     attempt_id: Mapped[uuid.UUID | None]
     """The ring at this agent that lives."""
+    misses: Mapped[int] = mapped_column(default=0)
+    """Rings one after the other that nobody answered with a key."""
 
 
 class Offer(Base):
@@ -407,3 +409,5 @@ def _one_of(column: InstrumentedAttribute[str], words: tuple[str, ...]) -> sa.Co
 ATTEMPT_LIVES = _one_of(Attempt.status, LIVE_ATTEMPT)
 CALL_LIVES = _one_of(Call.status, LIVE_CALL)
 ALARM_OPEN = Escalation.status != sa.literal_column("'closed'", sa.String)
+AGENT_ANSWERS = Agent.active & _one_of(Agent.status, ("ready", "ringing"))
+"""The agent may be rung: free, or rung just now."""

@@ -46,12 +46,22 @@ def due(session: Session, now: datetime, limit: int = 1) -> int:
         .with_for_update(skip_locked=True, key_share=True)
     ).all()
     for escalation in rows:
-        escalation.night_step_at = now + AGAIN
-        if escalation.status in WAITING:
-            # one patient's row must not keep the nurse from hearing of the others
-            ring = partial(_ring, session, escalation, now)
-            survives(session, ring, "the night target could not be rung", escalation=str(escalation.id))
+        take_step(session, escalation, now)
     return len(rows)
+
+
+def overdue(now: datetime, late: timedelta) -> sa.ColumnElement[bool]:
+    """Late by so much that the tick cannot have seen it."""
+    return Escalation.night_step_at <= now - late
+
+
+def take_step(session: Session, escalation: Escalation, now: datetime) -> None:
+    """The night target's timer of this escalation (locked) has run out."""
+    escalation.night_step_at = now + AGAIN
+    if escalation.status in WAITING:
+        # one patient's row must not keep the nurse from hearing of the others
+        ring = partial(_ring, session, escalation, now)
+        survives(session, ring, "the night target could not be rung", escalation=str(escalation.id))
 
 
 def _ring(session: Session, escalation: Escalation, now: datetime) -> None:
@@ -80,6 +90,8 @@ def wants(session: Session, attempt: Attempt) -> bool:
 
 def on_acknowledged(session: Session, event: events.Acknowledged, now: datetime) -> None:
     attempt = session.get_one(Attempt, event.attempt_id)
+    if attempt.kind != "night":
+        return
     escalation = _LOCK(session, attempt.subject_id) if attempt.subject_id else None
     if escalation is not None and escalation.acknowledged_at is None:
         escalation.acknowledged_at = now

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.house import House
 from core.models import record
-from dialer import escalation_due
+from dialer import escalation_due, night
 from dialer.models import ALARM_OPEN, Escalation
 
 log = logging.getLogger(__name__)
@@ -24,8 +24,10 @@ OVERDUE = timedelta(seconds=20)
 
 
 def stuck(session: Session, now: datetime, late: timedelta = OVERDUE) -> list[uuid.UUID]:
-    """Open escalations without a next step, or whose next step is overdue by more than `late`."""
-    return list(session.scalars(sa.select(Escalation.id).where(ALARM_OPEN, escalation_due.not_driven(now, late))))
+    """Open escalations without a next step, or whose next step, or the night target's, is overdue by more than
+    `late`."""
+    overdue = escalation_due.not_driven(now, late) | night.overdue(now, late)
+    return list(session.scalars(sa.select(Escalation.id).where(ALARM_OPEN, overdue)))
 
 
 def look(house: House) -> int:
@@ -44,7 +46,10 @@ def look(house: House) -> int:
             if escalation is not None:
                 record(session, "escalation", escalation.id, "driven by the watchdog", now)
                 log.error("an escalation was overdue", extra={"escalation": str(escalation.id)})
-                escalation_due.take_step(session, escalation, now)
+                if escalation.next_step_at is None or escalation.next_step_at <= now:
+                    escalation_due.take_step(session, escalation, now)
+                if escalation.night_step_at is not None and escalation.night_step_at <= now:
+                    night.take_step(session, escalation, now)
     return len(waiting)
 
 

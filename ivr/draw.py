@@ -85,13 +85,15 @@ def _label(flow: Flow, name: str, node: Node, voice: Voice) -> Iterator[str]:
 
 
 def first_words(node: Node, voice: Voice) -> str:
-    """The beginning of the first prompt a node speaks; empty when it says nothing."""
+    """The beginning of the first prompt a node always speaks, else of the first it may speak; empty when it says
+    nothing."""
     match node:
         case Branch() | Questions() | Join() | Continue():
             return ""
         case _:
             speech = node.speak
-    for key in _prompts(speech):
+    sometimes = [item for item in speech if isinstance(item, When) and not (item.then and item.otherwise)]
+    for key in _prompts((*(item for item in speech if item not in sometimes), *sometimes)):
         text = voice.prompts.get(key, key)
         return text if len(text) <= WORDS else text[:WORDS] + "…"
     return ""

@@ -13,17 +13,17 @@ import phonenumbers
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import people
-from core.house import of, settings_of
+from core import people, spoken
+from core.house import settings_of
 from core.models import Patient
 from dialer import alarm, doctor, night, offers, roster
 from dialer.escalation import policy_of
 from dialer.models import Attempt, Call, Escalation, Offer
-from ivr import briefing, shelf, spoken
+from ivr import briefing, hotline, shelf
 from ivr.briefing import Told
 from ivr.models import Answer
 from ivr.prompts import Voice
-from ivr.ringback import RingBack
+from ivr.service_desk import desk_of
 from ivr.talk import Fact
 
 SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
@@ -38,20 +38,25 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "doctor": _doctor,
         "patient": _patient_join,
         "operator": _operator_join,
+        "theme": _operator_join,
         "night": _night,
         "test": _test_ring,
+        "agent": _agent,
+        "caller": _caller_join,
+        "head": _head,
+        "satisfaction": _satisfaction,
     }[call.kind]
     return build(session, call, now)
 
 
-def _house(session: Session, *, roster_on: bool) -> dict[str, Fact]:
+def _house(session: Session, *, roster_on: bool, now: datetime) -> dict[str, Fact]:
     settings = settings_of(session)
     return {
         "emergency": settings.hospital.emergency,
         "recording_on": True,
         "roster_on": roster_on,
         "minutes": math.ceil(settings.escalation.promise_s / 60),
-        "operator_on": bool(settings.hospital.operator),
+        "operator_on": bool(hotline.operator(settings, now)),
     }
 
 
@@ -69,33 +74,13 @@ def _in_each_language(session: Session, name: str) -> dict[str, Fact]:
 
 
 def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
-    patient = session.get(Patient, call.patient_id) if call.patient_id else None
-    on_duty = _on_duty(session, alarm.department_of(session, call), now)
-    caller = {"patient_id": call.patient_id, "phone_index": call.party_index or b""}
-    roster_on, agreed, left_alone = session.execute(_CALLER, {**on_duty, **caller}).one()
+    who = hotline.caller(session, call, _on_duty(session, alarm.department_of(session, call), now), now)
+    voices = shelf.of_call(session, call).prompts.voices
     return {
-        **_house(session, roster_on=roster_on),
+        **_house(session, roster_on=who.roster_on, now=now),
         **_in_each_language(session, "hospital"),
-        "threshold": settings_of(session).followup.threshold,
-        "withheld": not call.party,
-        # tomorrow's recovery tips may be promised: the gate of the SMS will ask the same
-        "known": patient is not None and agreed and not left_alone,
-        "ring_back": _may_ring_back(session, call, now),
-        "slow": patient is not None and people.is_old(session, patient, people.today(patient, now)),
+        **hotline.told(session, call, who, voices, now),
     }
-
-
-def _may_ring_back(session: Session, call: Call, now: datetime) -> bool:
-    """Whether this number missed a ring of ours. Asked only while the offer can still be made: at the beginning."""
-    keeper = of(session).services.get(RingBack)
-    return keeper is not None and bool(call.party) and call.turn <= 2 and bool(keeper.waiting(session, call.party, now))
-
-
-_CALLER = sa.select(
-    roster.ANYBODY,
-    people.consents_to(sa.bindparam("patient_id", type_=sa.Uuid), "followup"),
-    people.left_alone(sa.bindparam("phone_index", type_=sa.LargeBinary)),
-)
 
 
 @dataclass(frozen=True)
@@ -142,7 +127,7 @@ def _called(session: Session, attempt: Attempt, known: _Asked, now: datetime) ->
     today = people.today(known, now)
     guardian = bool(attempt.brief.get("guardian", people.is_minor(session, known, today)))
     return {
-        **_house(session, roster_on=known.roster_on),
+        **_house(session, roster_on=known.roster_on, now=now),
         **_in_each_language(session, "sender"),
         "recording_on": known.recording_on,
         "hotline": _as_dialled(settings_of(session).twilio_from),
@@ -344,6 +329,35 @@ def _operator_join(session: Session, call: Call, now: datetime) -> dict[str, Fac
     attempt = session.get_one(Attempt, call.attempt_id)
     parent = session.get_one(Call, attempt.parent_call_id)
     return {"recording_on": parent.recording_on}
+
+
+# ---- the desk --------------------------------------------------------------------------------------
+def _agent(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return desk_of(session).agent_facts(session, call, now)
+
+
+def _caller_join(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    told = desk_of(session).caller_facts(session, call, now)
+    return {**_in_each_language(session, "sender"), **told}
+
+
+def _head(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return desk_of(session).alarm_facts(session, call, now)
+
+
+def _satisfaction(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    """Who we are to a stranger, and the day as it is spoken."""
+    settings = settings_of(session)
+    told = dict(desk_of(session).satisfaction_facts(session, call, now))
+    told_on = date.fromisoformat(str(told["day"]))
+    for language in settings.hospital.languages:
+        told[f"day.{language}"] = spoken.day(told_on, language)
+    return {
+        **_in_each_language(session, "sender"),
+        "hotline": _as_dialled(settings.twilio_from),
+        "operator_on": bool(settings.hospital.operator),
+        **told,
+    }
 
 
 def _test_ring(session: Session, call: Call, now: datetime) -> dict[str, Fact]:

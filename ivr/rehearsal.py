@@ -31,8 +31,22 @@ INVENTED: dict[str, Fact] = {
     **{"place": "门诊二楼", "place.en": "second floor"},
     **{"waits": True, "mine": True, "talked": True, "later": 2, "number": "01055550111"},
     **{"answers": "没有发热", "answers.en": "no fever"},
+    **{"person_on": True, "next_up": True, "callback_on": True},
+    **{"theme": "就诊指南", "theme.en": "General information"},
+    **{"departments": ("骨科", "眼科"), "departments.en": ("Orthopaedics", "Eyes")},
+    **{"opening_hours": "周一至周五，八点到十七点。", "opening_hours.en": "Monday to Friday, eight to five."},
+    **{"known_number": True, "visit_own": True, "visit_stands": True, "visit_done": True, "reminded": True},
+    **{"departments": ("骨科", "妇科"), "departments.en": ("orthopaedics", "gynaecology")},
+    **{"slots": ("3月8日星期六上午9点",), "slots.en": ("Saturday, March 8, 9 a.m.",)},
+    **{"visits": ("3月8日星期六上午9点",), "visits.en": ("Saturday, March 8, 9 a.m.",)},
+    **{"slot": "3月8日星期六上午9点", "slot.en": "Saturday, March 8, 9 a.m."},
+    **{"when": "3月8日星期六上午9点", "when.en": "Saturday, March 8, 9 a.m."},
+    **{"ticket": "10000112", "ticket_minutes": 30, "progress_working": True, "progress_hours": 3},
+    **{"progress_department": "骨科", "progress_department.en": "orthopaedics"},
 }
 """Obviously invented people and places."""
+NOTHING: Mapping[str, Fact] = {"flag": False, "number": 0, "list": ()}
+"""What stands for a fact nobody has invented, by its kind; a text is empty."""
 WAVE = "6h"
 LEFT_THE_LINE: dict[str, Literal["bridged", "callback", "message"]] = {"y": "bridged", "1": "callback", "2": "message"}
 
@@ -43,7 +57,7 @@ def facts(flow: Flow, given: list[str]) -> dict[str, Fact]:
     told: dict[str, Fact] = {name: value for name, value in INVENTED.items() if name.split(".")[0] in flow.facts}
     for name, kind in flow.facts.items():
         if name not in told and not kind.endswith("?"):
-            told[name] = {"flag": False, "number": 0}.get(kind, "")
+            told[name] = NOTHING.get(kind, "")
     wave = WAVE
     for word in given:
         name, equals, value = word.partition("=")

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from sqlalchemy.orm import Session
 
+from core.house import of
 from dialer import gate
 from dialer.doctor import Waiting
 from dialer.models import Attempt, Call
@@ -47,3 +48,9 @@ class ServiceDesk(Protocol):
         """For flow ticket_alarm: the ring at a head of department."""
 
     def satisfaction_facts(self, session: Session, call: Call, now: datetime) -> dict[str, Fact]: ...
+
+
+def desk_of(session: Session) -> ServiceDesk:
+    """The house's desk; only for what a house without one never comes to."""
+    desk: ServiceDesk = of(session).services[ServiceDesk]
+    return desk

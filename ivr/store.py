@@ -16,7 +16,7 @@ from core.house import of, settings_of
 from core.models import EventRow, record
 from dialer.machine import CALL_OVER
 from dialer.models import Attempt, Call
-from ivr import talk
+from ivr import booking, talk
 from ivr.booking import Booking
 from ivr.models import Answer
 from ivr.questions import SCORED
@@ -80,6 +80,8 @@ def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> N
         events.publish(session, events.ReminderAnswered(call.id, call.attempt_id, "heard"), now)
     if call.kind == "doctor":
         events.publish(session, events.DoctorDecided(call.attempt_id, "hung_up"), now)
+    if call.kind == "agent":
+        events.publish(session, events.AgentDecided(call.attempt_id, "hung_up"), now)
 
 
 def _noted_before(session: Session, call: Call, what: str) -> bool:
@@ -137,6 +139,7 @@ def _score_stands(session: Session, call: Call, answer: Answer, why: str, now: d
 
 
 # ---- one function per effect (ivr.talk.EFFECTS) --------------------------------------------------
+NO_OTHER = "operator"
 Data = Mapping[str, Fact]
 Apply = Callable[[Session, Call, Data, datetime], None]
 
@@ -253,6 +256,7 @@ def _open_answer(session: Session, call: Call, data: Data, now: datetime) -> Non
 
 def _message_taken(session: Session, call: Call, data: Data, now: datetime) -> None:
     _answer(session, call, "message", str(data["recording_sid"]), now)
+    events.publish(session, events.MessageLeft(call.id, str(data["purpose"])), now)
 
 
 def _answer(
@@ -319,8 +323,11 @@ def _outcome(session: Session, call: Call, data: Data, now: datetime) -> None:
 
 # ---- the hotline and the desk behind it -----------------------------------------------------------
 def _reason(session: Session, call: Call, data: Data, now: datetime) -> None:
-    """Why they ring, by key; the last word counts."""
-    call.reason = str(data["reason"])
+    """Why they ring, by key; the last word counts. That they want a person is no reason beside another one."""
+    reason = str(data["reason"])
+    if reason == NO_OTHER and call.reason:
+        return
+    call.reason = reason
     record(session, "call", call.id, "reason", now, who="caller", reason=call.reason)
     events.publish(session, events.ReasonGiven(call.id, call.reason, call.department), now)
 
@@ -330,14 +337,13 @@ def _ticket_wanted(session: Session, call: Call, data: Data, now: datetime) -> N
 
 
 def _picked(session: Session, call: Call, data: Data, now: datetime) -> None:
-    """One of a list: a department belongs to the call, all else to a visit that is being arranged."""
+    """One of a list: a department belongs to the call, and in the flow that books to a visit that is arranged."""
     what, value = str(data["what"]), str(data["value"])
     if what == "departments":
         call.department = value
         record(session, "call", call.id, "department", now, who="caller", department=value)
-        return
     desk = of(session).services.get(Booking)
-    if desk is not None:
+    if desk is not None and call.flow == booking.FLOW:
         desk.picked(session, call, what, value, now)
 
 

@@ -53,7 +53,8 @@ class Walk:
             self.stop_recording()
 
     def known(self, fact: str) -> bool:
-        return self.facts.get(fact, "") != ""
+        """Given and not blank, in the language that is spoken."""
+        return self.facts.get(f"{fact}.{self.session.language}", self.facts.get(fact, "")) != ""
 
     def holds(self, condition: Condition) -> bool:
         match condition.kind:

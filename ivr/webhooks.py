@@ -29,11 +29,13 @@ from dialer import call as calls
 from dialer import doctor, gate, night
 from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
-from ivr import engine, fallback, nodes, shelf, store, talk, twiml, waiting
+from ivr import engine, fallback, hotline, nodes, shelf, store, talk, twiml, waiting
 from ivr.book import Book
+from ivr.booking import Booking
 from ivr.facts import facts
 from ivr.flow import Flow
 from ivr.ringback import RingBack
+from ivr.service_desk import ServiceDesk, desk_of
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ WITHHELD_AS_DIGITS = frozenset({"+266696687", "+7378742833", "+2562533", "+86566
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE on a keypad (docs/twilio.md 2.2)."""
 OPERATOR_RING_S = 25
 MOST_REFUSALS = 6
+BIRTHDAY_DIGITS = 4
 MOST_DIGITS = 32
 """More keys than anything we ask for; what comes after them is noise."""
 
@@ -86,6 +89,8 @@ def _is_needed(session: Session, attempt: Attempt, now: datetime) -> bool:
     """Whether whoever picks up is still to come to the phone."""
     if attempt.kind == "doctor":
         return doctor.picked_up(session, attempt, now)
+    if attempt.kind == "agent":
+        return desk_of(session).picked_up(session, attempt, now)
     return attempt.kind != "night" or night.wants(session, attempt)
 
 
@@ -105,7 +110,9 @@ def take_turn(call_id: uuid.UUID, turn: int) -> Response:
         book = shelf.of_call(session, call)
         flow, known = book.flows[call.flow], facts(session, call, now)
         # a ring-back makes this call another kind of call: the step is still one of the flow it was in
-        event = _event(session, call, flow, told, now)
+        kind, event = call.kind, _event(session, call, flow, told, now)
+        if isinstance(event, talk.Matched) and call.kind == kind:
+            known = facts(session, call, now)  # of whoever, or whatever, was just found
         step = engine.step(flow, told, event, known, book.prompts)
         # after all that reads: the row is then written once, with the turn
         calls.alive(call, now)
@@ -147,6 +154,8 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
     node = flow.nodes.get(told.node)
     if isinstance(node, nodes.Wait):
         return waiting.ended(session, call, now)
+    if isinstance(node, nodes.Queue):
+        return waiting.line_ended(session, call, now)
     recording_sid = form.get("RecordingSid") or form.get("RecordingUrl", "").rpartition("/")[2]
     if recording_sid:
         # Without a readable length something was recorded all the same: it must not pass for silence.
@@ -158,17 +167,26 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
     if isinstance(node, nodes.Number) and node.kind == "phone" and digits.isdigit():
         # A number nobody could ring back is asked for again, like any other wrong entry.
         return talk.Keys(digits if store.callback_number(session, digits) else "0")
-    if isinstance(node, nodes.Number) and node.kind == "birthday" and len(digits) == 4 and digits.isdigit():
-        return _looked_up(session, call, digits, now)
+    if isinstance(node, nodes.Number) and node.kind in engine.LOOKED_UP and digits.isdigit():
+        return _looked_up(session, call, node.kind, digits, now)
     return talk.Keys(digits) if digits else talk.Silence()
 
 
-def _looked_up(session: Session, call: Call, birth_mmdd: str, now: datetime) -> talk.Event:
-    """Whose birthday this is, if we rang that person in vain; nothing of it is stored or said again."""
-    keeper = house().services.get(RingBack)
-    if keeper is not None and keeper.begin(session, call, birth_mmdd, now):
-        return talk.Matched()
-    return talk.Keys(birth_mmdd)
+def _looked_up(session: Session, call: Call, kind: str, digits: str, now: datetime) -> talk.Event:
+    """Whose birthday this is, if we rang that person in vain or the number is theirs; or which ticket. Nothing of it is
+    stored or said again."""
+    services = house().services
+    found = False
+    if kind == "ticket":
+        desk = services.get(ServiceDesk)
+        found = desk is not None and desk.find_ticket(session, call, digits, now)
+    elif len(digits) == BIRTHDAY_DIGITS and kind == "holder":
+        booking = services.get(Booking)
+        found = booking is not None and booking.identify(session, call, digits, now)
+    elif len(digits) == BIRTHDAY_DIGITS:
+        keeper = services.get(RingBack)
+        found = keeper is not None and keeper.begin(session, call, digits, now)
+    return talk.Matched() if found else talk.Keys(digits)
 
 
 def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
@@ -181,6 +199,8 @@ def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     if call.kind == "doctor" and call.attempt_id is not None and (bridged or "DialBridged" in form):
         # a patient who pressed the key and was not joined all the same has had no talk
         doctor.talk_ended(session, call.attempt_id, seconds if bridged else 0, now)
+    if call.kind == "agent" and call.attempt_id is not None:
+        events.publish(session, events.AgentTalked(call.attempt_id, seconds if bridged else 0), now)
     if bridged:
         return talk.Connected(seconds)
     return talk.NotConnected(DIAL_WORDS.get(form["DialCallStatus"], "failed"))
@@ -230,7 +250,7 @@ def _reach(
 ) -> twiml.DialPlan | twiml.WaitPlan | talk.NotConnected | talk.Left | None:
     """How the one this output is about is reached; or what happened instead. None: it is about nobody else."""
     if isinstance(output, talk.Wait):
-        return waiting.begin(session, call, now)
+        return waiting.begin(session, call, output, now)
     if not isinstance(output, talk.Connect):
         return None
     dialled = _dial(session, call, output.target, now)
@@ -322,10 +342,13 @@ def _joined(first: talk.Turn, then: talk.Turn) -> talk.Turn:
 def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | doctor.Waiting | gate.Refused:
     if target == "patient":
         return doctor.connect_patient(session, call, now)
+    if target == "caller":
+        return desk_of(session).connect(session, call, now)
     told = store.load(call)
+    to = hotline.own_number(session, call, now) if target == "theme" else hotline.operator(settings_of(session), now)
     return attempts.dial(
         session,
-        gate.Ring("operator", settings_of(session).hospital.operator, call.id),
+        gate.Ring(target, to, call.id),
         parent=call,
         flow="operator_join",
         language=told.language if told else settings_of(session).hospital.languages[0],
@@ -339,6 +362,10 @@ def _legs_joined(session: Session, call: Call, now: datetime) -> None:
     record(session, "call", call.id, "joined", now, who="caller")
     if call.kind == "patient" and call.attempt_id is not None:
         events.publish(session, events.PatientJoined(call.attempt_id), now)
+    leg = session.get(Attempt, call.attempt_id) if call.kind == "caller" else None
+    agent = session.get(Call, leg.parent_call_id) if leg is not None else None
+    if agent is not None and agent.attempt_id is not None:
+        events.publish(session, events.CallerTaken(call.id, agent.attempt_id), now)
 
 
 def _xml(document: str) -> Response:

@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import AwareDateTime, Base, Encrypted
@@ -175,7 +176,10 @@ class ClinicSession(Base):
     that visits are booked in. `external_id` is the identity an import goes by."""
 
     __tablename__ = "clinic_sessions"
-    __table_args__ = (sa.Index("ix_clinic_sessions_department", "department", "starts_at"),)
+    __table_args__ = (
+        sa.Index("ix_clinic_sessions_department", "department", "starts_at"),
+        sa.Index("ix_clinic_sessions_starts", "starts_at"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     external_id: Mapped[str] = mapped_column(unique=True)
@@ -213,7 +217,12 @@ class VisitDraft(Base):
     patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
     session_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("clinic_sessions.id"))
     slot: Mapped[int | None]
+    at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When the slot begins, as it was heard."""
     appointment_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("appointments.id"))
     """The visit that is to be moved or cancelled, or the one just booked."""
+    offered: Mapped[dict[str, list[str]]] = mapped_column(JSONB, default=dict)
+    """`page`: the times read out last, so that a key means what was heard; `shown`: those read out before them too."""
     result: Mapped[str] = mapped_column(default="")
-    """booked | moved | cancelled | taken (somebody else had the slot) | gone"""
+    """booked | moved | cancelled | noted (another system's visit: a nurse does it) | taken (somebody else had the
+    slot) | gone"""

@@ -21,14 +21,18 @@ from scheduler.machine import WAITING
 from scheduler.models import FollowUp
 
 NEW_ALARM = "the patient has raised another alarm"
+NO_NEED = "the doctor says there was no need"
 NOTHING_TO_ASK = frozenset({"no_need"})
 """Outcomes (dialer.escalation.OUTCOMES) after which nobody asks again."""
 
 
 def on_escalation_closed(session: Session, event: events.EscalationClosed, now: datetime) -> None:
-    """Planned once per escalation, `recheck_h` after the contact."""
+    """Planned once per escalation, `recheck_h` after the contact; taken back when there was no need."""
     escalation = session.get_one(Escalation, event.escalation_id)
-    if escalation.outcome in NOTHING_TO_ASK or _planned(session, escalation.id):
+    if escalation.outcome in NOTHING_TO_ASK:
+        _take_back(session, FollowUp.escalation_id == escalation.id, NO_NEED, now)
+        return
+    if _planned(session, escalation.id):
         return
     patient = session.get(Patient, event.patient_id) if event.patient_id else None
     if patient is not None and patient.status in store.NOT_AT_HOME:
@@ -63,14 +67,18 @@ def on_escalation_opened(session: Session, event: events.EscalationOpened, now: 
     patient_id = session.scalar(sa.select(Escalation.patient_id).where(Escalation.id == event.escalation_id))
     if patient_id is None:
         return
+    _take_back(session, FollowUp.patient_id == patient_id, NEW_ALARM, now)
+
+
+def _take_back(session: Session, whose: sa.ColumnElement[bool], why: str, now: datetime) -> None:
     rows = session.scalars(
         sa.select(FollowUp)
-        .where(FollowUp.patient_id == patient_id, FollowUp.origin == "recheck", FollowUp.status.in_(WAITING))
+        .where(whose, FollowUp.origin == "recheck", FollowUp.status.in_(WAITING))
         .order_by(FollowUp.id)
         .with_for_update()
     ).all()
     for row in rows:
-        store.move(session, row, "cancelled", now, why=NEW_ALARM)
+        store.move(session, row, "cancelled", now, why=why)
 
 
 def questions(session: Session, row: FollowUp) -> list[str]:

@@ -91,16 +91,16 @@ class _Inside:
 
     def __init__(self, house: House, clock: StandingClock, pipe: Connection, dies_at: Edge | None) -> None:
         self.house, self.clock, self.pipe, self.dies_at = house, clock, pipe, dies_at
-        self.commits = 0
         house.engine.dispose(close=False)  # the connections are the other process's
-        self._commit = house.engine.dialect.do_commit
-        house.engine.dialect.do_commit = self._mortal_commit  # type: ignore[method-assign]
         house.services[CarrierClient] = _Remote(pipe)
         self.door = Door(app.web(house), TOKEN)
         self.ticks = {name: function for name, _, function in app.TICKS}
         with house.engine.begin() as connection:
             self.worker = connection.scalar(sa.text("SELECT worker_id FROM procrastinate_register_worker_v1()"))
+        # from here on: that a worker registers is no part of the story
         self.commits = 0
+        self._commit = house.engine.dialect.do_commit
+        house.engine.dialect.do_commit = self._mortal_commit  # type: ignore[method-assign]
 
     def _mortal_commit(self, connection: Any) -> None:
         """Only a transaction that wrote something counts: to die beside one that only read changes nothing."""

@@ -32,6 +32,9 @@ HOSPITAL = HOSPITAL_UNHEARD.replace("live = true", f'live = true\nnight_target =
 [calling]
 lines = 6
 lines_reserved = 2
+
+[escalation]
+ring_s = 35
 """
 """With the three lines of a small hospital nobody is rung beside the front: one is kept for the patient."""
 PROMISE_S = 300
@@ -66,12 +69,12 @@ def phones() -> list[str]:
 def a_night(made: Stage) -> None:
     imported(made, "patients", file_of_patients(made, PATIENT, operated=timedelta(hours=30), consent="no"))
     made.phone(FIRST.phone).does_not_answer()
-    made.phone(SECOND.phone).answers({"on": "press 1", "press": "2"}, after=6)
-    machine = {"behaviour": "machine", "answer_after": 18, "greeting": "Leave a message after the tone."}
+    made.phone(SECOND.phone).answers({"on": "press 1", "press": "2"}, after=20)
+    machine = {"behaviour": "machine", "answer_after": 24, "greeting": "Leave a message after the tone."}
     made.carrier("PUT", f"/control/phones/{THIRD.phone}", json=machine)
     head = made.phone(HEAD.phone).answers(
         {"on": "press 1", "press": "1"}, {"on": "Hello, doctor", "say": "Good evening."}, {"after": 25, "hangup": True},
-        after=12,
+        after=33,
     )  # fmt: skip
     patient = made.phone(PATIENT.phone).answers(
         {"on": "press 1", "press": "1"}, {"say": "Hello, doctor.", "after": 2}, after=5

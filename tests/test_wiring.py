@@ -19,6 +19,7 @@ from flask import Flask
 import app
 import ivr.store
 from commands import database
+from console import api, frame, tokens
 from core import events, jobs, webhook
 from core.db import Base, Encrypted
 from core.house import House
@@ -60,7 +61,18 @@ def test_every_carrier_route_is_on_a_signed_blueprint(flask: Flask) -> None:
 
 def test_what_is_not_signed_is_known(flask: Flask) -> None:
     unsigned = {r.rule for r in flask.url_map.iter_rules() if r.endpoint.partition(".")[0] not in webhook.SIGNED}
-    assert unsigned == {"/healthz", "/readyz", "/static/<path:filename>", *OPEN_SOUNDS}
+    # people sign in (console.frame), programs bring a token (console.api)
+    guarded = {r.rule for r in flask.url_map.iter_rules() if r.endpoint.partition(".")[0] in ("console", "api")}
+    assert unsigned - guarded == {"/healthz", "/readyz", "/static/<path:filename>", *OPEN_SOUNDS}
+
+
+def test_every_page_asks_for_a_right_and_every_address_of_the_api_for_a_scope(flask: Flask) -> None:
+    for rule in flask.url_map.iter_rules():
+        room = rule.endpoint.partition(".")[0]
+        if room == "console":
+            assert (rule.endpoint in frame.OPEN) != bool(frame.RIGHTS.get(rule.endpoint)), rule
+        elif room == "api":
+            assert (rule.endpoint in api.OPEN) != (api.SCOPES.get(rule.endpoint) in tokens.SCOPES), rule
 
 
 def test_every_signed_blueprint_is_in_the_application() -> None:
@@ -219,7 +231,7 @@ PLAIN: dict[str, str] = {
     "users.language": "a code", "users.login": "a login", "users.password": "an Argon2 hash", "users.role": "a role",
     "users.session_key": "a random word, of no use without SECRET_KEY",
     "views.login": "a login", "views.what": "a word", "views.why": "the login's own words",
-    "visit_drafts.result": "a word",
+    "visit_drafts.offered": "ids", "visit_drafts.result": "a word",
     "work_items.closed_by": "a nurse's login", "work_items.kind": "a word", "work_items.status": "a word",
     "work_items.why": "our own sentence",
 }  # fmt: skip

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("idle_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempt_id", sa.Uuid(), nullable=True),
+        sa.Column("misses", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
         sa.UniqueConstraint("login", name=op.f("uq_agents_login")),
     )
@@ -69,6 +70,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("external_id", name=op.f("uq_clinic_sessions_external_id")),
     )
     op.create_index("ix_clinic_sessions_department", "clinic_sessions", ["department", "starts_at"], unique=False)
+    op.create_index("ix_clinic_sessions_starts", "clinic_sessions", ["starts_at"], unique=False)
     op.create_table(
         "flow_books",
         sa.Column("version", sa.String(), nullable=False),
@@ -168,6 +170,16 @@ def upgrade() -> None:
         "ix_tickets_open", "tickets", ["due_at"], unique=False, postgresql_where=sa.text("status <> 'confirmed'")
     )
     op.create_index("ix_tickets_opened", "tickets", ["opened_at"], unique=False)
+    op.create_index(
+        "ix_tickets_call", "tickets", ["call_id"], unique=False, postgresql_where=sa.text("call_id IS NOT NULL")
+    )
+    op.create_index(
+        "ix_tickets_subject",
+        "tickets",
+        ["subject_id"],
+        unique=False,
+        postgresql_where=sa.text("subject_id IS NOT NULL"),
+    )
     op.create_index("ix_tickets_patient", "tickets", ["patient_id"], unique=False)
     op.create_index(
         "uq_tickets_open_call", "tickets", ["kind", "call_id"], unique=True, postgresql_where=sa.text("status = 'open'")
@@ -178,7 +190,9 @@ def upgrade() -> None:
         sa.Column("patient_id", sa.Uuid(), nullable=True),
         sa.Column("session_id", sa.Uuid(), nullable=True),
         sa.Column("slot", sa.Integer(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("appointment_id", sa.Uuid(), nullable=True),
+        sa.Column("offered", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("result", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["appointment_id"], ["appointments.id"], name=op.f("fk_visit_drafts_appointment_id")),
         sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_visit_drafts_call_id")),
@@ -292,6 +306,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("next_try_at IS NOT NULL"),
     )
+    op.create_index("ix_ticket_alarms_attempt", "ticket_alarms", ["attempt_id"], unique=False)
     op.create_table(
         "ticket_clocks",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -339,6 +354,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("attempt_id", name=op.f("uq_queue_offers_attempt_id")),
     )
     op.create_index("ix_queue_offers_entry", "queue_offers", ["entry_id", "id"], unique=False)
+    for who in ("agent", "entry"):
+        op.create_index(
+            f"uq_queue_offers_open_{who}",
+            "queue_offers",
+            [f"{who}_id"],
+            unique=True,
+            postgresql_where=sa.text("decision IS NULL"),
+        )
     op.add_column("calls", sa.Column("reason", sa.String(), server_default="", nullable=False))
     op.add_column("calls", sa.Column("department", sa.String(), server_default="", nullable=False))
     op.add_column("calls", sa.Column("book", sa.String(), server_default="", nullable=False))

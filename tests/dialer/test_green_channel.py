@@ -381,6 +381,26 @@ def test_a_caller_who_has_hung_up_is_rung(ward: Ward) -> None:
     assert leg.to == patient.to
 
 
+def test_a_patient_who_rings_again_after_the_accept_is_let_go_for_the_doctors_next_try(ward: Ward) -> None:
+    ward.doctor(1)
+    patient = of(ward, alarm(ward, 7))
+    ring = ring_at(ward, 1)
+    doctors_call = picks_up(ward, ring)
+    decides(ward, ring, "accepted")
+    ward.work()
+    again = ward.inbound(patient.to)
+    with ward.house.transaction() as session:
+        engaged = on_phone.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)
+    assert isinstance(engaged, gate.Refused)
+    assert engaged.reason == "number_in_use"
+    ward.work()
+    assert again.sid in ward.carrier.said, "our machine says the doctor is coming and hangs up"
+    with ward.house.transaction() as session:
+        attempts.conversation_says(session, session.get_one(Call, again.id), "completed", ward.now)
+        leg = on_phone.connect_patient(session, session.get_one(Call, doctors_call.id), ward.now)
+    assert isinstance(leg, Attempt)
+
+
 # ---- the promise, the night ------------------------------------------------------------------------
 def test_a_broken_promise_rings_the_next_tier_and_the_night_target_within_five_seconds(ward: Ward) -> None:
     ward.settings(HOSPITAL + "[escalation]\npromise_s = 30\ntalk_s = 15\n")
@@ -503,6 +523,19 @@ def test_the_watchdog_drives_what_the_chain_has_let_stand(ward: Ward) -> None:
     assert rung(ward) == [1]
     assert watchdog.look(ward.house) == 0
     assert ward.ledger(patient).count("driven by the watchdog") == 1
+
+
+def test_the_watchdog_rings_the_night_target_when_its_tick_has_let_it_stand(ward: Ward) -> None:
+    patient = alarm(ward, 7)
+    ward.drop_jobs()
+    ward.forward(seconds=21)
+    with ward.house.transaction() as session:
+        session.get_one(Escalation, patient).next_step_at = ward.now + timedelta(hours=1)
+    assert NIGHT not in ward.carrier.rung()
+    assert watchdog.look(ward.house) == 1
+    ward.work()
+    assert ward.carrier.rung() == [NIGHT]
+    assert watchdog.look(ward.house) == 0
 
 
 def test_the_watchdog_leaves_alone_what_another_process_drives(ward: Ward) -> None:

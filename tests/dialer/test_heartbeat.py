@@ -19,6 +19,7 @@ from dialer import heartbeat
 from dialer.carrier import CarrierClient
 from dialer.models import Escalation
 from tests.dialer.test_escalation import opened
+from tests.dialer.test_gate import pause
 from tests.dialer.ward import Ward
 from tests.house import MID_MORNING
 
@@ -117,8 +118,13 @@ def stuck(ward: Ward, **change: object) -> Escalation:
 
 @pytest.mark.parametrize(
     "change",
-    [{"next_step_at": None}, {"next_step_at": MID_MORNING - timedelta(days=9000)}, {"failures": 3}],
-    ids=["no next step", "long overdue", "given up"],
+    [
+        {"next_step_at": None},
+        {"next_step_at": MID_MORNING - timedelta(days=9000)},
+        {"failures": 3},
+        {"night_step_at": MID_MORNING - timedelta(days=9000)},
+    ],
+    ids=["no next step", "long overdue", "given up", "nobody rings the night target"],
 )
 def test_a_stuck_escalation_stops_it_and_its_end_brings_it_back(
     alive: Ward, watcher: Watcher, change: dict[str, object]
@@ -140,6 +146,18 @@ def test_an_escalation_that_goes_its_way_does_not_stop_it(alive: Ward, watcher: 
         session.execute(sa.update(Escalation).values(next_step_at=alive.now - timedelta(seconds=30)))
     beats(alive)
     assert len(watcher.heard) == 1
+
+
+@pytest.mark.parametrize(("lane", "beaten"), [("all", 0), ("routine", 1)])
+def test_a_pause_of_everything_stops_it_while_somebody_waits_for_a_doctor(
+    alive: Ward, watcher: Watcher, lane: str, beaten: int
+) -> None:
+    pause(alive, lane)
+    beats(alive)
+    assert len(watcher.heard) == 1, "nobody waits"
+    stuck(alive)  # so they call it; it has its next step in time
+    beats(alive)
+    assert len(watcher.heard) == 1 + beaten
 
 
 @pytest.mark.parametrize("fault", ["unreachable", "too_many"])

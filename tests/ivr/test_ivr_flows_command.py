@@ -57,15 +57,15 @@ def test_the_drawing_has_every_node_and_every_way(flow: str, language: str) -> N
 
 def test_show_prints_the_words_of_a_language(capsys: pytest.CaptureFixture[str]) -> None:
     assert carecall("show", "hotline", "--language", "en") == 0
-    assert "Appointments, press 1" in capsys.readouterr().out
+    assert "Pain or problems after surgery, press 2" in capsys.readouterr().out
     assert carecall("show", "hotline") == 0
-    assert "预约请按1" in capsys.readouterr().out
+    assert "术后疼痛或不适请按2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("show",), "which flow?: the flows are doctor, followup"),
+        (("show",), "which flow?: the flows are agent, agent_sign, appointments"),
         (("show", "nowhere"), "there is no flow 'nowhere': the flows are"),
         (("show", "hotline", "--language", "fr"), "--language fr: the languages are zh-CN, en"),
         (("walk", "hotline", "--fact", "colour=red"), "--fact colour=red: not name=value with a fact of the flow"),
@@ -203,6 +203,6 @@ def test_lists_and_waits_count_as_choices() -> None:
         for language, voice in PROMPTS.voices.items()
     }
     told = warnings({"made": made}, type(PROMPTS)(voices))
-    assert "made: pick: its words together take up to 32 s in en, more than 15 s" in told
-    assert "made: queue: its words together take up to 16 s in en, more than 15 s" in told
+    assert "made: pick: its words together take up to 32.0 s in en, more than 15 s" in told
+    assert "made: queue: its words together take up to 16.0 s in en, more than 15 s" in told
     assert not [line for line in told if ".yaml: before" in line or ".yaml: after" in line], "they offer keys"

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from core import events
 from core.models import Patient, Procedure, new_id
+from dialer import escalation as escalations
 from dialer.models import Attempt, Call, Escalation
 from scheduler import campaign, recheck, reconcile, ring, store
 from scheduler.models import FollowUp, WorkItem
@@ -234,3 +235,19 @@ def test_a_campaign_does_not_put_it_off(ward: Ward, operated: tuple[uuid.UUID, u
         words: dict[str, Any] = {"title": "all", "starts_at": ward.now + timedelta(hours=5), "who": "x"}
         campaign.make(session, now=ward.now, **words)
     assert rechecks(ward)[0].next_try_at == before
+
+
+def test_no_need_keyed_after_the_talk_takes_it_back(ward: Ward, operated: tuple[uuid.UUID, uuid.UUID]) -> None:
+    escalation = helped(ward, *operated)
+    assert [row.status for row in rechecks(ward)] == ["planned"]
+    with ward.house.transaction() as session:
+        assert escalations.close(session, escalation, "no_need", "doctor", ward.now)
+    assert [(row.status, row.reason) for row in rechecks(ward)] == [("cancelled", recheck.NO_NEED)]
+    assert work(ward) == []
+
+
+def test_another_outcome_after_the_talk_leaves_it(ward: Ward, operated: tuple[uuid.UUID, uuid.UUID]) -> None:
+    escalation = helped(ward, *operated)
+    with ward.house.transaction() as session:
+        assert escalations.close(session, escalation, "advice", "doctor", ward.now)
+    assert [row.status for row in rechecks(ward)] == ["planned"]
