@@ -61,6 +61,18 @@ def rebuilt(version: str, content: Mapping[str, Any], sounds: Sounds | None = No
     return Book(flows, heard, version, content)
 
 
+def with_words_of(book: Book, newer: Book) -> Book:
+    """The book, with prompts it has not from a newer one: what the house itself says, beside any flow, may be newer
+    than the book."""
+    voices = {
+        language: voice.model_copy(update={"prompts": {**newer.prompts.voices[language].prompts, **voice.prompts}})
+        if language in newer.prompts.voices
+        else voice
+        for language, voice in book.prompts.voices.items()
+    }
+    return replace(book, prompts=replace(book.prompts, voices=voices))
+
+
 def spoken_only(book: Book) -> Book:
     """The book with every prompt spoken: for listeners that understand words."""
     return replace(book, prompts=replace(book.prompts, sounds={}))

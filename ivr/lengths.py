@@ -77,7 +77,7 @@ def _long_choices(flows: Mapping[str, Flow], prompts: Prompts) -> Iterator[str]:
                 taken = max((_whole(speech, prompts, language) for speech in _together(flow, node)), default=0)
                 if taken > LONGEST_MENU_S:
                     yield (
-                        f"{flow.name}: {name}: its words together take up to {taken:.0f} s in {language}, "
+                        f"{flow.name}: {name}: its words together take up to {taken:.1f} s in {language}, "
                         f"more than {LONGEST_MENU_S:.0f} s"
                     )
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from core.house import House, of
 from dialer.models import LIVE_CALL, Call
 from ivr import sounds
-from ivr.book import Book, rebuilt
+from ivr.book import Book, rebuilt, with_words_of
 from ivr.flow import FlowError
 from ivr.models import FlowBook
 from ivr.sounds import Sounds
@@ -71,7 +71,8 @@ def _read(here: House, session: Session, version: str) -> Book | None:
         log.error("a call began with a book that was never stored", extra={"book": version})
         return None
     try:
-        return rebuilt(version, content, here.services.get(Sounds), sounds.address(here.settings.public_url))
+        found = rebuilt(version, content, here.services.get(Sounds), sounds.address(here.settings.public_url))
+        return with_words_of(found, here.service(Book))
     except FlowError:
         log.exception("the book a call began with cannot be read any more", extra={"book": version})
         return None

@@ -268,23 +268,24 @@ def test_its_real_length_counts(tmp_path: Path) -> None:
     told = warnings(book.flows, book.prompts)
     assert "en.yaml: bye: takes about 10 s to say, more than 8 s" in told
     book = books.read(recorded(written(tmp_path / "short"), "bye", wav(1.0), says="word " * 60))
-    assert warnings(book.flows, book.prompts) == []
+    assert [told for told in warnings(book.flows, book.prompts) if ": bye: " in told] == []
 
 
 def test_all_words_of_a_choice_count_together(tmp_path: Path) -> None:
     hotline = EDITED.replace("speak: [hello]", "speak: [rooms, hello]")
     book = books.read(recorded(written(tmp_path, hotline=hotline), "hello", wav(14.9)))
-    told = warnings(book.flows, book.prompts)
+    told = [told for told in warnings(book.flows, book.prompts) if "together" in told]
     assert told == [
-        f"hotline: hello: its words together take up to 16 s in {language}, more than 15 s"
-        for language in book.prompts.languages
+        "hotline: hello: its words together take up to 15.8 s in zh-CN, more than 15 s",
+        "hotline: hello: its words together take up to 16.5 s in en, more than 15 s",
     ]
 
 
 def test_one_language_only_is_a_warning(tmp_path: Path) -> None:
     book = books.read(recorded(written(tmp_path), "bye", wav(1.0), languages=("en",)))
     assert book.prompts.faults == ()
-    assert warnings(book.flows, book.prompts) == ["zh-CN.yaml: bye: is spoken here, and recorded in another language"]
+    told = [told for told in warnings(book.flows, book.prompts) if ": bye: " in told]
+    assert told == ["zh-CN.yaml: bye: is spoken here, and recorded in another language"]
 
 
 def test_a_recording_may_say_what_the_other_language_has_as_a_variable(tmp_path: Path) -> None:

@@ -203,6 +203,6 @@ def test_lists_and_waits_count_as_choices() -> None:
         for language, voice in PROMPTS.voices.items()
     }
     told = warnings({"made": made}, type(PROMPTS)(voices))
-    assert "made: pick: its words together take up to 32 s in en, more than 15 s" in told
-    assert "made: queue: its words together take up to 16 s in en, more than 15 s" in told
+    assert "made: pick: its words together take up to 32.0 s in en, more than 15 s" in told
+    assert "made: queue: its words together take up to 16.0 s in en, more than 15 s" in told
     assert not [line for line in told if ".yaml: before" in line or ".yaml: after" in line], "they offer keys"
