@@ -74,6 +74,9 @@ def on_agent_decided(session: Session, event: events.AgentDecided, now: datetime
 
 def put_back(session: Session, entry: QueueEntry, now: datetime, *, not_before: datetime | None = None) -> None:
     """An offered caller (locked) waits for another agent."""
+    offer = queue.offer_of(session, entry.attempt_id) if entry.attempt_id is not None else None
+    if offer is not None and offer.decision is None:
+        queue.decide(session, offer, "gone", now)  # nobody said what became of it
     if queue.move_on(session, entry, "passed_on", now):
         entry.agent_id = entry.attempt_id = entry.answered_at = entry.joined_at = None
         entry.next_step_at = not_before

@@ -136,6 +136,19 @@ def test_a_caller_who_hangs_up_in_the_moment_of_the_joining_is_rung_back(hall: H
     assert standing(hall, entry) == ("waiting", "callback", "abandoned")
 
 
+def test_a_caller_whose_line_died_in_the_moment_of_the_joining_is_rung_back_as_well(hall: Hall) -> None:
+    hall.agent()
+    entry = hall.enters(ONE)
+    hall.tick()
+    ring = hall.ring_of(entry)
+    hall.forward(seconds=8)
+    hall.connects(hall.accepts(ring))
+    hall.publish(events.CallerTaken(entry.call_id, ring.id))
+    hall.hangs_up(entry)
+    hall.publish(events.AgentTalked(ring.id, 0))
+    assert standing(hall, entry) == ("waiting", "callback", "abandoned")
+
+
 def test_the_end_of_a_talk_nobody_told_is_found(hall: Hall) -> None:
     hall.agent("kim")
     entry = hall.enters(ONE)

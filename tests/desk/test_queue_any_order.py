@@ -115,6 +115,25 @@ class Line(RuleBasedStateMachine):
             self.hall.says(ring, "completed")
 
     @precondition(lambda self: self.rings())
+    @rule(pick=picks)
+    def they_are_joined(self, pick: int) -> None:
+        ring = self.one(self.rings(), pick)
+        assert isinstance(ring, Attempt)
+        call = self.hall.answers(ring)
+        if call is not None:
+            self.hall.publish(events.AgentDecided(ring.id, "accepted"))
+            self.hall.connects(call)
+            entry = next((e for e in self.hall.entries() if e.attempt_id == ring.id), None)
+            self.hall.publish(events.CallerTaken(entry.call_id if entry is not None else None, ring.id))
+
+    @precondition(lambda self: self.rings())
+    @rule(pick=picks, seconds=st.sampled_from((0, 0, 30)))
+    def a_talk_ends(self, pick: int, seconds: int) -> None:
+        ring = self.one(self.rings(), pick)
+        assert isinstance(ring, Attempt)
+        self.hall.publish(events.AgentTalked(ring.id, seconds))
+
+    @precondition(lambda self: self.rings())
     @rule(pick=picks, what=st.sampled_from(("solved", "ticket", "call_again")))
     def an_agent_says(self, pick: int, what: str) -> None:
         ring = self.one(self.rings(), pick)
@@ -192,6 +211,6 @@ def test_in_whatever_order_it_happens(any_house: House) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
