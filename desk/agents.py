@@ -197,7 +197,9 @@ def anybody_on(session: Session) -> bool:
     return bool(session.scalar(_ANYBODY))
 
 
-_ANYBODY = sa.select(sa.exists().where(Agent.active, Agent.status.in_(SIGNED_IN)))
+ANYBODY = sa.exists().where(Agent.active, Agent.status.in_(SIGNED_IN))
+"""`anybody_on` as a column of a larger question."""
+_ANYBODY = sa.select(ANYBODY)
 
 
 def signed_in(session: Session) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import people
@@ -16,29 +17,46 @@ from desk.models import QueueEntry, Ticket
 from desk.reasons import TONGUES, WORDS
 from dialer import gate
 from dialer.doctor import Waiting
-from dialer.models import Attempt, Call
+from dialer.models import Agent, Attempt, Call
 
 Fact = str | int | bool | tuple[str, ...]
 """As ivr.talk.Fact: the rooms beside each other do not import one another."""
 SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
 
 
+_HERE = sa.select(
+    agents.ANYBODY.label("agents_on"),
+    sa.exists()
+    .where(Agent.phone_index == sa.bindparam("number", type_=sa.LargeBinary), Agent.active)
+    .label("an_agent"),
+    sa.exists().where(Ticket.call_id == sa.bindparam("call_id", type_=sa.Uuid)).label("a_ticket"),
+)
+"""One question on every turn of the hotline; what hangs on a yes is asked only then."""
+
+
+def _ahead(session: Session, call: Call, now: datetime) -> int:
+    entry = queue.in_line(session, call.id)
+    priority = entry.priority if entry is not None else PRIORITY.get(call.reason, 0)
+    return queue.ahead(session, entry, priority, now)
+
+
 class Desk:
     # ---- the hotline ---------------------------------------------------------------------------
     def hotline_facts(self, session: Session, call: Call, now: datetime) -> dict[str, Fact]:
-        entry = queue.in_line(session, call.id)
-        priority = entry.priority if entry is not None else PRIORITY.get(call.reason, 0)
-        known = agents.by_phone(session, call.party) if call.party else None
+        here = session.execute(_HERE, {"call_id": call.id, "number": call.party_index or b""}).one()
+        known = agents.by_phone(session, call.party) if here.an_agent else None
         told: dict[str, Fact] = {
-            "agents_on": agents.anybody_on(session),
-            "ahead": queue.ahead(session, entry, priority, now),
+            "agents_on": here.agents_on,
+            "ahead": _ahead(session, call, now) if here.agents_on else 0,
             "agent_known": known is not None,
             "agent_ready": known is not None and known.status in agents.SIGNED_IN,
             "agent_paused": known is not None and known.status == "paused",
         }
         if known is not None and known.pin:
             told["pin"] = known.pin
-        return {**told, **ticket_facts.hotline_facts(session, call, now)}
+        if here.a_ticket or call.flow == "progress":
+            told |= ticket_facts.hotline_facts(session, call, now)
+        return told
 
     def enter(self, session: Session, call: Call, now: datetime) -> str:
         entry = queue.enter(session, call, now)
