@@ -355,7 +355,7 @@ def _satisfaction(session: Session, call: Call, now: datetime) -> dict[str, Fact
     return {
         **_in_each_language(session, "sender"),
         "hotline": _as_dialled(settings.twilio_from),
-        "operator_on": bool(settings.hospital.operator),
+        "operator_on": bool(hotline.operator(settings, now)),
         **told,
     }
 
