@@ -129,6 +129,10 @@ def on_work_done(session: Session, event: events.WorkDone, now: datetime) -> Non
     ticket = session.scalar(sa.select(Ticket).where(Ticket.work_item_id == event.item_id))
     if ticket is None or ticket.status == "confirmed":
         return
+    if ticket.medical is not None:
+        # It has become a complaint, which asks for more than the item did: it goes its own way.
+        record(session, "ticket", ticket.id, "item done", now, who=event.who)
+        return
     if ticket.status == "open":
         tickets.assign(session, ticket.id, event.who[: tickets.LONGEST_LOGIN] or "nurse", event.who, now)
     if ticket.status != "resolved":

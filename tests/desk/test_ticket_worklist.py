@@ -177,6 +177,23 @@ def test_an_item_half_way_at_the_desk_is_closed_by_the_nurse_all_the_same(ward: 
         assert office.ticket(ticket.id).first_owner == ("li" if steps else "nurse")
 
 
+@pytest.mark.parametrize("medical", [True, False])
+def test_an_item_that_became_a_complaint_is_done_and_the_complaint_goes_on(ward: Ward, medical: bool) -> None:
+    office, made = Office(ward.house), item(ward, patient=ward.patient())
+    [ticket] = office.all()
+    office.do(tickets.classify, ticket.id, "li", nature="complaint", medical=medical)
+    with ward.house.transaction() as session:
+        worklist.done(session, made.id, "nurse", "rang her: she complains", ward.now)
+    assert state(ward, made.id).status == "done"
+    assert office.ticket(ticket.id).status == "open"
+    assert office.said(ticket.id)[-1] == "item done"
+    office.solved(ticket.id)
+    if medical:
+        office.do(tickets.talked, ticket.id, 600, "li")
+    office.do(tickets.confirm, ticket.id, "li")
+    assert state(ward, made.id).closed_by == "nurse"
+
+
 def test_an_item_that_has_no_ticket_is_done_as_before(ward: Ward) -> None:
     """Items from before there were tickets."""
     made = item(ward)
