@@ -26,6 +26,7 @@ KIND_OF_MESSAGE = {
     "appointment_cancel": "appointment_cancel",
     "complaint_medical": "complaint_medical",
     "complaint_other": "complaint_other",
+    "theme": "theme",
 }
 """Every other purpose is a plain message."""
 SPOKEN = "message"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -11,9 +12,11 @@ from core import events
 from core.house import House
 from core.models import new_id
 from desk import ticket_events, tickets
+from desk.kinds import KINDS
 from scheduler import worklist
 from scheduler.models import WorkItem
 from tests.desk.office import CALLER, Office
+from tests.house import ROOT
 from tests.scheduler.clinic import Ward
 
 
@@ -48,6 +51,7 @@ def test_a_kind_nobody_knows_does_not_undo_the_call(office: Office, caplog: pyte
         ("appointment_change", "appointment_change"),
         ("appointment_cancel", "appointment_cancel"),
         ("complaint_other", "complaint_other"),
+        ("theme", "theme"),
         ("something_new", "message"),
     ],
 )
@@ -65,6 +69,17 @@ def test_a_message_about_a_complaint_belongs_to_the_complaint(office: Office) ->
     office.publish(events.TicketWanted("complaint_medical", call.id, None))
     office.publish(events.MessageLeft(call.id, "complaint_other"))
     assert [ticket.kind for ticket in office.all()] == ["complaint_medical"]
+
+
+def test_every_purpose_of_a_shipped_flow_has_a_kind_of_its_own() -> None:
+    """Else a key and the message after it were two tickets of one call."""
+    purposes = {
+        purpose
+        for path in (ROOT / "flows").glob("*.yaml")
+        for purpose in re.findall(r"purpose: (\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert purposes - {"message", "answer"} <= set(ticket_events.KIND_OF_MESSAGE)
+    assert set(ticket_events.KIND_OF_MESSAGE.values()) <= set(KINDS)
 
 
 def test_the_words_of_a_message_stand_in_its_ticket_once(office: Office) -> None:
