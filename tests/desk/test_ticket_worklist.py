@@ -94,6 +94,20 @@ def test_the_words_of_a_message_stand_in_its_ticket_once(office: Office) -> None
     assert {ticket.kind: ticket.words for ticket in office.all()}["message"] == "the lift is broken\nsince Monday"
 
 
+def test_words_that_come_after_a_ticket_was_closed_make_no_other_one(office: Office) -> None:
+    """Somebody listened to the message before it was written down, or has it heard again later."""
+    call, recording = office.call(), new_id()
+    office.publish(events.MessageLeft(call.id, "message"))
+    [ticket] = office.all()
+    office.solved(ticket.id)
+    office.do(tickets.confirm, ticket.id, "li")
+    for text in ("the lift is broken", "the lift is open"):
+        office.publish(events.Transcribed(recording, call.id, "message", text))
+    assert [(one.id, one.status, one.words) for one in office.all()] == [
+        (ticket.id, "confirmed", "the lift is broken")
+    ]
+
+
 def test_two_messages_of_one_call_each_find_their_ticket(office: Office) -> None:
     call = office.call()
     for purpose in ("complaint_other", "message"):
