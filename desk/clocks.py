@@ -77,7 +77,7 @@ class Rule:
 def shorter(one: Rule, other: Rule) -> Rule:
     """The rule that runs out when the first of the two does, whatever the calendar says."""
     timed = [rule for rule in (one, other) if rule.span is not None]
-    fastest = min(timed, key=lambda rule: rule.span or timedelta.max) if timed else Rule()
+    fastest = min(timed, key=lambda rule: timedelta.max if rule.span is None else rule.span) if timed else Rule()
     days = [rule.working_days for rule in (one, other) if rule.working_days is not None]
     until = [rule.until for rule in (one, other) if rule.until is not None]
     return Rule(fastest.minutes, min(days, default=None), min(until, default=None), fastest.halved)

@@ -26,6 +26,7 @@ KIND_OF_MESSAGE = {
     "appointment_cancel": "appointment_cancel",
     "complaint_medical": "complaint_medical",
     "complaint_other": "complaint_other",
+    "theme": "theme",
 }
 """Every other purpose is a plain message."""
 SPOKEN = "message"
@@ -55,19 +56,19 @@ def on_message_left(session: Session, event: events.MessageLeft, now: datetime) 
 
 def _complaint_of(session: Session, call: Call) -> str | None:
     """The kind of the complaint this call has already made."""
-    return next((one.kind for one in _of_call(session, call) if one.medical is not None), None)
+    found = (one for one in _of_call(session, call) if one.status != "confirmed")
+    return next((one.kind for one in found if one.medical is not None), None)
 
 
 def _of_call(session: Session, call: Call) -> Sequence[Ticket]:
-    return session.scalars(
-        sa.select(Ticket).where(Ticket.call_id == call.id, Ticket.status != "confirmed").order_by(Ticket.serial)
-    ).all()
+    return session.scalars(sa.select(Ticket).where(Ticket.call_id == call.id).order_by(Ticket.serial)).all()
 
 
 def on_transcribed(session: Session, event: events.Transcribed, now: datetime) -> None:
     """The words of a message stand in the ticket it was left for; the words of the same recording stand there once.
 
-    Which of several tickets of one call a recording was for is not said: the first with a message and no words yet.
+    Which of several tickets of one call a recording was for is not said: the first with a message and no words yet;
+    whoever listened and closed it before there were words has seen to it.
     """
     if event.purpose != SPOKEN or not event.text.strip():
         return
@@ -77,7 +78,8 @@ def on_transcribed(session: Session, event: events.Transcribed, now: datetime) -
         return
     spoken_for = _with_message(session, found)
     without = [ticket for ticket in spoken_for if not ticket.words]
-    ticket = next(iter([*without, *reversed(spoken_for), *reversed(found)]), None)
+    open_ = [ticket for ticket in found if ticket.status != "confirmed"]
+    ticket = next(iter([*without, *reversed(spoken_for), *reversed(open_)]), None)
     if ticket is None:
         ticket = tickets.open_(session, "message", now, call=call, who="caller")
     tickets.say(session, ticket.id, event.text, event.recording_id, now)
@@ -128,6 +130,10 @@ def on_work_done(session: Session, event: events.WorkDone, now: datetime) -> Non
     ticket was closed first, and the item because of it."""
     ticket = session.scalar(sa.select(Ticket).where(Ticket.work_item_id == event.item_id))
     if ticket is None or ticket.status == "confirmed":
+        return
+    if ticket.medical is not None:
+        # It has become a complaint, which asks for more than the item did: it goes its own way.
+        record(session, "ticket", ticket.id, "item done", now, who=event.who)
         return
     if ticket.status == "open":
         tickets.assign(session, ticket.id, event.who[: tickets.LONGEST_LOGIN] or "nurse", event.who, now)

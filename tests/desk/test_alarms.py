@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from core import events
 from core.house import House
 from core.models import Pause, new_id
-from desk import alarms
+from desk import alarms, tickets
 from desk.models import TicketAlarm
 from dialer import roster_covers, sms
 from scheduler.timetable import fire
@@ -278,6 +278,20 @@ def test_without_a_first_tier_it_is_the_head_of_medical_affairs_then_the_preside
         unanswered(room)
         room.forward(minutes=10)
     assert rung(room) == [DOCTOR_PHONES[6]] * 3 + [PRESIDENT]
+
+
+def test_what_is_no_complaint_about_treatment_after_all_rings_medical_affairs_no_more(room: Room) -> None:
+    room.doctor(6, "head", "medical affairs")
+    room.at(TEN_AT_NIGHT)
+    with room.house.transaction() as session:
+        ticket = tickets.open_(session, "complaint_medical", room.now, contact="+861055550131")
+    room.tell()
+    unanswered(room)
+    with room.house.transaction() as session:
+        tickets.classify(session, ticket.id, "li", room.now, medical=False)
+    room.forward(minutes=10)
+    room.tell()
+    assert rung(room) == [DOCTOR_PHONES[6]]
 
 
 # ---- what becomes of it meanwhile ----------------------------------------------------------------------

@@ -99,6 +99,11 @@ RULES = st.builds(
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
+def test_no_time_at_all_is_shorter_than_any() -> None:
+    for one, other in ((Rule(minutes=0), Rule(minutes=30)), (Rule(minutes=30), Rule(minutes=0))):
+        assert shorter(one, other).minutes == 0
+
+
 @settings(deadline=None)
 @given(RULES, RULES, MOMENTS, st.sampled_from(ZONES), st.sampled_from(["CN", "US", ""]))
 def test_of_two_clocks_the_shorter_counts(one: Rule, other: Rule, start: datetime, zone: str, country: str) -> None:

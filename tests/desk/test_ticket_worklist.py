@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -11,9 +12,11 @@ from core import events
 from core.house import House
 from core.models import new_id
 from desk import ticket_events, tickets
+from desk.kinds import KINDS
 from scheduler import worklist
 from scheduler.models import WorkItem
 from tests.desk.office import CALLER, Office
+from tests.house import ROOT
 from tests.scheduler.clinic import Ward
 
 
@@ -48,6 +51,7 @@ def test_a_kind_nobody_knows_does_not_undo_the_call(office: Office, caplog: pyte
         ("appointment_change", "appointment_change"),
         ("appointment_cancel", "appointment_cancel"),
         ("complaint_other", "complaint_other"),
+        ("theme", "theme"),
         ("something_new", "message"),
     ],
 )
@@ -67,6 +71,17 @@ def test_a_message_about_a_complaint_belongs_to_the_complaint(office: Office) ->
     assert [ticket.kind for ticket in office.all()] == ["complaint_medical"]
 
 
+def test_every_purpose_of_a_shipped_flow_has_a_kind_of_its_own() -> None:
+    """Else a key and the message after it were two tickets of one call."""
+    purposes = {
+        purpose
+        for path in (ROOT / "flows").glob("*.yaml")
+        for purpose in re.findall(r"purpose: (\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert purposes - {"message", "answer"} <= set(ticket_events.KIND_OF_MESSAGE)
+    assert set(ticket_events.KIND_OF_MESSAGE.values()) <= set(KINDS)
+
+
 def test_the_words_of_a_message_stand_in_its_ticket_once(office: Office) -> None:
     call, recording = office.call(), new_id()
     office.publish(events.TicketWanted("appointment_new", call.id, None))
@@ -77,6 +92,20 @@ def test_the_words_of_a_message_stand_in_its_ticket_once(office: Office) -> None
     assert words == {"appointment_new": None, "message": "the lift is broken"}
     office.publish(events.Transcribed(new_id(), call.id, "message", "since Monday"))
     assert {ticket.kind: ticket.words for ticket in office.all()}["message"] == "the lift is broken\nsince Monday"
+
+
+def test_words_that_come_after_a_ticket_was_closed_make_no_other_one(office: Office) -> None:
+    """Somebody listened to the message before it was written down, or has it heard again later."""
+    call, recording = office.call(), new_id()
+    office.publish(events.MessageLeft(call.id, "message"))
+    [ticket] = office.all()
+    office.solved(ticket.id)
+    office.do(tickets.confirm, ticket.id, "li")
+    for text in ("the lift is broken", "the lift is open"):
+        office.publish(events.Transcribed(recording, call.id, "message", text))
+    assert [(one.id, one.status, one.words) for one in office.all()] == [
+        (ticket.id, "confirmed", "the lift is broken")
+    ]
 
 
 def test_two_messages_of_one_call_each_find_their_ticket(office: Office) -> None:
@@ -175,6 +204,23 @@ def test_an_item_half_way_at_the_desk_is_closed_by_the_nurse_all_the_same(ward: 
             worklist.done(session, made.id, "nurse", "done", ward.now)
         assert office.ticket(ticket.id).status == "confirmed"
         assert office.ticket(ticket.id).first_owner == ("li" if steps else "nurse")
+
+
+@pytest.mark.parametrize("medical", [True, False])
+def test_an_item_that_became_a_complaint_is_done_and_the_complaint_goes_on(ward: Ward, medical: bool) -> None:
+    office, made = Office(ward.house), item(ward, patient=ward.patient())
+    [ticket] = office.all()
+    office.do(tickets.classify, ticket.id, "li", nature="complaint", medical=medical)
+    with ward.house.transaction() as session:
+        worklist.done(session, made.id, "nurse", "rang her: she complains", ward.now)
+    assert state(ward, made.id).status == "done"
+    assert office.ticket(ticket.id).status == "open"
+    assert office.said(ticket.id)[-1] == "item done"
+    office.solved(ticket.id)
+    if medical:
+        office.do(tickets.talked, ticket.id, 600, "li")
+    office.do(tickets.confirm, ticket.id, "li")
+    assert state(ward, made.id).closed_by == "nurse"
 
 
 def test_an_item_that_has_no_ticket_is_done_as_before(ward: Ward) -> None:
