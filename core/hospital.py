@@ -326,7 +326,7 @@ class Theme(Section):
     first_day: date = Field(alias="from", strict=True, description="a date without quotes such as 2027-04-01")
     last_day: date = Field(alias="until", strict=True, description="a date without quotes such as 2027-04-30")
     say: Words = Field(min_length=1, description='one text per language: { "zh-CN" = "…", en = "…" }')
-    target: Number = Field("", description='a number such as "+861055550100", or "" for the operator')
+    target: Number = Field("", description='a number such as "+861055550100", or "" for the desk')
 
     @model_validator(mode="after")
     def _check(self) -> Self:
