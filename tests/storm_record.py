@@ -92,6 +92,19 @@ class Record:
         """Those we made."""
         return self.of(number, "outbound-api", "outbound-dial")
 
+    def story(self, began: float) -> str:
+        """All calls, one a line, to read after a failure; seconds since `began`."""
+
+        def line(leg: Leg) -> str:
+            heard = " | ".join(str(event["text"])[:24] for event in leg.events if event["kind"] in ("heard", "pressed"))
+            waited = "" if leg.waited is None else "in line {:.0f}-{:.0f} {}".format(
+                *(moment - began for moment in leg.waited), leg.last_word("dequeued")
+            )  # fmt: skip
+            span = f"{leg.began - began:6.0f} {leg.ended - began:6.0f}"
+            return f"{span} {leg.number[-4:]} {leg.direction} {leg.status} {waited} {heard[-300:]}"
+
+        return "\n".join(line(leg) for leg in sorted(self.legs.values(), key=lambda leg: leg.began))
+
 
 def _talks(legs: Mapping[str, Leg], agents: Collection[str]) -> Iterable[Talk]:
     for leg in legs.values():
