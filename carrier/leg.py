@@ -191,8 +191,8 @@ class Leg(ABC):
         self.hears(other)
         other.hears(self)
         self.peer, other.peer = other, self
-        for leg in (self, other):
-            self.events.add("bridged", leg.sid)
+        for one, two in ((self, other), (other, self)):
+            self.events.add("bridged", one.sid, peer=two.sid)
 
     def unbridge(self) -> None:
         """Part two joined legs; nothing happens to a leg that is alone."""

@@ -23,6 +23,10 @@ from dialer.models import Attempt, Call, Escalation
 
 HOLIDAY_SHARE = 1.5
 """So many times the people on a holiday (docs/clinical.md SFT4)."""
+SIGNING = "agent_sign"
+"""The flow in which an agent's call to the hotline ends; nobody asked for anything."""
+OF_OURS = ("desk", "again")
+"""Origins of call backs for which nobody stood in line."""
 PERSONS = ("operator", "theme", "patient")
 """Kinds of rings that bring a person to a hotline call by a Dial of its own."""
 
@@ -32,7 +36,7 @@ class Report:
     day: str
     """ISO date at the hospital, or "all"."""
     calls: int
-    """Hotline calls that are over."""
+    """Hotline calls that are over, but for agents who signed in or out."""
     entered: int
     """Callers who stood in line."""
     answered: int
@@ -81,10 +85,12 @@ def seats(session: Session, now: datetime) -> Seats:
 def report(session: Session, since: datetime, booked: Collection[uuid.UUID] = ()) -> list[Report]:
     """One report for each day from `since` on, and last the whole span. `booked`: calls in which a visit was booked."""
     calls = session.scalars(
-        sa.select(Call).where(Call.kind == "hotline", Call.started_at >= since, Call.ended_at.is_not(None))
+        sa.select(Call).where(
+            Call.kind == "hotline", Call.started_at >= since, Call.ended_at.is_not(None), Call.flow != SIGNING
+        )
     ).all()
     entries = session.scalars(
-        sa.select(QueueEntry).where(QueueEntry.entered_at >= since, QueueEntry.origin != "desk")
+        sa.select(QueueEntry).where(QueueEntry.entered_at >= since, QueueEntry.origin.not_in(OF_OURS))
     ).all()
     zone = settings_of(session).hospital.timezone.key
     known = _known(session, calls, entries, since, booked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import calendar, events, holidays
@@ -123,9 +124,22 @@ def connect(session: Session, agent_call: Call, now: datetime) -> Attempt | Wait
         put_back(session, entry, now, not_before=max(ring.again_at or now, now + HELD_UP))
         if ring.again_at is None:
             queue.unreached(session, entry, now, ring.reason)
-    else:
-        entry.tries += 1
     return ring
+
+
+RANG = (
+    Attempt.sid.is_not(None)
+    | Attempt.status.in_(("ringing", "answered"))
+    | Attempt.outcome.in_(("answered", "no_answer", "busy", "failed_for_good"))
+)
+"""A leg the carrier has told of. That of an agent who hung up before the Dial was never rung."""
+
+
+def count_rings(session: Session, entry: QueueEntry) -> bool:
+    """Count the rings at a caller to be rung (locked) that really went out. Returns whether there are no more."""
+    legs = sa.select(sa.func.count()).where(Attempt.kind == "caller", Attempt.subject_id == entry.id)
+    entry.tries = session.scalar(legs.where(RANG)) or 0
+    return entry.tries >= settings_of(session).desk.callback_tries
 
 
 def on_caller_taken(session: Session, event: events.CallerTaken, now: datetime) -> None:
@@ -136,6 +150,8 @@ def on_caller_taken(session: Session, event: events.CallerTaken, now: datetime) 
 
 def _joined(session: Session, entry: QueueEntry, now: datetime) -> None:
     if queue.move_on(session, entry, "joined", now):
+        if entry.mode == "callback":
+            count_rings(session, entry)
         entry.answered_at = entry.answered_at or now
         entry.joined_at = now
         entry.next_step_at = now + TALK
@@ -172,12 +188,19 @@ def _talked(session: Session, entry: QueueEntry, seconds: int | None, now: datet
 def _given_back(session: Session, entry: QueueEntry, now: datetime, after: timedelta) -> None:
     """The caller and the agent were not joined. Who waits on the line is offered on at once, or has hung up in that
     moment; whose telephone has rung is left in peace for a while, and at last becomes a ticket."""
-    rung = entry.mode == "callback" and entry.tries > 0
+    rung = entry.mode == "callback" and _was_dialled(session, entry)
     put_back(session, entry, now, not_before=now + after if rung else None)
-    if rung and entry.tries >= settings_of(session).desk.callback_tries:
+    if rung and count_rings(session, entry):
         queue.unreached(session, entry, now, "not reached")
     if entry.mode == "line" and not queue.is_on_the_line(session, entry):
         queue.left(session, entry, "hung_up", now)
+
+
+def _was_dialled(session: Session, entry: QueueEntry) -> bool:
+    """Whether a Dial of the caller was ordered; the carrier may not have told of it yet."""
+    return bool(
+        session.scalar(sa.select(sa.exists().where(Attempt.kind == "caller", Attempt.subject_id == entry.id)))
+    )
 
 
 def forgotten(session: Session, entry: QueueEntry, now: datetime) -> None:
@@ -202,7 +225,7 @@ def on_agent_said(session: Session, event: events.AgentSaid, now: datetime) -> N
         at = now + AGAIN
         zone = settings_of(session).hospital.timezone.key
         queue.to_ring(
-            session, entry.party, entry.language, "asked", now, who="agent",
+            session, entry.party, entry.language, "again", now, who="agent",
             call_id=entry.call_id, ticket_id=entry.ticket_id, patient_id=entry.patient_id, priority=entry.priority,
             reason=entry.reason, department=entry.department,
             not_before=calendar.next_open(at, zone, holidays.hours(session)),

@@ -30,7 +30,12 @@ NOT_AGAIN = timedelta(seconds=60)
 """An agent who passed on a caller is not asked about the same one sooner."""
 WANTED_OFFERS = 3
 """So often one certain agent is asked to ring somebody."""
-GIVE_UP = {"asked": timedelta(hours=2), "abandoned": timedelta(hours=24), "desk": timedelta(hours=1)}
+GIVE_UP = {
+    "asked": timedelta(hours=2),
+    "abandoned": timedelta(hours=24),
+    "again": timedelta(hours=24),
+    "desk": timedelta(hours=1),
+}
 """By origin of a call back: nobody could ring for so long, so it becomes a ticket."""
 
 
@@ -81,6 +86,9 @@ def _number_to_come(session: Session, entry: QueueEntry, now: datetime) -> None:
     entry.next_step_at = None
     if entry.mode == "callback" and not entry.party:
         queue.take_number(session, entry, now)
+    elif entry.mode == "callback" and put_through.count_rings(session, entry):
+        # the carrier told only now that the last one went out
+        queue.unreached(session, entry, now, "not reached")
 
 
 def _is_it_still_so(session: Session, entry: QueueEntry, now: datetime) -> None:

@@ -465,14 +465,30 @@ def sid_to_ask_for(session: Session, attempt_id: uuid.UUID) -> str | None:
 _SID_TO_ASK_FOR = sa.select(Attempt.sid).where(Attempt.id == sa.bindparam("attempt_id"), Attempt.ended_at.is_(None))
 
 
-def ask_legs(session: Session, parent: Call) -> None:
+def ask_legs(session: Session, parent: Call, sid: str = "") -> None:
     """A Dial of `parent` is over: any leg of it whose end was not told yet is asked for now, so that its number is
-    not held in use by a lost callback."""
+    not held in use by a lost callback. `sid`: the leg the Dial told of, whose every callback may have been lost."""
+    if sid and not session.scalar(sa.select(sa.exists().where(Attempt.sid == sid))):
+        _learn_of_leg(session, parent, sid)
     legs = sa.select(Attempt.id).where(
         Attempt.parent_call_id == parent.id, Attempt.status.in_(LIVE_ATTEMPT), Attempt.sid.is_not(None)
     )
     for attempt_id in session.scalars(legs.order_by(Attempt.created_at, Attempt.id)):
         jobs.defer(session, ASK, attempt_id=attempt_id)
+
+
+def _learn_of_leg(session: Session, parent: Call, sid: str) -> None:
+    """Without waiting for the leg (docs/decisions/0004): whoever holds it is told the SID as well."""
+    leg = session.scalar(
+        sa.select(Attempt)
+        .where(Attempt.parent_call_id == parent.id, Attempt.status.in_(LIVE_ATTEMPT), Attempt.sid.is_(None))
+        .order_by(Attempt.created_at.desc(), Attempt.id)
+        .limit(1)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    if leg is not None:
+        learn_sid(session, leg, sid)
+        session.flush()
 
 
 def live_for(session: Session, subject_id: uuid.UUID, kind: str) -> list[Attempt]:

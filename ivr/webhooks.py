@@ -191,7 +191,7 @@ def _looked_up(session: Session, call: Call, kind: str, digits: str, now: dateti
 
 def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     form = request.form
-    attempts.ask_legs(session, call)
+    attempts.ask_legs(session, call, form.get("DialCallSid", ""))
     # What is told of the Dial of a queue is not documented (docs/twilio.md 2.7); then our own ledger knows.
     talked = waiting.talked_s(session, call, now)
     bridged = form.get("DialBridged", "false" if talked is None else "true") == "true"
