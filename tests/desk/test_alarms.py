@@ -388,6 +388,20 @@ def test_thirty_tickets_of_a_night_are_one_ring_one_message_and_one_key(room: Ro
     assert all(alarm.acknowledged_at for alarm in room.alarms())
 
 
+def test_tickets_that_run_out_one_after_the_other_are_no_ring_a_minute(room: Room) -> None:
+    """Each is rung for when it comes; after that the head is rung every ten minutes, for all of them."""
+    for minute in range(45):
+        if minute < 18 and minute % 3 == 0:
+            room.overdue(room.ticket())
+        room.tell()
+        for attempt in room.attempts(kind="head", live=True):
+            room.says(attempt.id, "no_answer")
+        room.forward(minutes=1)
+    minutes = [(attempt.created_at - MID_MORNING) // timedelta(minutes=1) for attempt in room.heads()]
+    assert [minute for minute in minutes if minute >= 18] == [20, 30]
+    assert len(minutes) <= 6 + 3
+
+
 def test_departments_do_not_wait_for_each_other(room: Room) -> None:
     room.settings("[calling]\nlines = 6\n")
     room.doctor(8, "head", "billing")
