@@ -128,7 +128,7 @@ def lines(
     found = (
         sa.select(Ticket, Patient, _OWED)
         .outerjoin(Patient, Patient.id == Ticket.patient_id)
-        .where(Ticket.status.in_(TICKET_OPEN if states is None else states))
+        .where(_STILL_OWED if states is None else Ticket.status.in_(states))
         .order_by(_OWED.asc().nulls_last(), Ticket.opened_at.desc())
         .limit(limit)
     )
@@ -152,6 +152,10 @@ _OWED = (
     .scalar_subquery()
 )
 """When the first promise runs out, or ran out, that is not kept yet. (`Ticket.due_at` goes on to the next one.)"""
+
+
+_STILL_OWED = Ticket.status.in_(TICKET_OPEN) | ((Ticket.status == "resolved") & Ticket.told_at.is_(None))
+"""Somebody has to do something: what is solved is owed until whoever asked was told (docs/clinical.md WO4)."""
 
 
 def _line_of(session: Session, ticket: Ticket, now: datetime) -> Line:

@@ -196,6 +196,20 @@ def test_mine_are_mine(desk: DeskRoom) -> None:
     assert screen.get("/tickets?list=everything").status_code == 404
 
 
+def test_what_nobody_was_told_of_stays_on_the_board(desk: DeskRoom) -> None:
+    """Its promise still runs, and the head is rung about it (docs/clinical.md WO4)."""
+    number = desk.ticket()
+    screen, page = desk.signed_in(login="li.na"), f"/tickets/{number}"
+    screen.post(page, deed="take")
+    screen.post(page, deed="resolve", solution="a new bill", compensation="no fee")
+    desk.forward(minutes=29)
+    for path in ("/", "/tickets", "/tickets?list=mine", "/tickets?list=resolved"):
+        assert number in screen.get(path).get_data(as_text=True), path
+    screen.post(page, deed="tell", how="call")
+    for path in ("/", "/tickets", "/tickets?list=mine"):
+        assert number not in screen.get(path).get_data(as_text=True), path
+
+
 # ---- both languages ------------------------------------------------------------------------------------
 def test_the_pages_speak_the_language_of_whoever_is_signed_in(desk: DeskRoom) -> None:
     number = desk.ticket(department="外科")
