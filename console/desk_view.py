@@ -124,7 +124,8 @@ def lines(
     due_before: datetime | None = None,
     limit: int = MOST,
 ) -> list[Line]:
-    """Tickets in these states (default: what is still owed), what runs out next first, then the newest of the rest."""
+    """Tickets in these states (default: what is still owed), what runs out next first, then the newest of the rest.
+    `owner`: whose they are, or were: nobody loses sight of what they began (docs/clinical.md WO10, CMP6)."""
     found = (
         sa.select(Ticket, Patient, _OWED)
         .outerjoin(Patient, Patient.id == Ticket.patient_id)
@@ -133,7 +134,8 @@ def lines(
         .limit(limit)
     )
     if owner is not None:
-        found = found.where(Ticket.owner == owner)
+        watched = sa.exists().where(TicketWatcher.ticket_id == Ticket.id, TicketWatcher.login == owner)
+        found = found.where((Ticket.owner == owner) | watched)
     if due_before is not None:
         found = found.where(due_before > _OWED)
     return [_line(ticket, patient, owed, now) for ticket, patient, owed in session.execute(found)]

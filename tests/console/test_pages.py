@@ -196,6 +196,17 @@ def test_mine_are_mine(desk: DeskRoom) -> None:
     assert screen.get("/tickets?list=everything").status_code == 404
 
 
+def test_who_had_it_first_keeps_it_in_sight(desk: DeskRoom) -> None:
+    """docs/clinical.md WO10, CMP6."""
+    number = desk.ticket()
+    desk.agent("wang.wu")
+    first, supervisor = desk.signed_in(login="li.na"), desk.signed_in("supervisor")
+    first.post(f"/tickets/{number}", deed="take")
+    supervisor.post(f"/tickets/{number}", deed="assign", owner="wang.wu")
+    assert number in first.get("/tickets?list=mine").get_data(as_text=True)
+    assert number not in supervisor.get("/tickets?list=mine").get_data(as_text=True)
+
+
 def test_what_nobody_was_told_of_stays_on_the_board(desk: DeskRoom) -> None:
     """Its promise still runs, and the head is rung about it (docs/clinical.md WO4)."""
     number = desk.ticket()
