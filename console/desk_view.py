@@ -317,7 +317,9 @@ Deed = Callable[[Session, Ticket, Form, str, datetime], object]
 
 
 def _classify(session: Session, ticket: Ticket, form: Form, who: str, now: datetime) -> None:
-    medical = {"yes": True, "no": False}.get(form.get("medical", ""))
+    nature = form.get("nature") or ticket.nature
+    # the page has the field for every ticket; it is heard of complaints only
+    medical = {"yes": True, "no": False}.get(form.get("medical", "")) if nature == "complaint" else None
     tickets.classify(
         session,
         ticket.id,

@@ -121,6 +121,31 @@ def test_the_class_of_a_complaint_is_changed_and_an_empty_field_leaves_it(desk: 
     assert (ticket.link, ticket.problem, ticket.nature, ticket.medical) == ("billing", "attitude", "complaint", True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "nature", "medical", "becomes"),
+    [("message", "complaint", "yes", ("complaint", True)), ("message", "complaint", "no", ("complaint", False)),
+     ("message", "praise", "", ("praise", None)), ("complaint_other", "suggestion", "no", ("suggestion", None)),
+     ("complaint_medical", "request", "yes", ("request", None))],
+)  # fmt: skip
+def test_a_message_can_turn_out_a_complaint_and_a_complaint_none(
+    desk: DeskRoom, kind: str, nature: str, medical: str, becomes: tuple[str, bool | None]
+) -> None:
+    """With the fields the page has, as they stand there."""
+    number = desk.ticket(kind)
+    screen, page = desk.signed_in(), f"/tickets/{number}"
+    assert 'name="medical"' in screen.get(page).get_data(as_text=True)
+    screen.post(page, deed="classify", link="billing", problem="attitude", nature=nature, medical=medical)
+    assert (desk.row(number).nature, desk.row(number).medical) == becomes
+
+
+def test_a_complaint_must_be_said_to_be_medical_or_not(desk: DeskRoom) -> None:
+    number = desk.ticket("message")
+    screen = desk.signed_in()
+    screen.post(f"/tickets/{number}", deed="classify", link="other", problem="other", nature="complaint", medical="")
+    assert "say which" in screen.text
+    assert desk.row(number).nature == "request"
+
+
 def test_what_the_desk_refuses_is_shown_in_its_words(desk: DeskRoom) -> None:
     number = desk.ticket()
     screen = desk.signed_in(login="li.na")
