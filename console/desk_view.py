@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from console import masking
+from console import masking, roles
+from console.models import User
 from core import people
 from core.models import Patient
 from desk import agents, feedback, queue, tickets
@@ -332,6 +333,16 @@ def _classify(session: Session, ticket: Ticket, form: Form, who: str, now: datet
     )
 
 
+def _give(session: Session, ticket: Ticket, form: Form, who: str, now: datetime) -> None:
+    """To somebody who can open its page: with a slip of the keyboard nobody would have it."""
+    owner = form["owner"].strip()
+    known = sa.select(User.role).where(User.login == owner, User.active.is_(True))
+    role = session.scalar(known)
+    if owner and not is_agent(session, owner) and not (role is not None and roles.may(role, "tickets")):
+        raise TicketProblem("Nobody with this login sees to tickets.")
+    tickets.assign(session, ticket.id, owner, who, now)
+
+
 def _text(form: Form, name: str, ticket: Ticket) -> str:
     """What was typed; left empty, what is kept already: who has not asked to see it can still resolve the ticket."""
     return form.get(name, "").strip() or getattr(ticket, name) or ""
@@ -339,7 +350,7 @@ def _text(form: Form, name: str, ticket: Ticket) -> str:
 
 DEEDS: Mapping[str, Deed] = {
     "take": lambda session, ticket, form, who, now: tickets.assign(session, ticket.id, who, who, now),
-    "assign": lambda session, ticket, form, who, now: tickets.assign(session, ticket.id, form["owner"], who, now),
+    "assign": _give,
     "start": lambda session, ticket, form, who, now: tickets.start(session, ticket.id, who, now),
     "propose": lambda session, ticket, form, who, now: tickets.propose(
         session, ticket.id, _text(form, "solution", ticket), _text(form, "compensation", ticket), who, now

@@ -166,6 +166,18 @@ def test_only_a_supervisor_gives_tickets_away(desk: DeskRoom) -> None:
     assert desk.row(number).owner == "li.na"
 
 
+@pytest.mark.parametrize("owner", ["wnag.wu", "it1", ""])
+def test_a_ticket_is_not_given_to_nobody(desk: DeskRoom, owner: str) -> None:
+    number = desk.ticket()
+    desk.user("it1", "it")
+    supervisor = desk.signed_in("supervisor")
+    supervisor.post(f"/tickets/{number}", deed="assign", owner=owner)
+    assert 'class="flash problem"' in supervisor.said.get_data(as_text=True)  # type: ignore[union-attr]
+    assert (desk.row(number).owner, desk.row(number).status) == ("", "open")
+    supervisor.post(f"/tickets/{number}", deed="assign", owner="supervisor1")
+    assert desk.row(number).owner == "supervisor1"
+
+
 @pytest.mark.parametrize("form", [{}, {"deed": "burn"}, {"deed": "reopen"}, {"deed": "tell"}])
 def test_a_form_that_no_page_has_changes_nothing(desk: DeskRoom, form: dict[str, str]) -> None:
     number = desk.ticket()
