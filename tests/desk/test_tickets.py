@@ -508,3 +508,12 @@ def test_a_satisfaction_call_is_planned_once_the_outcome_is_told(
     office.do(tickets.tell, ticket, "sms", "li")
     assert len(planned) == 1, "told again is told once"
     assert office.ticket(ticket).told_how == "call"
+
+
+def test_who_was_told_already_is_owed_no_first_answer_by_a_new_class(office: Office) -> None:
+    ticket = office.open("complaint_other")
+    office.solved(ticket)
+    office.do(tickets.classify, ticket, "li", medical=True)
+    assert {name for name, clock in office.clocks(ticket).items() if clock.met_at is None} == {"calm"}
+    office.forward(hours=1)
+    assert office.tick() == 0
