@@ -9,8 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.values import e164
 from desk.kinds import CHANNELS, LINKS, NATURES, PROBLEMS
-
-LONGEST_WORDS = 8000
+from desk.tickets import LONGEST_WORDS
 
 
 def _number(value: str) -> str:

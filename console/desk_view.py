@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from console import masking
+from console import masking, roles
+from console.models import User
 from core import people
 from core.models import Patient
 from desk import agents, feedback, queue, tickets
@@ -124,16 +125,18 @@ def lines(
     due_before: datetime | None = None,
     limit: int = MOST,
 ) -> list[Line]:
-    """Tickets in these states (default: what is still owed), what runs out next first, then the newest of the rest."""
+    """Tickets in these states (default: what is still owed), what runs out next first, then the newest of the rest.
+    `owner`: whose they are, or were: nobody loses sight of what they began (docs/clinical.md WO10, CMP6)."""
     found = (
         sa.select(Ticket, Patient, _OWED)
         .outerjoin(Patient, Patient.id == Ticket.patient_id)
-        .where(Ticket.status.in_(TICKET_OPEN if states is None else states))
+        .where(_STILL_OWED if states is None else Ticket.status.in_(states))
         .order_by(_OWED.asc().nulls_last(), Ticket.opened_at.desc())
         .limit(limit)
     )
     if owner is not None:
-        found = found.where(Ticket.owner == owner)
+        watched = sa.exists().where(TicketWatcher.ticket_id == Ticket.id, TicketWatcher.login == owner)
+        found = found.where((Ticket.owner == owner) | watched)
     if due_before is not None:
         found = found.where(due_before > _OWED)
     return [_line(ticket, patient, owed, now) for ticket, patient, owed in session.execute(found)]
@@ -152,6 +155,10 @@ _OWED = (
     .scalar_subquery()
 )
 """When the first promise runs out, or ran out, that is not kept yet. (`Ticket.due_at` goes on to the next one.)"""
+
+
+_STILL_OWED = Ticket.status.in_(TICKET_OPEN) | ((Ticket.status == "resolved") & Ticket.told_at.is_(None))
+"""Somebody has to do something: what is solved is owed until whoever asked was told (docs/clinical.md WO4)."""
 
 
 def _line_of(session: Session, ticket: Ticket, now: datetime) -> Line:
@@ -311,7 +318,9 @@ Deed = Callable[[Session, Ticket, Form, str, datetime], object]
 
 
 def _classify(session: Session, ticket: Ticket, form: Form, who: str, now: datetime) -> None:
-    medical = {"yes": True, "no": False}.get(form.get("medical", ""))
+    nature = form.get("nature") or ticket.nature
+    # the page has the field for every ticket; it is heard of complaints only
+    medical = {"yes": True, "no": False}.get(form.get("medical", "")) if nature == "complaint" else None
     tickets.classify(
         session,
         ticket.id,
@@ -324,6 +333,16 @@ def _classify(session: Session, ticket: Ticket, form: Form, who: str, now: datet
     )
 
 
+def _give(session: Session, ticket: Ticket, form: Form, who: str, now: datetime) -> None:
+    """To somebody who can open its page: with a slip of the keyboard nobody would have it."""
+    owner = form["owner"].strip()
+    known = sa.select(User.role).where(User.login == owner, User.active.is_(True))
+    role = session.scalar(known)
+    if owner and not is_agent(session, owner) and not (role is not None and roles.may(role, "tickets")):
+        raise TicketProblem("Nobody with this login sees to tickets.")
+    tickets.assign(session, ticket.id, owner, who, now)
+
+
 def _text(form: Form, name: str, ticket: Ticket) -> str:
     """What was typed; left empty, what is kept already: who has not asked to see it can still resolve the ticket."""
     return form.get(name, "").strip() or getattr(ticket, name) or ""
@@ -331,7 +350,7 @@ def _text(form: Form, name: str, ticket: Ticket) -> str:
 
 DEEDS: Mapping[str, Deed] = {
     "take": lambda session, ticket, form, who, now: tickets.assign(session, ticket.id, who, who, now),
-    "assign": lambda session, ticket, form, who, now: tickets.assign(session, ticket.id, form["owner"], who, now),
+    "assign": _give,
     "start": lambda session, ticket, form, who, now: tickets.start(session, ticket.id, who, now),
     "propose": lambda session, ticket, form, who, now: tickets.propose(
         session, ticket.id, _text(form, "solution", ticket), _text(form, "compensation", ticket), who, now

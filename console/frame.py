@@ -161,6 +161,8 @@ def _admit() -> AnyResponse | None:
         return None
     if request.method == "POST":
         _csrf.protect()
+        if any("\x00" in text for text in request.form.values()):
+            abort(400)  # no keyboard has it, and no column of text keeps it
     if request.endpoint in OPEN:
         return None
     if not current_user.is_authenticated:

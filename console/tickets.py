@@ -12,14 +12,14 @@ from console.frame import language, me, now, page, say
 from core.webhook import house
 from desk import kinds
 from desk import words as desk_words
-from desk.models import TICKET_OPEN
 
-LISTS: dict[str, tuple[str, ...]] = {
-    "open": TICKET_OPEN,
-    "mine": TICKET_OPEN,
+LISTS: dict[str, tuple[str, ...] | None] = {
+    "open": None,
+    "mine": None,
     "resolved": ("resolved",),
     "confirmed": ("confirmed",),
 }
+"""The states in each; None is whatever is still owed."""
 
 
 @page("/tickets", "tickets")

@@ -94,13 +94,18 @@ def due(session: Session, now: datetime) -> int:
         (TicketAlarm.why == MEDICAL) == (first.why == MEDICAL),
         (TicketAlarm.tries >= TRIES) == (first.tries >= TRIES),
     )
-    others = session.scalars(_due(now).where(*same).limit(MOST_AT_ONCE)).all()
+    # what would be rung next within AGAIN comes along: tickets that ran out a minute apart are no ring a minute
+    others = session.scalars(_due(now + AGAIN).where(*same, ~_BEING_TOLD).limit(MOST_AT_ONCE)).all()
     together = [first, *others]
     for alarm in together:
         alarm.next_try_at = now + SOON
     # what is wrong with these must not keep the others from being told
     survives(session, lambda: _tell(session, together, now), "a ticket's alarm could not be told", alarm=str(first.id))
     return len(together)
+
+
+_BEING_TOLD = sa.exists().where(Attempt.id == TicketAlarm.attempt_id, ATTEMPT_LIVES)
+"""Somebody listens just now, and may press the key."""
 
 
 def _due(now: datetime) -> sa.Select[TicketAlarm]:

@@ -60,12 +60,14 @@ def start(session: Session, ticket: Ticket, now: datetime, *, until: datetime | 
 
 
 def classified(session: Session, ticket: Ticket, now: datetime) -> None:
-    """The classes have changed: promises that are new begin now, those that bind no longer are taken back, and of two
-    with one name the shorter counts."""
+    """The classes have changed: promises that are new and not kept already begin now, those that bind no longer are taken
+    back, and of two with one name the shorter counts."""
     wanted = rules_of(session, ticket, now)
     there = of_ticket(session, ticket.id)
     this_round = {clock.name for clock in there if clock.round == ticket.reopened}
-    calmed = any(clock.name == "calm" and clock.met_at is not None for clock in there)
+    kept = {"calm"} if any(clock.name == "calm" and clock.met_at is not None for clock in there) else set()
+    kept |= {"assign"} if ticket.owner else set()
+    kept |= {"respond", "solve"} if ticket.told_at is not None else set()
     for clock in there:
         if clock.met_at is not None or clock.missed_at is not None:
             continue
@@ -77,7 +79,7 @@ def classified(session: Session, ticket: Ticket, now: datetime) -> None:
         both = clocks.shorter(Rule.of(clock.rule), rule)
         clock.rule, clock.due_at = both.as_json(), _due(session, both, clock.started_at)
     for name, rule in wanted.items():
-        if name not in this_round and not (name == "calm" and calmed) and not (name == "assign" and ticket.owner):
+        if name not in this_round and name not in kept:
             _add(session, ticket, name, rule, now)
     session.flush()
     _settle(session, ticket)

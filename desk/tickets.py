@@ -19,6 +19,7 @@ from core.db import RowLock
 from core.house import settings_of
 from core.models import record
 from desk import alarms, surveys, ticket_clocks
+from desk.clocks import colour_of
 from desk.kinds import KINDS, LINKS, NATURES, PROBLEMS
 from desk.models import Ticket
 from desk.ticket_machine import TOLD_HOW, Standing, after, refusal
@@ -119,7 +120,7 @@ def classify(
         settings_of(session).tickets, medical=medical, link=ticket.link, asked_for=asked_for
     )
     session.flush()
-    told = {name: getattr(ticket, name) for name in ("kind", "link", "problem", "nature", "medical", "department")}
+    told = {name: getattr(ticket, name) for name in ("kind", "colour", "link", "problem", "nature", "medical", "department")}
     record(session, "ticket", ticket.id, "classified", now, who=who, data=told)
     if was != medical:
         if ticket.status != "confirmed":
@@ -130,7 +131,7 @@ def classify(
 
 
 def _follow_kind(session: Session, ticket: Ticket) -> None:
-    """A complaint has a complaint's kind, and what is none has not."""
+    """A complaint has a complaint's kind and colour, and what is none has not."""
     if ticket.medical is None:
         kind = "feedback" if ticket.kind in COMPLAINTS.values() else ticket.kind
     else:
@@ -140,7 +141,7 @@ def _follow_kind(session: Session, ticket: Ticket) -> None:
     twin = sa.exists().where(Ticket.call_id == ticket.call_id, *same_kind(kind))
     if ticket.call_id is not None and session.scalar(sa.select(twin)):
         raise TicketProblem("The same call has such a ticket already.")
-    ticket.kind = kind
+    ticket.kind, ticket.colour = kind, colour_of(KINDS[kind].colour, ticket.preset, medical=ticket.medical)
 
 
 def propose(

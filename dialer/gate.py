@@ -461,16 +461,20 @@ def _doctor(session: Session, ring: Ring, now: datetime) -> roster.Doctor | None
 
 
 def _rung_elsewhere(session: Session, doctor: roster.Doctor, ring: Ring) -> bool:
-    """Whether another telephone of theirs rings, or is on the line, for a patient: one person, one ring."""
+    """Whether another telephone of theirs rings, or is on the line, for a patient or about a ticket: one person, one
+    ring."""
     others = [people.phone_index(number) for number in doctor.numbers if number != ring.to]
-    return bool(others) and bool(session.scalar(_ELSEWHERE, {"others": others, "besides": ring.attempt_id}))
+    # a doctor's ring does not wait for one about a ticket, which is being hung up (desk.alarms)
+    kinds = ["doctor"] if ring.kind == "doctor" else list(ON_THE_ROSTER)
+    asked = {"others": others, "kinds": kinds, "besides": ring.attempt_id}
+    return bool(others) and bool(session.scalar(_ELSEWHERE, asked))
 
 
 _ELSEWHERE = sa.select(
     sa.exists().where(
         ATTEMPT_LIVES,
         Attempt.to_index.in_(sa.bindparam("others", expanding=True)),
-        Attempt.kind == "doctor",
+        Attempt.kind.in_(sa.bindparam("kinds", expanding=True)),
         Attempt.id.is_distinct_from(_MYSELF),
     )
 )

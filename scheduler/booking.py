@@ -38,8 +38,9 @@ MOST_AHEAD: Final = 5
 OTHERS: Final = "others"
 WRONG: Final = "birthday wrong"
 BEING_CHANGED: Final = {"zh-CN": "{when}，正在改期", "en": "{when}, being changed"}
-WISHES: Final = {"move": ("move wanted", "appointment_change"), "cancel": ("cancel wanted", "appointment_cancel")}
-"""What is asked of a visit of another system: the step of the visit, and the desk's ticket."""
+WISHES: Final = {"move": "move wanted", "cancel": "cancel wanted"}
+"""What is asked of a visit of another system: the step of the visit. The nurse's item that comes of it is the desk's
+ticket as well, so no other is asked for."""
 
 
 class BuiltIn:
@@ -105,7 +106,7 @@ class BuiltIn:
         if action == "book":
             draft.result = _book(session, draft, now)
         elif draft.appointment_id is not None:
-            draft.result = _move_or_cancel(session, call, draft, draft.appointment_id, action, now)
+            draft.result = _move_or_cancel(session, draft, draft.appointment_id, action, now)
         else:
             draft.result = "gone"
         if draft.result == "taken":
@@ -257,17 +258,10 @@ def _book(session: Session, draft: VisitDraft, now: datetime) -> str:
     return "booked"
 
 
-def _move_or_cancel(
-    session: Session, call: Call, draft: VisitDraft, visit_id: uuid.UUID, action: str, now: datetime
-) -> str:
+def _move_or_cancel(session: Session, draft: VisitDraft, visit_id: uuid.UUID, action: str, now: datetime) -> str:
     visit = session.get_one(Appointment, visit_id)
     if not visits.is_ours(session, visit):
-        event, ticket = WISHES[action]
-        result = visits.wish(session, visit_id, event, "keyed on the hotline", "patient", now)
-        if result == "noted":
-            wanted = events.TicketWanted(ticket, call.id, visit.patient_id, visit.id, "keyed on the hotline")
-            events.publish(session, wanted, now)
-        return result
+        return visits.wish(session, visit_id, WISHES[action], "keyed on the hotline", "patient", now)
     if action == "cancel":
         return visits.cancel(session, visit_id, "patient", now)
     slot = _chosen(draft)

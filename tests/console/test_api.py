@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from console import api, openapi, tokens
 from console.models import ApiToken
+from desk.tickets import LONGEST_WORDS
 from tests.console.desk_room import MRN, NAME, PHONE, WORDS, DeskRoom
 
 BODY = {
@@ -101,7 +102,7 @@ def test_the_least_that_is_feedback(desk: DeskRoom, client: FlaskClient) -> None
 @pytest.mark.parametrize(
     ("change", "where"),
     [({"channel": "fax"}, "channel"), ({"external_id": ""}, "external_id"), ({"words": ""}, "words"),
-     ({"words": "x" * 8001}, "words"), ({"words": "a\x00b"}, "words"), ({"phone": "010 5555"}, "phone"),
+     ({"words": "x" * (LONGEST_WORDS + 1)}, "words"), ({"words": "a\x00b"}, "words"), ({"phone": "010 5555"}, "phone"),
      ({"link": "kitchen"}, "link"), ({"at": "2031-03-07T09:00:00"}, "at"), ({"at": "yesterday"}, "at"),
      ({"name": "Ann Example"}, "name"), ({"words": None}, "words")],
 )  # fmt: skip
@@ -120,6 +121,17 @@ def test_tomorrows_feedback_is_refused(desk: DeskRoom, client: FlaskClient) -> N
     tomorrow = (desk.now + timedelta(days=1)).isoformat()
     said = client.post("/api/v1/feedback", json=BODY | {"at": tomorrow}, headers=desk.token("feedback"))
     assert "future" in is_problem(said, 422)["detail"]
+
+
+def test_a_sender_whose_clock_is_a_little_ahead_is_heard(desk: DeskRoom, client: FlaskClient) -> None:
+    desk.patient()
+    soon = {"at": (desk.now + timedelta(minutes=1)).isoformat(), "words": "x" * LONGEST_WORDS}
+    assert client.post("/api/v1/feedback", json=BODY | soon, headers=desk.token("feedback")).status_code == 201
+
+
+def test_an_address_with_a_character_no_column_keeps_is_not_there(desk: DeskRoom, client: FlaskClient) -> None:
+    said = client.post("/api/v1/agents/a%00b/state", json={"state": "off"}, headers=desk.token("agents"))
+    is_problem(said, 404)
 
 
 @pytest.mark.parametrize(

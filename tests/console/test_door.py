@@ -48,6 +48,21 @@ def test_every_page_needs_a_sign_in(desk: DeskRoom) -> None:
             assert said.status_code == 400, path  # a form from nowhere
 
 
+def test_a_character_no_column_keeps_is_no_proper_request_and_breaks_nothing(desk: DeskRoom) -> None:
+    number, outside = desk.ticket(), desk.screen()
+    assert outside.sign_in("li\x00na").status_code == 400
+    screen = desk.signed_in("supervisor")
+    sent = [
+        (f"/tickets/{number}", {"deed": "assign", "owner": "a\x00"}),
+        (f"/tickets/{number}/show", {"reason": "other", "why": "a\x00b"}),
+        ("/agents", {"login": "a\x00b", "state": "off"}),
+    ]
+    for path, form in sent:
+        assert screen.post(path, on=f"/tickets/{number}", **form).status_code == 400, path
+    assert "Nothing was changed." in screen.text
+    assert (desk.row(number).status, desk.views()) == ("open", [])
+
+
 def test_a_form_without_its_hidden_word_is_refused_on_every_page(desk: DeskRoom) -> None:
     screen = desk.signed_in("supervisor")
     number = desk.ticket()

@@ -121,6 +121,31 @@ def test_the_class_of_a_complaint_is_changed_and_an_empty_field_leaves_it(desk: 
     assert (ticket.link, ticket.problem, ticket.nature, ticket.medical) == ("billing", "attitude", "complaint", True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "nature", "medical", "becomes"),
+    [("message", "complaint", "yes", ("complaint", True)), ("message", "complaint", "no", ("complaint", False)),
+     ("message", "praise", "", ("praise", None)), ("complaint_other", "suggestion", "no", ("suggestion", None)),
+     ("complaint_medical", "request", "yes", ("request", None))],
+)  # fmt: skip
+def test_a_message_can_turn_out_a_complaint_and_a_complaint_none(
+    desk: DeskRoom, kind: str, nature: str, medical: str, becomes: tuple[str, bool | None]
+) -> None:
+    """With the fields the page has, as they stand there."""
+    number = desk.ticket(kind)
+    screen, page = desk.signed_in(), f"/tickets/{number}"
+    assert 'name="medical"' in screen.get(page).get_data(as_text=True)
+    screen.post(page, deed="classify", link="billing", problem="attitude", nature=nature, medical=medical)
+    assert (desk.row(number).nature, desk.row(number).medical) == becomes
+
+
+def test_a_complaint_must_be_said_to_be_medical_or_not(desk: DeskRoom) -> None:
+    number = desk.ticket("message")
+    screen = desk.signed_in()
+    screen.post(f"/tickets/{number}", deed="classify", link="other", problem="other", nature="complaint", medical="")
+    assert "say which" in screen.text
+    assert desk.row(number).nature == "request"
+
+
 def test_what_the_desk_refuses_is_shown_in_its_words(desk: DeskRoom) -> None:
     number = desk.ticket()
     screen = desk.signed_in(login="li.na")
@@ -139,6 +164,18 @@ def test_only_a_supervisor_gives_tickets_away(desk: DeskRoom) -> None:
     assert desk.row(number).owner == ""
     supervisor.post(f"/tickets/{number}", deed="assign", owner="li.na")
     assert desk.row(number).owner == "li.na"
+
+
+@pytest.mark.parametrize("owner", ["wnag.wu", "it1", ""])
+def test_a_ticket_is_not_given_to_nobody(desk: DeskRoom, owner: str) -> None:
+    number = desk.ticket()
+    desk.user("it1", "it")
+    supervisor = desk.signed_in("supervisor")
+    supervisor.post(f"/tickets/{number}", deed="assign", owner=owner)
+    assert 'class="flash problem"' in supervisor.said.get_data(as_text=True)  # type: ignore[union-attr]
+    assert (desk.row(number).owner, desk.row(number).status) == ("", "open")
+    supervisor.post(f"/tickets/{number}", deed="assign", owner="supervisor1")
+    assert desk.row(number).owner == "supervisor1"
 
 
 @pytest.mark.parametrize("form", [{}, {"deed": "burn"}, {"deed": "reopen"}, {"deed": "tell"}])
@@ -194,6 +231,31 @@ def test_mine_are_mine(desk: DeskRoom) -> None:
     assert mine in page
     assert other not in page
     assert screen.get("/tickets?list=everything").status_code == 404
+
+
+def test_who_had_it_first_keeps_it_in_sight(desk: DeskRoom) -> None:
+    """docs/clinical.md WO10, CMP6."""
+    number = desk.ticket()
+    desk.agent("wang.wu")
+    first, supervisor = desk.signed_in(login="li.na"), desk.signed_in("supervisor")
+    first.post(f"/tickets/{number}", deed="take")
+    supervisor.post(f"/tickets/{number}", deed="assign", owner="wang.wu")
+    assert number in first.get("/tickets?list=mine").get_data(as_text=True)
+    assert number not in supervisor.get("/tickets?list=mine").get_data(as_text=True)
+
+
+def test_what_nobody_was_told_of_stays_on_the_board(desk: DeskRoom) -> None:
+    """Its promise still runs, and the head is rung about it (docs/clinical.md WO4)."""
+    number = desk.ticket()
+    screen, page = desk.signed_in(login="li.na"), f"/tickets/{number}"
+    screen.post(page, deed="take")
+    screen.post(page, deed="resolve", solution="a new bill", compensation="no fee")
+    desk.forward(minutes=29)
+    for path in ("/", "/tickets", "/tickets?list=mine", "/tickets?list=resolved"):
+        assert number in screen.get(path).get_data(as_text=True), path
+    screen.post(page, deed="tell", how="call")
+    for path in ("/", "/tickets", "/tickets?list=mine"):
+        assert number not in screen.get(path).get_data(as_text=True), path
 
 
 # ---- both languages ------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from core.models import Pause, new_id
 from desk import alarms, tickets
 from desk.models import TicketAlarm
 from dialer import roster_covers, sms
+from dialer.models import Shift
 from scheduler.timetable import fire
 from tests.desk.telling import Room
 from tests.dialer.ward import DOCTOR_PHONES
@@ -386,6 +387,42 @@ def test_thirty_tickets_of_a_night_are_one_ring_one_message_and_one_key(room: Ro
     assert " ".join(made[0].number) in line.last.said
     line.press("1")
     assert all(alarm.acknowledged_at for alarm in room.alarms())
+
+
+def test_tickets_that_run_out_one_after_the_other_are_no_ring_a_minute(room: Room) -> None:
+    """Each is rung for when it comes; after that the head is rung every ten minutes, for all of them."""
+    for minute in range(45):
+        if minute < 18 and minute % 3 == 0:
+            room.overdue(room.ticket())
+        room.tell()
+        for attempt in room.attempts(kind="head", live=True):
+            room.says(attempt.id, "no_answer")
+        room.forward(minutes=1)
+    minutes = [(attempt.created_at - MID_MORNING) // timedelta(minutes=1) for attempt in room.heads()]
+    assert [minute for minute in minutes if minute >= 18] == [20, 30]
+    assert len(minutes) <= 6 + 3
+
+
+def test_a_head_of_two_departments_is_not_rung_at_two_telephones_at_once(room: Room) -> None:
+    room.settings("[calling]\nlines = 9\n")
+    second = DOCTOR_PHONES[9]
+    shift = room.doctor(3, "head", "billing", name="Dr 3")
+    with room.house.transaction() as session:
+        for row in session.scalars(sa.select(Shift).where(Shift.doctor_index == shift.doctor_index)):
+            row.phone2 = second
+    room.overdue(room.ticket())
+    room.tell()
+    unanswered(room)
+    room.forward(minutes=9, seconds=50)
+    room.overdue(room.ticket(department="billing"))
+    room.tell()
+    room.forward(seconds=10)
+    room.tell()
+    assert len(room.attempts(kind="head", live=True)) == 1
+    unanswered(room)
+    room.forward(minutes=1)
+    room.tell()
+    assert rung(room) == [HEAD, HEAD, second]
 
 
 def test_departments_do_not_wait_for_each_other(room: Room) -> None:

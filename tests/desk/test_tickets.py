@@ -508,3 +508,33 @@ def test_a_satisfaction_call_is_planned_once_the_outcome_is_told(
     office.do(tickets.tell, ticket, "sms", "li")
     assert len(planned) == 1, "told again is told once"
     assert office.ticket(ticket).told_how == "call"
+
+
+def test_who_was_told_already_is_owed_no_first_answer_by_a_new_class(office: Office) -> None:
+    ticket = office.open("complaint_other")
+    office.solved(ticket)
+    office.do(tickets.classify, ticket, "li", medical=True)
+    assert {name for name, clock in office.clocks(ticket).items() if clock.met_at is None} == {"calm"}
+    office.forward(hours=1)
+    assert office.tick() == 0
+
+
+@pytest.mark.parametrize(
+    ("preset", "kind", "medical", "colour", "promised"),
+    [
+        ("A", "message", True, "red", ("respond", timedelta(minutes=30))),
+        ("A", "message", False, "red", ("solve", timedelta(minutes=30))),
+        ("B", "complaint_other", True, "red", ("respond", timedelta(hours=1))),
+        ("B", "complaint_medical", False, "yellow", ("assign", timedelta(minutes=5))),  # the shorter stays
+    ],
+)
+def test_what_becomes_a_complaint_has_its_colour_and_its_promises(
+    office: Office, preset: str, kind: str, medical: bool, colour: str, promised: tuple[str, timedelta]
+) -> None:
+    """As if it had come as one; of two promises with one name the shorter counts."""
+    office.settings(tickets={"preset": preset})
+    ticket = office.open(kind)
+    office.do(tickets.classify, ticket, "li", nature="complaint", medical=medical)
+    name, span = promised
+    assert office.ticket(ticket).colour == colour
+    assert office.clocks(ticket)[name].due_at - office.now == span
