@@ -260,7 +260,7 @@ def test_both_are_held_back_by_live_number_lines_and_an_engaged_telephone(hall: 
     assert refusal(hall, kind, to) == "number_in_use"
 
 
-@pytest.mark.parametrize("kind", ["agent", "caller"])
+@pytest.mark.parametrize("kind", ["agent", "caller", "theme"])
 def test_while_somebody_waits_for_a_doctor_two_lines_stay_free(house: House, kind: str) -> None:
     hall = Hall(house)
     ward = Ward.of(house)
