@@ -108,7 +108,7 @@ def connect(session: Session, agent_call: Call, now: datetime) -> Attempt | Wait
     entry.next_step_at = now + timedelta(seconds=CALLER_RING_S) + ASKED
     ring = attempts.dial(
         session,
-        gate.Ring("caller", entry.party, entry.id, patient_id=entry.patient_id),
+        ring_at(entry),
         parent=agent_call,
         flow="caller_join",
         language=entry.language,
@@ -123,6 +123,11 @@ def connect(session: Session, agent_call: Call, now: datetime) -> Attempt | Wait
     else:
         entry.tries += 1
     return ring
+
+
+def ring_at(entry: QueueEntry) -> gate.Ring:
+    """The ring at somebody who is to be rung back."""
+    return gate.Ring("caller", entry.party, entry.id, patient_id=entry.patient_id)
 
 
 def on_caller_taken(session: Session, event: events.CallerTaken, now: datetime) -> None:

@@ -169,12 +169,24 @@ def _may_be_rung_for(session: Session, entry: QueueEntry, now: datetime) -> bool
     if call is not None and call.status in LIVE_CALL:
         return False  # still on the telephone with us, in a menu
     if entry.origin != "abandoned":
-        return True
+        return _can_be_rung(session, entry, now)
     zone, hours = settings_of(session).hospital.timezone.key, holidays.hours(session)
     hung_up_at = call.ended_at if call is not None else None
     if (hung_up_at is not None and now - hung_up_at < queue.AT_ONCE) or calendar.in_window(now, zone, hours):
-        return True
+        return _can_be_rung(session, entry, now)
     entry.next_step_at = calendar.next_open(now, zone, hours)
+    return False
+
+
+def _can_be_rung(session: Session, entry: QueueEntry, now: datetime) -> bool:
+    """No agent is rung for somebody whose own telephone the gate would not let ring then."""
+    refused = gate.may_dial(session, put_through.ring_at(entry), now)
+    if refused is None:
+        return True
+    if refused.again_at is None:
+        queue.unreached(session, entry, now, refused.reason)
+    else:
+        entry.next_step_at = refused.again_at
     return False
 
 

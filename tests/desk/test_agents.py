@@ -286,3 +286,18 @@ def test_a_caller_who_waits_for_a_doctor_is_not_rung_by_the_desk(house: House) -
     call = ward.inbound(CALLERS[3])
     assert ward.score(8, call) is not None
     assert refusal(hall, "caller", CALLERS[3]) == "doctor_coming"
+
+
+def test_no_agent_is_rung_for_somebody_who_may_not_be_rung_back_now(house: House) -> None:
+    hall = Hall(house)
+    ward = Ward.of(house)
+    hospital(house, calling={"lines": 60})
+    hall.agent("kim")
+    entry = hall.enters(CALLERS[3])
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    hall.forward(seconds=6)
+    assert ward.score(8, ward.inbound(CALLERS[3])) is not None
+    hall.tick()
+    assert hall.live_rings() == [], "a doctor is on the way to them"
+    assert hall.fresh(entry).status == "waiting"
