@@ -124,7 +124,8 @@ def _match(session: Session, now: datetime) -> int:
     waiting = {entry.id: entry for entry in session.scalars(WAITING)}
     if not waiting:
         return 0
-    free = {agent.id: agent for agent in session.scalars(FREE)}
+    # one whose telephone is never let ring would stand in front of the others for good: idle longest
+    free = {agent.id: agent for agent in session.scalars(FREE) if gate.unringable(session, agent.phone, now) is None}
     passed = _passed(session, list(waiting), now)
     callers = [
         _as_caller(entry, passed.get(entry.id, frozenset()))

@@ -151,6 +151,16 @@ def test_the_end_of_a_talk_nobody_told_is_found(hall: Hall) -> None:
     assert hall.who("kim").status == "wrap_up"
 
 
+def test_an_agent_whose_telephone_must_not_ring_keeps_nobody_waiting(hall: Hall) -> None:
+    hall.agent("kim")
+    hall.forward(seconds=10)
+    hall.agent("lee")
+    hospital(hall.house, hospital={"live": False, "allow_numbers": [AGENT_PHONES[1]]}, calling={"lines": 60})
+    entry = hall.enters(ONE)
+    hall.tick()
+    assert hall.ring_of(entry).to == AGENT_PHONES[1]
+
+
 # ---- out of the line -----------------------------------------------------------------------------
 def test_who_asks_to_be_rung_back_keeps_the_place_and_the_agent_is_rung_first(hall: Hall) -> None:
     hall.agent(state="paused")
