@@ -219,7 +219,9 @@ def _off_the_list(session: Session, number: str, now: datetime) -> None:
 def on_queue_left(session: Session, event: events.QueueLeft, now: datetime) -> None:
     if event.why == "served":
         return  # of a talk the agent's side tells
-    entry = _of_call(session, event.call_id, mode="line") or _being_joined(session, event.call_id)
+    entry = _of_call(session, event.call_id, mode="line")
+    if entry is None and event.why == "hung_up":  # whatever else ends a talk, the agent's side tells
+        entry = _being_joined(session, event.call_id)
     if entry is not None:
         left(session, entry, event.why, now)
 

@@ -136,6 +136,22 @@ def test_a_caller_who_hangs_up_in_the_moment_of_the_joining_is_rung_back(hall: H
     assert standing(hall, entry) == ("waiting", "callback", "abandoned")
 
 
+def test_a_talk_that_is_cut_short_is_a_talk_all_the_same(hall: Hall) -> None:
+    hall.agent()
+    entry = hall.enters(ONE)
+    hall.tick()
+    ring = hall.ring_of(entry)
+    hall.connects(hall.accepts(ring))
+    hall.publish(events.CallerTaken(entry.call_id, ring.id))
+    hall.forward(seconds=60)
+    hall.leaves(entry, "error")  # redirected-from-bridged: their doctor is on the telephone
+    hall.publish(events.AgentTalked(ring.id, 60), events.AgentSaid(ring.id, "ticket"))
+    hall.says(ring, "completed")
+    fresh = hall.fresh(entry)
+    assert (fresh.status, fresh.talk_s, fresh.outcome) == ("served", 60, "ticket")
+    assert [wanted.kind for wanted in hall.tickets] == ["agent_followup"]
+
+
 def test_the_end_of_a_talk_nobody_told_is_found(hall: Hall) -> None:
     hall.agent("kim")
     entry = hall.enters(ONE)
