@@ -60,6 +60,9 @@ SHORTEST_WAIT = timedelta(seconds=5)
 """Who hangs up sooner had dialled a wrong number or thought better of it."""
 AT_ONCE = timedelta(minutes=10)
 """Who hung up may be rung back for so long at any hour, later only in calling hours."""
+RANG_IN_AGAIN = "rang in again"
+LONGEST_ON_THE_LIST = timedelta(days=15)
+"""No call back waits longer: of those given up after a day of calling hours, one that the longest holidays hold up."""
 A_MOMENT = timedelta(seconds=5)
 LOOK_AFTER = timedelta(seconds=20)
 """Whether somebody sent to a message left one is looked at this long after, and again while they are on the line."""
@@ -212,7 +215,24 @@ def _off_the_list(session: Session, number: str, now: datetime) -> None:
     )
     for entry in rows:
         withdraw(session, entry, now)
-        end(session, entry, "cancelled", now, "rang in again")
+        end(session, entry, "cancelled", now, RANG_IN_AGAIN)
+
+
+def _was_on_the_list(session: Session, entry: QueueEntry) -> bool:
+    """Whether a call back was struck off because this caller came into the line."""
+    return entry.party_index is not None and bool(
+        session.scalar(
+            sa.select(
+                sa.exists().where(
+                    QueueEntry.entered_at <= entry.entered_at,
+                    QueueEntry.entered_at > entry.entered_at - LONGEST_ON_THE_LIST,
+                    QueueEntry.party_index == entry.party_index,
+                    QueueEntry.why == RANG_IN_AGAIN,
+                    QueueEntry.ended_at == entry.entered_at,
+                )
+            )
+        )
+    )
 
 
 # ---- out of the line -----------------------------------------------------------------------------
@@ -245,7 +265,7 @@ def left(session: Session, entry: QueueEntry, why: str, now: datetime) -> None:
         entry.next_step_at = now + LOOK_AFTER
     elif why == "callback":
         _ring_back(session, entry, "asked", now)
-    elif now - entry.entered_at < SHORTEST_WAIT:
+    elif now - entry.entered_at < SHORTEST_WAIT and not _was_on_the_list(session, entry):
         end(session, entry, "abandoned", now, "hung up at once")
     else:
         _ring_back(session, entry, "abandoned", now)

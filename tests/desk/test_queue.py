@@ -329,6 +329,19 @@ def test_who_rings_in_again_is_taken_off_the_list(hall: Hall) -> None:
     assert hall.fresh(again).status == "offered"
 
 
+def test_who_rings_in_again_and_hangs_up_at_once_is_still_rung_back(hall: Hall) -> None:
+    hall.agent(skills=("theme",))
+    entry = hall.enters(ONE, reason="postop")
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    hall.forward(seconds=20)
+    again = hall.enters(ONE, reason="postop")
+    hall.forward(seconds=3)
+    hall.hangs_up(again)
+    assert standing(hall, entry)[0] == "cancelled"
+    assert standing(hall, again) == ("waiting", "callback", "abandoned")
+
+
 def test_who_asked_to_be_rung_back_and_comes_again_in_the_same_call_waits_again(hall: Hall) -> None:
     hall.agent(state="ready", skills=("theme",))
     entry = hall.enters(ONE, reason="postop")
