@@ -31,6 +31,9 @@ AGAIN = timedelta(minutes=10)
 HELD_UP = timedelta(minutes=1)
 """A ring at a caller that could not go out, such as on an engaged line, is tried again."""
 
+NOT_THEIR_FAULT = ("failed_now", "busy")
+"""Ends of a ring that do not say that nobody is there: a carrier that fails for a minute must not sign off the desk."""
+
 
 # ---- the agent's telephone -----------------------------------------------------------------------
 def is_theirs(entry: QueueEntry, offer: QueueOffer) -> bool:
@@ -93,7 +96,8 @@ def on_attempt_ended(session: Session, event: events.AttemptEnded, now: datetime
         _given_back(session, entry, now, HELD_UP)
     elif entry.status == "joined" and entry.attempt_id == offer.attempt_id:
         _talked(session, entry, None, now)
-    agents.let_go(session, offer.agent_id, event.attempt_id, now, missed=offer.decision in ("no_key", "no_answer"))
+    nobody_home = offer.decision in ("no_key", "no_answer") and event.outcome not in NOT_THEIR_FAULT
+    agents.let_go(session, offer.agent_id, event.attempt_id, now, missed=nobody_home)
 
 
 # ---- the talk ------------------------------------------------------------------------------------

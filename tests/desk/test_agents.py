@@ -201,6 +201,19 @@ def test_a_ring_the_carrier_never_had_is_nobodys_fault(hall: Hall) -> None:
     assert (hall.who("kim").status, hall.who("kim").misses) == ("ready", 0)
 
 
+@pytest.mark.parametrize(("word", "status"), [("failed", "ready"), ("busy", "ready"), ("no_answer", "paused")])
+def test_a_carrier_that_fails_and_an_engaged_telephone_sign_nobody_off(hall: Hall, word: str, status: str) -> None:
+    hall.agent("kim")
+    entry = hall.enters(CALLERS[0])
+    for _ in range(2):
+        hall.tick()
+        ring = hall.ring_of(entry)
+        hall.posted(ring)
+        hall.says(ring, word)
+        hall.forward(seconds=61)
+    assert hall.who("kim").status == status
+
+
 def test_the_wrap_up_ends_by_itself(hall: Hall) -> None:
     hospital(hall.house, desk={"wrap_up_s": 45}, calling={"lines": 60})
     hall.agent("kim")
