@@ -25,6 +25,8 @@ HOLIDAY_SHARE = 1.5
 """So many times the people on a holiday (docs/clinical.md SFT4)."""
 PERSONS = ("operator", "theme", "patient")
 """Kinds of rings that bring a person to a hotline call by a Dial of its own."""
+BY_THE_DESK = ("desk", "again")
+"""Origins of calls nobody stood in line for: the desk makes them, be it after a talk."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def report(session: Session, since: datetime, booked: Collection[uuid.UUID] = ()
         sa.select(Call).where(Call.kind == "hotline", Call.started_at >= since, Call.ended_at.is_not(None))
     ).all()
     entries = session.scalars(
-        sa.select(QueueEntry).where(QueueEntry.entered_at >= since, QueueEntry.origin != "desk")
+        sa.select(QueueEntry).where(QueueEntry.entered_at >= since, QueueEntry.origin.not_in(BY_THE_DESK))
     ).all()
     zone = settings_of(session).hospital.timezone.key
     known = _known(session, calls, entries, since, booked)

@@ -56,7 +56,7 @@ class QueueEntry(Base):
     mode: Mapped[str]
     """line (on the telephone) | callback (to be rung)"""
     origin: Mapped[str]
-    """caller | asked (chose to be rung back) | abandoned | desk"""
+    """caller | asked (chose to be rung back) | abandoned | again (an agent agreed on it with them) | desk"""
     status: Mapped[str]
     """waiting | offered | joined | served | message | abandoned | unreached | cancelled: desk.queue.MOVES"""
     why: Mapped[str] = mapped_column(default="")

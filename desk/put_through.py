@@ -208,7 +208,7 @@ def on_agent_said(session: Session, event: events.AgentSaid, now: datetime) -> N
         at = now + AGAIN
         zone = settings_of(session).hospital.timezone.key
         queue.to_ring(
-            session, entry.party, entry.language, "asked", now, who="agent",
+            session, entry.party, entry.language, "again", now, who="agent",
             call_id=entry.call_id, ticket_id=entry.ticket_id, patient_id=entry.patient_id, priority=entry.priority,
             reason=entry.reason, department=entry.department,
             not_before=calendar.next_open(at, zone, holidays.hours(session)),

@@ -188,11 +188,12 @@ def to_ring(
     department: str = "",
     not_before: datetime | None = None,
 ) -> QueueEntry:
+    """`not_before`: they stand in line, and are waited for, from then on."""
     entry = QueueEntry(
         id=new_id(), call_id=call_id, ticket_id=ticket_id, party=number, party_index=people.phone_index(number),
         patient_id=patient_id, reason=reason, department=department, language=language, priority=priority,
-        mode="callback", origin=origin, status="waiting", wanted_agent_id=wanted_agent_id, entered_at=now,
-        next_step_at=not_before,
+        mode="callback", origin=origin, status="waiting", wanted_agent_id=wanted_agent_id,
+        entered_at=not_before or now, next_step_at=not_before,
     )  # fmt: skip
     session.add(entry)
     session.flush()
@@ -439,7 +440,7 @@ def board(session: Session, now: datetime) -> list[Waiting]:
     return [
         Waiting(
             entry.id, place, entry.mode, entry.reason, entry.department, entry.language,
-            int((now - entry.entered_at).total_seconds()), entry.status, login or "", entry.patient_id, entry.origin,
+            max(0, int((now - entry.entered_at).total_seconds())), entry.status, login or "", entry.patient_id, entry.origin,
             entry.next_step_at if entry.status == "waiting" else None,
         )
         for place, (entry, login) in enumerate(rows, start=1)

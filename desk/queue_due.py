@@ -30,7 +30,10 @@ NOT_AGAIN = timedelta(seconds=60)
 """An agent who passed on a caller is not asked about the same one sooner."""
 WANTED_OFFERS = 3
 """So often one certain agent is asked to ring somebody."""
-GIVE_UP = {"asked": timedelta(hours=2), "abandoned": timedelta(hours=24), "desk": timedelta(hours=1)}
+GIVE_UP = {
+    "asked": timedelta(hours=2), "again": timedelta(hours=2), "abandoned": timedelta(hours=24),
+    "desk": timedelta(hours=1),
+}  # fmt: skip
 """By origin of a call back: nobody could ring for so long, so it becomes a ticket."""
 
 
@@ -169,7 +172,7 @@ def _may_be_rung_for(session: Session, entry: QueueEntry, now: datetime) -> bool
     call = session.get(Call, entry.call_id) if entry.call_id is not None else None
     if call is not None and call.status in LIVE_CALL:
         return False  # still on the telephone with us, in a menu
-    if entry.origin != "abandoned":
+    if entry.origin not in ("abandoned", "again"):
         return _can_be_rung(session, entry, now)
     zone, hours = settings_of(session).hospital.timezone.key, holidays.hours(session)
     hung_up_at = call.ended_at if call is not None else None

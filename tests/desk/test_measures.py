@@ -74,6 +74,15 @@ def test_who_hangs_up_is_abandoned_also_when_rung_back_later(hall: Hall) -> None
     assert found.abandonment == 0.667
 
 
+def test_a_call_again_is_nobody_more_in_line(hall: Hall) -> None:
+    hall.agent()
+    served(hall, CALLERS[0], after=1, talk=10)
+    hall.publish(events.AgentSaid(hall.offers()[-1].attempt_id, "call_again"))
+    assert len(hall.entries()) == 2
+    found = told(hall)
+    assert (found.entered, found.answered, found.within[3]) == (1, 1, 1.0)
+
+
 def test_the_average_talk_stands_beside_its_target(hall: Hall) -> None:
     hall.agent()
     for number, talk in enumerate((100, 250, 300)):

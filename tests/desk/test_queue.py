@@ -469,6 +469,42 @@ def test_the_agents_keys_after_the_talk(hall: Hall) -> None:
     assert later.next_step_at == hall.now + timedelta(minutes=10)
 
 
+def test_a_call_again_of_the_evening_is_made_in_the_morning(hall: Hall) -> None:
+    hall.agent()
+    hall.forward(hours=10, minutes=50)  # 20:50
+    first = hall.enters(ONE)
+    hall.tick()
+    hall.publish(events.AgentSaid(hall.talks(first).id, "call_again"))
+    hall.hangs_up(first)
+    later = hall.entries()[-1]
+    assert later.next_step_at is not None
+    assert later.next_step_at - hall.now > timedelta(hours=11)
+    with hall.house.transaction() as session:
+        assert [row.waited_s for row in queue.board(session, hall.now)] == [0]
+    hall.forward(seconds=(later.next_step_at - hall.now).total_seconds())
+    hall.tick()
+    hall.tick()
+    assert hall.fresh(later).status == "offered"
+    assert hall.tickets == []
+
+
+def test_a_call_again_nobody_could_make_before_night_waits_for_the_morning(hall: Hall) -> None:
+    hall.agent("kim")
+    hall.forward(hours=10, minutes=30)  # 20:30
+    first = hall.enters(ONE)
+    hall.tick()
+    hall.publish(events.AgentSaid(hall.talks(first).id, "call_again"))
+    hall.hangs_up(first)
+    later = hall.entries()[-1]
+    hall.forward(minutes=45)
+    hall.tick()
+    hall.tick()
+    assert hall.live_rings() == []
+    waits = hall.fresh(later).next_step_at
+    assert waits is not None
+    assert waits > hall.now + timedelta(hours=9)
+
+
 # ---- a call the desk itself wants ----------------------------------------------------------------
 def a_ticket(hall: Hall, contact: str = ONE) -> Ticket:
     with hall.house.transaction() as session:
