@@ -7,8 +7,9 @@ from datetime import date, timedelta
 import pytest
 
 from core import events, holidays
-from desk import measures
+from desk import measures, tickets
 from desk.models import QueueEntry
+from dialer.models import Call
 from tests.desk.desk_house import CALLERS, Hall
 from tests.scheduler.clinic import hospital
 
@@ -106,13 +107,30 @@ def test_who_rings_again_for_the_same_reason_was_not_helped(
     assert told(hall).resolved_first == resolved
 
 
+def test_who_hides_the_number_and_is_rung_back_is_not_judged(hall: Hall) -> None:
+    hall.agent()
+    entry = hall.enters("", reason="theme")
+    hall.leaves(entry, "callback")
+    with hall.house.transaction() as session:
+        session.get_one(Call, entry.call_id).callback = CALLERS[0]
+    hall.hangs_up(entry)
+    hall.forward(seconds=21)
+    hall.tick()
+    hall.talks(entry)
+    found = told(hall)
+    assert (found.answered, found.resolved_first) == (1, None)
+
+
 def test_what_the_menu_settles_alone_is_contained(hall: Hall) -> None:
     hall.agent()
     served(hall, CALLERS[0], after=1, talk=10)
     for number in range(1, 4):
-        hall.rings(CALLERS[number])
+        left_word = hall.rings(CALLERS[number])
     found = told(hall)
     assert (found.calls, found.contained) == (4, 0.75)
+    with hall.house.transaction() as session:
+        tickets.open_(session, "message", hall.now, call=session.get_one(Call, left_word.id))
+    assert told(hall).contained == 0.5, "a message is somebody's work"
 
 
 def test_the_theme_key_leads_to_a_talk_a_ticket_or_a_visit(hall: Hall) -> None:
