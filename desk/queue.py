@@ -68,6 +68,7 @@ LOOK_AFTER = timedelta(seconds=20)
 """Whether somebody sent to a message left one is looked at this long after, and again while they are on the line."""
 
 locked = RowLock(QueueEntry)
+_LOCK_TICKET = RowLock(Ticket)
 
 
 def hold(session: Session, entry_id: uuid.UUID) -> None:
@@ -160,6 +161,7 @@ def want_call(session: Session, ticket: Ticket, login: str, now: datetime) -> Qu
         raise QueueProblem(f"{login} is not signed in.")
     if not ticket.contact:
         raise QueueProblem("The ticket has no number to ring.")
+    _LOCK_TICKET(session, ticket.id)  # or two who ask at once would both find no call under way
     wanted = session.scalar(
         sa.select(QueueEntry).where(QueueEntry.ticket_id == ticket.id, QueueEntry.status.in_((*IN_LINE, "joined")))
     )

@@ -549,6 +549,24 @@ def test_a_call_about_a_ticket_is_refused_with_a_sentence(hall: Hall) -> None:
         queue.want_call(session, ticket, "kim", hall.now)
 
 
+def test_two_people_who_want_the_same_call_at_once_ring_once(hall: Hall) -> None:
+    logins = [hall.agent() for _ in range(4)]
+    ticket, together = a_ticket(hall), Barrier(4)
+
+    def wants(login: str) -> bool:
+        together.wait()
+        try:
+            with hall.house.transaction() as session:
+                queue.want_call(session, session.get_one(Ticket, ticket.id), login, hall.now)
+        except queue.QueueProblem:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as people:
+        assert sum(people.map(wants, logins)) == 1
+    assert len(hall.entries()) == 1
+
+
 def test_an_agent_who_does_not_want_to_ring_is_asked_three_times(hall: Hall) -> None:
     hall.agent("kim")
     with hall.house.transaction() as session:
