@@ -25,10 +25,10 @@ HOLIDAY_SHARE = 1.5
 """So many times the people on a holiday (docs/clinical.md SFT4)."""
 SIGNING = "agent_sign"
 """The flow in which an agent's call to the hotline ends; nobody asked for anything."""
-OF_OURS = ("desk", "again")
-"""Origins of call backs for which nobody stood in line."""
 PERSONS = ("operator", "theme", "patient")
 """Kinds of rings that bring a person to a hotline call by a Dial of its own."""
+BY_THE_DESK = ("desk", "again")
+"""Origins of calls nobody stood in line for: the desk makes them, be it after a talk."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Report:
     resolved_first: float | None
     """Share of talks after which the number did not ring again for the same reason within [desk] repeat_days."""
     contained: float | None
-    """Share of `calls` that needed nobody: no line, no person, no doctor."""
+    """Share of `calls` that needed nobody: no line, no person, no doctor, and no ticket, which is a person's work."""
     theme_chosen: int
     theme_converted: float | None
     """Share of `theme_chosen` that led to a talk, a ticket or an appointment."""
@@ -90,7 +90,7 @@ def report(session: Session, since: datetime, booked: Collection[uuid.UUID] = ()
         )
     ).all()
     entries = session.scalars(
-        sa.select(QueueEntry).where(QueueEntry.entered_at >= since, QueueEntry.origin.not_in(OF_OURS))
+        sa.select(QueueEntry).where(QueueEntry.entered_at >= since, QueueEntry.origin.not_in(BY_THE_DESK))
     ).all()
     zone = settings_of(session).hospital.timezone.key
     known = _known(session, calls, entries, since, booked)
@@ -119,6 +119,8 @@ class _Known:
     needed_somebody: set[uuid.UUID]
     theme: set[uuid.UUID]
     converted: set[uuid.UUID]
+    shown: set[uuid.UUID]
+    """Calls whose number can be seen to ring again."""
     came_again: Callable[[QueueEntry], bool]
     within_s: Sequence[int]
     target_s: int
@@ -142,12 +144,13 @@ def _known(
             EventRow.at >= since, EventRow.subject_id.in_(ids),
         )
     )  # fmt: skip
-    tickets = session.scalars(sa.select(Ticket.call_id).where(Ticket.call_id.in_(ids)))
+    tickets = set(session.scalars(sa.select(Ticket.call_id).where(Ticket.call_id.in_(ids))))
     served = {entry.call_id for entry in entries if entry.status in ("joined", "served")}
     return _Known(
-        needed_somebody={*in_line, *reached, *alarms},
+        needed_somebody={*in_line, *reached, *alarms, *(call_id for call_id in tickets if call_id is not None)},
         theme={subject for subject in chosen if subject is not None},
         converted={call_id for call_id in {*served, *tickets, *reached, *booked} if call_id is not None},
+        shown={call.id for call in calls if call.party_index is not None},
         came_again=_again(session, timedelta(days=settings.desk.repeat_days), since),
         within_s=settings.hotline.answer_s,
         target_s=settings.desk.talk_s,
@@ -187,7 +190,7 @@ def _one(day: str, calls: Sequence[Call], entries: Sequence[QueueEntry], known: 
     joined = [entry for entry in entries if entry.joined_at is not None]
     talks = [entry.talk_s for entry in entries if entry.status == "served" and entry.talk_s]
     # who rings with a hidden number, or said no reason, cannot be seen to ring again for it
-    judged = [entry for entry in entries if entry.status == "served" and entry.party_index and entry.reason]
+    judged = [entry for entry in entries if entry.status == "served" and entry.call_id in known.shown and entry.reason]
     hung_up = [entry for entry in entries if entry.origin == "abandoned" or entry.status == "abandoned"]
     theme = [call for call in calls if call.id in known.theme]
     return Report(

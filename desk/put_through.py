@@ -32,6 +32,9 @@ AGAIN = timedelta(minutes=10)
 HELD_UP = timedelta(minutes=1)
 """A ring at a caller that could not go out, such as on an engaged line, is tried again."""
 
+NOT_THEIR_FAULT = ("failed_now", "busy")
+"""Ends of a ring that do not say that nobody is there: a carrier that fails for a minute must not sign off the desk."""
+
 
 # ---- the agent's telephone -----------------------------------------------------------------------
 def is_theirs(entry: QueueEntry, offer: QueueOffer) -> bool:
@@ -97,7 +100,8 @@ def on_attempt_ended(session: Session, event: events.AttemptEnded, now: datetime
         _given_back(session, entry, now, HELD_UP)
     elif entry.status == "joined" and entry.attempt_id == offer.attempt_id:
         _talked(session, entry, None, now)
-    agents.let_go(session, offer.agent_id, event.attempt_id, now, missed=offer.decision in ("no_key", "no_answer"))
+    nobody_home = offer.decision in ("no_key", "no_answer") and event.outcome not in NOT_THEIR_FAULT
+    agents.let_go(session, offer.agent_id, event.attempt_id, now, missed=nobody_home)
 
 
 # ---- the talk ------------------------------------------------------------------------------------
@@ -112,7 +116,7 @@ def connect(session: Session, agent_call: Call, now: datetime) -> Attempt | Wait
     entry.next_step_at = now + timedelta(seconds=CALLER_RING_S) + ASKED
     ring = attempts.dial(
         session,
-        gate.Ring("caller", entry.party, entry.id, patient_id=entry.patient_id),
+        ring_at(entry),
         parent=agent_call,
         flow="caller_join",
         language=entry.language,
@@ -140,6 +144,11 @@ def count_rings(session: Session, entry: QueueEntry) -> bool:
     legs = sa.select(sa.func.count()).where(Attempt.kind == "caller", Attempt.subject_id == entry.id)
     entry.tries = session.scalar(legs.where(RANG)) or 0
     return entry.tries >= settings_of(session).desk.callback_tries
+
+
+def ring_at(entry: QueueEntry) -> gate.Ring:
+    """The ring at somebody who is to be rung back."""
+    return gate.Ring("caller", entry.party, entry.id, patient_id=entry.patient_id)
 
 
 def on_caller_taken(session: Session, event: events.CallerTaken, now: datetime) -> None:

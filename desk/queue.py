@@ -60,11 +60,15 @@ SHORTEST_WAIT = timedelta(seconds=5)
 """Who hangs up sooner had dialled a wrong number or thought better of it."""
 AT_ONCE = timedelta(minutes=10)
 """Who hung up may be rung back for so long at any hour, later only in calling hours."""
+RANG_IN_AGAIN = "rang in again"
+LONGEST_ON_THE_LIST = timedelta(days=15)
+"""No call back waits longer: of those given up after a day of calling hours, one that the longest holidays hold up."""
 A_MOMENT = timedelta(seconds=5)
 LOOK_AFTER = timedelta(seconds=20)
 """Whether somebody sent to a message left one is looked at this long after, and again while they are on the line."""
 
 locked = RowLock(QueueEntry)
+_LOCK_TICKET = RowLock(Ticket)
 
 
 def hold(session: Session, entry_id: uuid.UUID) -> None:
@@ -157,6 +161,7 @@ def want_call(session: Session, ticket: Ticket, login: str, now: datetime) -> Qu
         raise QueueProblem(f"{login} is not signed in.")
     if not ticket.contact:
         raise QueueProblem("The ticket has no number to ring.")
+    _LOCK_TICKET(session, ticket.id)  # or two who ask at once would both find no call under way
     wanted = session.scalar(
         sa.select(QueueEntry).where(QueueEntry.ticket_id == ticket.id, QueueEntry.status.in_((*IN_LINE, "joined")))
     )
@@ -185,11 +190,12 @@ def to_ring(
     department: str = "",
     not_before: datetime | None = None,
 ) -> QueueEntry:
+    """`not_before`: they stand in line, and are waited for, from then on."""
     entry = QueueEntry(
         id=new_id(), call_id=call_id, ticket_id=ticket_id, party=number, party_index=people.phone_index(number),
         patient_id=patient_id, reason=reason, department=department, language=language, priority=priority,
-        mode="callback", origin=origin, status="waiting", wanted_agent_id=wanted_agent_id, entered_at=now,
-        next_step_at=not_before,
+        mode="callback", origin=origin, status="waiting", wanted_agent_id=wanted_agent_id,
+        entered_at=not_before or now, next_step_at=not_before,
     )  # fmt: skip
     session.add(entry)
     session.flush()
@@ -212,14 +218,33 @@ def _off_the_list(session: Session, number: str, now: datetime) -> None:
     )
     for entry in rows:
         withdraw(session, entry, now)
-        end(session, entry, "cancelled", now, "rang in again")
+        end(session, entry, "cancelled", now, RANG_IN_AGAIN)
+
+
+def _was_on_the_list(session: Session, entry: QueueEntry) -> bool:
+    """Whether a call back was struck off because this caller came into the line."""
+    return entry.party_index is not None and bool(
+        session.scalar(
+            sa.select(
+                sa.exists().where(
+                    QueueEntry.entered_at <= entry.entered_at,
+                    QueueEntry.entered_at > entry.entered_at - LONGEST_ON_THE_LIST,
+                    QueueEntry.party_index == entry.party_index,
+                    QueueEntry.why == RANG_IN_AGAIN,
+                    QueueEntry.ended_at == entry.entered_at,
+                )
+            )
+        )
+    )
 
 
 # ---- out of the line -----------------------------------------------------------------------------
 def on_queue_left(session: Session, event: events.QueueLeft, now: datetime) -> None:
     if event.why == "served":
         return  # of a talk the agent's side tells
-    entry = _of_call(session, event.call_id, mode="line") or _being_joined(session, event.call_id)
+    entry = _of_call(session, event.call_id, mode="line")
+    if entry is None and event.why == "hung_up":  # whatever else ends a talk, the agent's side tells
+        entry = _being_joined(session, event.call_id)
     if entry is not None:
         left(session, entry, event.why, now)
 
@@ -243,7 +268,7 @@ def left(session: Session, entry: QueueEntry, why: str, now: datetime) -> None:
         entry.next_step_at = now + LOOK_AFTER
     elif why == "callback":
         _ring_back(session, entry, "asked", now)
-    elif now - entry.entered_at < SHORTEST_WAIT:
+    elif now - entry.entered_at < SHORTEST_WAIT and not _was_on_the_list(session, entry):
         end(session, entry, "abandoned", now, "hung up at once")
     else:
         _ring_back(session, entry, "abandoned", now)
@@ -417,7 +442,7 @@ def board(session: Session, now: datetime) -> list[Waiting]:
     return [
         Waiting(
             entry.id, place, entry.mode, entry.reason, entry.department, entry.language,
-            int((now - entry.entered_at).total_seconds()), entry.status, login or "", entry.patient_id, entry.origin,
+            max(0, int((now - entry.entered_at).total_seconds())), entry.status, login or "", entry.patient_id, entry.origin,
             entry.next_step_at if entry.status == "waiting" else None,
         )
         for place, (entry, login) in enumerate(rows, start=1)

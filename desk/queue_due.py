@@ -132,7 +132,8 @@ def _match(session: Session, now: datetime) -> int:
     waiting = {entry.id: entry for entry in session.scalars(WAITING)}
     if not waiting:
         return 0
-    free = {agent.id: agent for agent in session.scalars(FREE)}
+    # one whose telephone is never let ring would stand in front of the others for good: idle longest
+    free = {agent.id: agent for agent in session.scalars(FREE) if gate.unringable(session, agent.phone, now) is None}
     passed = _passed(session, list(waiting), now)
     callers = [
         _as_caller(entry, passed.get(entry.id, frozenset()))
@@ -176,13 +177,25 @@ def _may_be_rung_for(session: Session, entry: QueueEntry, now: datetime) -> bool
     call = session.get(Call, entry.call_id) if entry.call_id is not None else None
     if call is not None and call.status in LIVE_CALL:
         return False  # still on the telephone with us, in a menu
-    if entry.origin != "abandoned":
-        return True
+    if entry.origin not in ("abandoned", "again"):
+        return _can_be_rung(session, entry, now)
     zone, hours = settings_of(session).hospital.timezone.key, holidays.hours(session)
     hung_up_at = call.ended_at if call is not None else None
     if (hung_up_at is not None and now - hung_up_at < queue.AT_ONCE) or calendar.in_window(now, zone, hours):
-        return True
+        return _can_be_rung(session, entry, now)
     entry.next_step_at = calendar.next_open(now, zone, hours)
+    return False
+
+
+def _can_be_rung(session: Session, entry: QueueEntry, now: datetime) -> bool:
+    """No agent is rung for somebody whose own telephone the gate would not let ring then."""
+    refused = gate.may_dial(session, put_through.ring_at(entry), now)
+    if refused is None:
+        return True
+    if refused.again_at is None:
+        queue.unreached(session, entry, now, refused.reason)
+    else:
+        entry.next_step_at = refused.again_at
     return False
 
 

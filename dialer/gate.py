@@ -6,14 +6,14 @@ Rules by kind of ring (docs/design.md section 1):
 - routine (follow-up, reminder, SMS): patient alive and at home, consent to this kind, do-not-call, a number of
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
-- to a doctor: on duty, number, lines; the operator, the night target, a department's or an offer's own number
-  (theme): number, lines
+- to a doctor: on duty, number, lines; the operator, the night target: number, lines
 - to a head of department about a ticket: the same as to a doctor, with the lines of the routine lane
 - a satisfaction call: as routine, but whoever asked for an answer may be on no file of ours, and only an explicit no
   to it counts (docs/decisions/0009); nobody waits for a doctor
 - a test ring: nobody waits for a doctor, number, lines of the routine lane
-- to an agent: signed in, number, lines; to a caller an agent has taken: no doctor on the way to them, number, lines.
-  While anybody waits for a doctor, both leave free what a doctor and a patient need
+- to an agent: signed in, number, lines; to a caller an agent has taken: no doctor on the way to them, number, lines;
+  a department's or an offer's own number (theme): number, lines. While anybody waits for a doctor, all three leave
+  free what a doctor and a patient need
 - an SMS to staff: nothing more
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
@@ -209,6 +209,8 @@ def _rules(ring: Ring) -> list[Rule]:
         rules += [_signed_in, _doctor_first]
     if ring.kind == "caller":
         rules += [_no_alarm, _doctor_first]
+    if ring.kind == "theme":
+        rules.append(_doctor_first)
     return [*rules, _number_free, _line]
 
 

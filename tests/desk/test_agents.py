@@ -201,6 +201,19 @@ def test_a_ring_the_carrier_never_had_is_nobodys_fault(hall: Hall) -> None:
     assert (hall.who("kim").status, hall.who("kim").misses) == ("ready", 0)
 
 
+@pytest.mark.parametrize(("word", "status"), [("failed", "ready"), ("busy", "ready"), ("no_answer", "paused")])
+def test_a_carrier_that_fails_and_an_engaged_telephone_sign_nobody_off(hall: Hall, word: str, status: str) -> None:
+    hall.agent("kim")
+    entry = hall.enters(CALLERS[0])
+    for _ in range(2):
+        hall.tick()
+        ring = hall.ring_of(entry)
+        hall.posted(ring)
+        hall.says(ring, word)
+        hall.forward(seconds=61)
+    assert hall.who("kim").status == status
+
+
 def test_the_wrap_up_ends_by_itself(hall: Hall) -> None:
     hospital(hall.house, desk={"wrap_up_s": 45}, calling={"lines": 60})
     hall.agent("kim")
@@ -260,7 +273,7 @@ def test_both_are_held_back_by_live_number_lines_and_an_engaged_telephone(hall: 
     assert refusal(hall, kind, to) == "number_in_use"
 
 
-@pytest.mark.parametrize("kind", ["agent", "caller"])
+@pytest.mark.parametrize("kind", ["agent", "caller", "theme"])
 def test_while_somebody_waits_for_a_doctor_two_lines_stay_free(house: House, kind: str) -> None:
     hall = Hall(house)
     ward = Ward.of(house)
@@ -286,3 +299,18 @@ def test_a_caller_who_waits_for_a_doctor_is_not_rung_by_the_desk(house: House) -
     call = ward.inbound(CALLERS[3])
     assert ward.score(8, call) is not None
     assert refusal(hall, "caller", CALLERS[3]) == "doctor_coming"
+
+
+def test_no_agent_is_rung_for_somebody_who_may_not_be_rung_back_now(house: House) -> None:
+    hall = Hall(house)
+    ward = Ward.of(house)
+    hospital(house, calling={"lines": 60})
+    hall.agent("kim")
+    entry = hall.enters(CALLERS[3])
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    hall.forward(seconds=6)
+    assert ward.score(8, ward.inbound(CALLERS[3])) is not None
+    hall.tick()
+    assert hall.live_rings() == [], "a doctor is on the way to them"
+    assert hall.fresh(entry).status == "waiting"

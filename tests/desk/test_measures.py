@@ -7,8 +7,9 @@ from datetime import date, timedelta
 import pytest
 
 from core import events, holidays
-from desk import measures
+from desk import measures, tickets
 from desk.models import QueueEntry
+from dialer.models import Call
 from tests.desk.desk_house import CALLERS, Hall
 from tests.scheduler.clinic import hospital
 
@@ -74,6 +75,15 @@ def test_who_hangs_up_is_abandoned_also_when_rung_back_later(hall: Hall) -> None
     assert found.abandonment == 0.667
 
 
+def test_a_call_again_is_nobody_more_in_line(hall: Hall) -> None:
+    hall.agent()
+    served(hall, CALLERS[0], after=1, talk=10)
+    hall.publish(events.AgentSaid(hall.offers()[-1].attempt_id, "call_again"))
+    assert len(hall.entries()) == 2
+    found = told(hall)
+    assert (found.entered, found.answered, found.within[3]) == (1, 1, 1.0)
+
+
 def test_the_average_talk_stands_beside_its_target(hall: Hall) -> None:
     hall.agent()
     for number, talk in enumerate((100, 250, 300)):
@@ -97,13 +107,30 @@ def test_who_rings_again_for_the_same_reason_was_not_helped(
     assert told(hall).resolved_first == resolved
 
 
+def test_who_hides_the_number_and_is_rung_back_is_not_judged(hall: Hall) -> None:
+    hall.agent()
+    entry = hall.enters("", reason="theme")
+    hall.leaves(entry, "callback")
+    with hall.house.transaction() as session:
+        session.get_one(Call, entry.call_id).callback = CALLERS[0]
+    hall.hangs_up(entry)
+    hall.forward(seconds=21)
+    hall.tick()
+    hall.talks(entry)
+    found = told(hall)
+    assert (found.answered, found.resolved_first) == (1, None)
+
+
 def test_what_the_menu_settles_alone_is_contained(hall: Hall) -> None:
     hall.agent()
     served(hall, CALLERS[0], after=1, talk=10)
     for number in range(1, 4):
-        hall.rings(CALLERS[number])
+        left_word = hall.rings(CALLERS[number])
     found = told(hall)
     assert (found.calls, found.contained) == (4, 0.75)
+    with hall.house.transaction() as session:
+        tickets.open_(session, "message", hall.now, call=session.get_one(Call, left_word.id))
+    assert told(hall).contained == 0.5, "a message is somebody's work"
 
 
 def test_the_theme_key_leads_to_a_talk_a_ticket_or_a_visit(hall: Hall) -> None:

@@ -149,6 +149,22 @@ def test_a_caller_whose_line_died_in_the_moment_of_the_joining_is_rung_back_as_w
     assert standing(hall, entry) == ("waiting", "callback", "abandoned")
 
 
+def test_a_talk_that_is_cut_short_is_a_talk_all_the_same(hall: Hall) -> None:
+    hall.agent()
+    entry = hall.enters(ONE)
+    hall.tick()
+    ring = hall.ring_of(entry)
+    hall.connects(hall.accepts(ring))
+    hall.publish(events.CallerTaken(entry.call_id, ring.id))
+    hall.forward(seconds=60)
+    hall.leaves(entry, "error")  # redirected-from-bridged: their doctor is on the telephone
+    hall.publish(events.AgentTalked(ring.id, 60), events.AgentSaid(ring.id, "ticket"))
+    hall.says(ring, "completed")
+    fresh = hall.fresh(entry)
+    assert (fresh.status, fresh.talk_s, fresh.outcome) == ("served", 60, "ticket")
+    assert [wanted.kind for wanted in hall.tickets] == ["agent_followup"]
+
+
 def test_the_end_of_a_talk_nobody_told_is_found(hall: Hall) -> None:
     hall.agent("kim")
     entry = hall.enters(ONE)
@@ -162,6 +178,16 @@ def test_the_end_of_a_talk_nobody_told_is_found(hall: Hall) -> None:
     hall.tick()
     assert standing(hall, entry)[0] == "served"
     assert hall.who("kim").status == "wrap_up"
+
+
+def test_an_agent_whose_telephone_must_not_ring_keeps_nobody_waiting(hall: Hall) -> None:
+    hall.agent("kim")
+    hall.forward(seconds=10)
+    hall.agent("lee")
+    hospital(hall.house, hospital={"live": False, "allow_numbers": [AGENT_PHONES[1]]}, calling={"lines": 60})
+    entry = hall.enters(ONE)
+    hall.tick()
+    assert hall.ring_of(entry).to == AGENT_PHONES[1]
 
 
 # ---- out of the line -----------------------------------------------------------------------------
@@ -316,6 +342,19 @@ def test_who_rings_in_again_is_taken_off_the_list(hall: Hall) -> None:
     assert hall.fresh(again).status == "offered"
 
 
+def test_who_rings_in_again_and_hangs_up_at_once_is_still_rung_back(hall: Hall) -> None:
+    hall.agent(skills=("theme",))
+    entry = hall.enters(ONE, reason="postop")
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    hall.forward(seconds=20)
+    again = hall.enters(ONE, reason="postop")
+    hall.forward(seconds=3)
+    hall.hangs_up(again)
+    assert standing(hall, entry)[0] == "cancelled"
+    assert standing(hall, again) == ("waiting", "callback", "abandoned")
+
+
 def test_who_asked_to_be_rung_back_and_comes_again_in_the_same_call_waits_again(hall: Hall) -> None:
     hall.agent(state="ready", skills=("theme",))
     entry = hall.enters(ONE, reason="postop")
@@ -443,6 +482,42 @@ def test_the_agents_keys_after_the_talk(hall: Hall) -> None:
     assert later.next_step_at == hall.now + timedelta(minutes=10)
 
 
+def test_a_call_again_of_the_evening_is_made_in_the_morning(hall: Hall) -> None:
+    hall.agent()
+    hall.forward(hours=10, minutes=50)  # 20:50
+    first = hall.enters(ONE)
+    hall.tick()
+    hall.publish(events.AgentSaid(hall.talks(first).id, "call_again"))
+    hall.hangs_up(first)
+    later = hall.entries()[-1]
+    assert later.next_step_at is not None
+    assert later.next_step_at - hall.now > timedelta(hours=11)
+    with hall.house.transaction() as session:
+        assert [row.waited_s for row in queue.board(session, hall.now)] == [0]
+    hall.forward(seconds=(later.next_step_at - hall.now).total_seconds())
+    hall.tick()
+    hall.tick()
+    assert hall.fresh(later).status == "offered"
+    assert hall.tickets == []
+
+
+def test_a_call_again_nobody_could_make_before_night_waits_for_the_morning(hall: Hall) -> None:
+    hall.agent("kim")
+    hall.forward(hours=10, minutes=30)  # 20:30
+    first = hall.enters(ONE)
+    hall.tick()
+    hall.publish(events.AgentSaid(hall.talks(first).id, "call_again"))
+    hall.hangs_up(first)
+    later = hall.entries()[-1]
+    hall.forward(minutes=45)
+    hall.tick()
+    hall.tick()
+    assert hall.live_rings() == []
+    waits = hall.fresh(later).next_step_at
+    assert waits is not None
+    assert waits > hall.now + timedelta(hours=9)
+
+
 # ---- a call the desk itself wants ----------------------------------------------------------------
 def a_ticket(hall: Hall, contact: str = ONE) -> Ticket:
     with hall.house.transaction() as session:
@@ -485,6 +560,24 @@ def test_a_call_about_a_ticket_is_refused_with_a_sentence(hall: Hall) -> None:
         queue.want_call(session, ticket, "kim", hall.now)
     with hall.house.transaction() as session, pytest.raises(queue.QueueProblem, match="under way"):
         queue.want_call(session, ticket, "kim", hall.now)
+
+
+def test_two_people_who_want_the_same_call_at_once_ring_once(hall: Hall) -> None:
+    logins = [hall.agent() for _ in range(4)]
+    ticket, together = a_ticket(hall), Barrier(4)
+
+    def wants(login: str) -> bool:
+        together.wait()
+        try:
+            with hall.house.transaction() as session:
+                queue.want_call(session, session.get_one(Ticket, ticket.id), login, hall.now)
+        except queue.QueueProblem:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as people:
+        assert sum(people.map(wants, logins)) == 1
+    assert len(hall.entries()) == 1
 
 
 def test_an_agent_who_does_not_want_to_ring_is_asked_three_times(hall: Hall) -> None:
