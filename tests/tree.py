@@ -210,17 +210,28 @@ class Teller:
     flows: Mapping[str, Flow]
     prompts: Prompts
     world: World
+    asked: dict[tuple[str, frozenset[str]], list[Facts]] = field(default_factory=dict)
+
+    def tells(self, flow: str, noted: frozenset[str], mood: int) -> Facts:
+        """The facts `flow` declares, and no others: what it cannot read makes no difference."""
+        if (flow, noted) not in self.asked:
+            declared = self.flows[flow].facts
+            self.asked[flow, noted] = [
+                {key: fact for key, fact in facts.items() if _declared(key) in declared}
+                for facts in self.world.tells(noted)
+            ]
+        return self.asked[flow, noted][mood]
 
     def begin(self, flow: str, language: str, mood: int = 0) -> Edge:
-        facts = self.world.tells(frozenset())[mood]
+        facts = self.tells(flow, frozenset(), mood)
         turn = start(self.flows[flow], language, facts, self.prompts)
         return self._arrived(None, Move(f"answered in {language}", talk.Started(), mood), turn, frozenset())
 
     def play(self, state: State, move: Move) -> Edge:
-        facts = self.world.tells(state.noted)[move.mood]
+        flow, known = self.flows[state.session.flow], state.noted
         if isinstance(move.event, talk.Matched):
-            facts = self.world.tells(state.noted | self._noted(state, move.event, ()))[move.mood]
-        flow = self.flows[state.session.flow]
+            known |= self._noted(state, move.event, ())  # the facts are those of whatever was just found
+        facts = self.tells(flow.name, known, move.mood)
         turn = step(flow, state.session, move.event, facts, self.prompts)
         return self._arrived(state, move, turn, state.noted)
 
@@ -230,7 +241,7 @@ class Teller:
         for _ in range(20):
             if not isinstance(turn.output, talk.Continue):
                 break
-            facts = self.world.tells(noted)[move.mood]
+            facts = self.tells(turn.output.flow, noted, move.mood)
             on = go_on(self.flows[turn.output.flow], turn.session, turn.output.node, facts, self.prompts)
             lines = turn.output.lines + lines_of(on.output)
             record, stop = turn.start_recording or on.start_recording, turn.stop_recording or on.stop_recording
@@ -239,7 +250,7 @@ class Teller:
         else:
             raise AssertionError(f"one `continue` follows the other, at {turn.session.flow}.{turn.session.node}")
         had = source.gained if source else Gain.NOTHING
-        gained = max(had, self._gained(move.event, turn, self.world.tells(noted)[move.mood]))
+        gained = max(had, self._gained(move.event, turn, self.tells(turn.session.flow, noted, move.mood)))
         return Edge(source, move, State(turn.session, noted, gained), turn)
 
     def _noted(self, source: State | None, event: Event, effects: Sequence[Effect]) -> frozenset[str]:
@@ -278,14 +289,18 @@ def _alarms(effect: Effect, facts: Facts) -> bool:
     )
 
 
+def _declared(key: str) -> str:
+    return key.partition(".")[0].removesuffix("_values")
+
+
 def lines_of(output: Output) -> tuple[Line, ...]:
     return () if isinstance(output, talk.Join) else output.lines
 
 
 def merged(state: State) -> State:
     """The state with nothing that makes no difference from here on: not how many turns it took, how slowly is spoken,
-    nor which of many equal scores was keyed."""
-    session = replace(state.session, turn=1, slow=False)
+    who the house thinks has a person's request, nor which of many equal scores was keyed."""
+    session = replace(state.session, turn=1, slow=False, person="")
     if session.score_confirmed and session.score is not None:
         session = replace(session, score=7 if session.score >= 4 else 3, score_raw="", band=False)
     return replace(state, session=session)
@@ -420,14 +435,9 @@ def _nearest(
     return None
 
 
-def replayed(teller: Teller, path: Path) -> list[Edge]:
+def replayed(teller: Teller, flow: str, path: Path) -> list[Edge]:
     """The same call once more from its beginning, with nothing merged."""
-    first = path[0].move.label.rpartition(" ")[2]
-    played = [teller.begin(path[0].target.session.flow if len(path) == 1 else _flow_of(path), first, path[0].move.mood)]
+    played = [teller.begin(flow, path[0].target.session.language, path[0].move.mood)]
     for edge in path[1:]:
         played.append(teller.play(played[-1].target, edge.move))
     return played
-
-
-def _flow_of(path: Path) -> str:
-    return path[1].source.session.flow if path[1].source else path[0].target.session.flow
