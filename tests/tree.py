@@ -8,7 +8,7 @@ which every edge is part of one. Pure: flows, prompts and facts are given.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
@@ -44,7 +44,8 @@ class Gain(IntEnum):
 INFORMS = frozenset(
     {"opening_hours", "insurance", "parking", "way", "emergency_room", "ask_a_person", "low", "apt_visit", "apt_kept"}
     | {"apt_visit_changing", "progress_with", "progress_received", "progress_assigned", "progress_working"}
-    | {"progress_resolved", "progress_closed", "progress_late", "progress_keys", "sign_ready", "sign_paused", "sign_off"}
+    | {"progress_resolved", "progress_closed", "progress_late", "progress_keys"}
+    | {"sign_ready", "sign_paused", "sign_off"}
 )
 """Prompts that answer what a caller rang for."""
 OWES = frozenset(
@@ -351,31 +352,34 @@ def endless(tree: Tree) -> list[State]:
 
 
 def cover(
-    tree: Tree, *, most: int = 14, playable: Callable[[Edge], bool] = lambda _edge: True, kinds: bool = True
+    tree: Tree,
+    *,
+    most: int = 14,
+    playable: Callable[[Edge], bool] = lambda _edge: True,
+    gone: Collection[Hashable] = (),
 ) -> list[Path]:
-    """Calls from the answer to the end, of which every edge (with `kinds`: one edge of every kind) is part of one; about
-    `most` moves each. Only edges that are `playable` are gone."""
+    """Calls from the answer to the end, of which one edge of every kind is part; about `most` moves each. Only edges
+    that are `playable` are used, and kinds `gone` before are not looked for."""
     edges = {state: [edge for edge in out if playable(edge)] for state, out in tree.edges.items()}
     begins = [edge for edge in tree.begins if playable(edge)]
     after = _ways_to_an_end(edges)
-    name: Callable[[Edge], Hashable] = (lambda edge: edge.kind) if kinds else (lambda edge: (edge.source, edge.move))
     reachable = _reachable(begins, edges)
     ends_well = [edge for edge in reachable if edge.target.session.ended or edge.target in after]
-    left = {name(edge) for edge in ends_well}
+    left = {edge.kind for edge in ends_well} - set(gone)
     paths: list[Path] = []
     while left:
         path: list[Edge] = []
         while (len(path) < most or not path) and (not path or not path[-1].target.session.ended):
             out = edges[path[-1].target] if path else begins
-            on = _nearest(out, edges, after, lambda edge: name(edge) in left)
+            on = _nearest(out, edges, after, left)
             if on is None:
                 break
             path += on
-            left -= {name(edge) for edge in on}
+            left -= {edge.kind for edge in on}
         assert path, f"{len(left)} edges are never come to"
         while not path[-1].target.session.ended:
             path.append(after[path[-1].target])
-            left.discard(name(path[-1]))
+            left.discard(path[-1].kind)
         paths.append(tuple(path))
     return paths
 
@@ -410,9 +414,9 @@ def _ways_to_an_end(edges: Mapping[State, list[Edge]]) -> dict[State, Edge]:
 
 
 def _nearest(
-    out: Sequence[Edge], edges: Mapping[State, list[Edge]], after: Mapping[State, Edge], wanted: Callable[[Edge], bool]
+    out: Sequence[Edge], edges: Mapping[State, list[Edge]], after: Mapping[State, Edge], wanted: Collection[Hashable]
 ) -> list[Edge] | None:
-    """The shortest way that ends with an edge that is wanted and from which an end can be reached."""
+    """The shortest way that ends with an edge of a kind that is wanted and from which an end can be reached."""
     seen: set[State] = set()
     ahead: deque[tuple[Edge, Edge | None]] = deque((edge, None) for edge in out)
     before: dict[int, Edge | None] = {}
@@ -422,7 +426,7 @@ def _nearest(
         ends = edge.target.session.ended
         if not ends and edge.target not in after:
             continue
-        if wanted(edge):
+        if edge.kind in wanted:
             way: list[Edge] = []
             at: Edge | None = edge
             while at is not None:

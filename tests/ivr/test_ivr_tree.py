@@ -19,7 +19,7 @@ from tests import tree
 from tests.tree import Edge, Facts, Gain, State, Teller, Tree, World, lines_of, told
 
 LONGEST_SILENCE_S = 11
-"""Nobody waits longer without a word while a key is waited for: the time an old caller is given (docs/clinical.md 2)."""
+"""No key is waited for any longer without a word: it is the time an old caller is given (docs/clinical.md 2)."""
 LONGEST_PAUSE_S = 5
 """A beep is over after so much silence, and a pause between two words lasts no longer."""
 MOST_FAILURES = 3
@@ -28,7 +28,7 @@ MOST_SILENT_TURNS = 12
 MODES = {"day": {}, "night": {"night": True}, "holiday": {"holiday": True, "holiday_words": "明天照常门诊。"}}
 HOTLINE = ("followup", "agent_sign", "progress", "complaints", "appointments", "hotline")
 """What a call to the hotline goes on in; what the later one is told counts."""
-CALLED = sorted(FLOWS.keys() - set(HOTLINE)) + ["followup"]
+CALLED = [*sorted(FLOWS.keys() - set(HOTLINE)), "followup"]
 PLAN = DialPlan("+861055550199", "+861055550100", "https://h/screen", "https://h/status")
 PLANS = {talk.Connect: {"dial": PLAN}, talk.Wait: {"wait": WaitPlan("e-1", "https://h/wait")}}
 
@@ -72,7 +72,8 @@ def hotline_world(mode: str, seed: int) -> World:
         facts |= {key: () for key in facts if key.startswith(("slots", "visits", "departments"))}
     booking = ("visit_done", "visit_noted", "visit_taken", "")[seed % 4]
     withheld, agent = seed % 3 == 1, seed % 7 == 3
-    facts |= {"person_on": bool(facts["operator_on"] or facts["agents_on"]), "ahead": seed % 2, "next_up": seed % 2 == 0}
+    facts |= {"person_on": bool(facts["operator_on"] or facts["agents_on"])}
+    facts |= {"ahead": seed % 2, "next_up": seed % 2 == 0}
     facts |= {"withheld": withheld, "known_number": not withheld, "identified": False, "agent_known": agent}
     facts |= {"ring_back": seed % 3 == 2, "known": facts["known"] and not withheld, "guardian": False}
 
