@@ -1,0 +1,232 @@
+"""The tree of a caller's paths, played as real calls: carrier, web and worker, over HTTP on loopback.
+
+What is pressed and what must be heard comes from the same paths that tests/ivr/test_ivr_tree.py proves; no path is
+written down here. A call is right when it hears the last words of every turn in their order, ends with words, and has
+met a person or left a row in a table where the path says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from carrier.executor import APOLOGY
+from desk import ticket_opening
+from desk.models import QueueEntry, Ticket
+from desk.numbers import number_of
+from dialer.models import Call, Escalation
+from ivr import nodes, talk
+from ivr.models import Answer
+from tests import tree
+from tests.house import HOSPITAL_UNHEARD, HOTLINE, OPERATOR
+from tests.ivr.ivr_call import ALL_FACTS, FLOWS, PROMPTS
+from tests.scheduler.kept import kept_database
+from tests.stack import Conversation, Stage, Step, imported, no_errors, running
+from tests.tree import Edge, Facts, Gain, Path, Teller, Tree, World, lines_of, told
+
+__all__ = ["kept_database"]
+
+pytestmark = [pytest.mark.alone]
+
+SPEED = 25.0
+AT_ONCE = 6
+DEPARTMENT = "+861055550104"
+HOSPITAL = f"""{HOSPITAL_UNHEARD}
+[hotline]
+opening_hours = {{ "zh-CN" = "周一至周五，八点到十七点。", en = "Monday to Friday, eight to five." }}
+
+[[hotline.departments]]
+name = "orthopaedics"
+say = {{ "zh-CN" = "骨科", en = "Orthopaedics" }}
+target = "{DEPARTMENT}"
+
+[[hotline.departments]]
+name = "eyes"
+say = {{ "zh-CN" = "眼科", en = "Eyes" }}
+target = "{DEPARTMENT}"
+"""
+MODES: dict[str, tuple[timedelta, dict[str, talk.Fact]]] = {
+    "day": (timedelta(0), {}),
+    "night": (timedelta(hours=12), {"night": True}),
+    "holiday": (timedelta(days=1), {"holiday": True}),
+}
+"""How long after the beginning, a Friday at ten in the morning; and what is different in the facts."""
+ANSWERED, UNANSWERED = "talked", "no_answer"
+
+
+@pytest.fixture(scope="module")
+def stack(kept_database: sa.Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    url = kept_database.url.render_as_string(hide_password=False)
+    home = tmp_path_factory.mktemp("stage")
+    with running(home, url, hospital=HOSPITAL, speed=SPEED) as made:
+        days = made.home / "holidays.csv"
+        days.write_text(f"day,kind,note\n{made.now() + timedelta(days=1):%Y-%m-%d},holiday,\n", encoding="utf-8")
+        imported(made, "holidays", days)
+        yield made
+        no_errors(made)
+
+
+# ---- the paths ---------------------------------------------------------------------------------------
+def world(mode: str, ticket: str) -> World:
+    """The hospital on the stage: nobody on the roster or at the desk, an operator's telephone, callers in no file."""
+    facts: dict[str, talk.Fact] = {}
+    for flow in ("progress", "complaints", "appointments", "hotline"):
+        facts |= ALL_FACTS[flow]
+    facts |= {"roster_on": False, "known": False, "known_number": False, **MODES[mode][1]}
+
+    def tells(noted: frozenset[str]) -> Sequence[Facts]:
+        return [{**facts, "department_number": "picked" in noted}]
+
+    return World(mode, tells, {"ticket": ticket, "birthday": None, "holder": None})
+
+
+@dataclass(frozen=True)
+class Played:
+    """Paths that can be played at the same hour, and what telephones called by us do meanwhile."""
+
+    picked_up: bool
+    paths: list[Path]
+
+
+def plans(mode: str, ticket: str, most: int) -> list[Played]:
+    """Every kind of edge in the mode: first as far as it goes while all answer, then the rest while nobody does."""
+    teller = Teller(FLOWS, PROMPTS, world(mode, ticket))
+    found: Tree = tree.explore(teller, "hotline", PROMPTS.languages[:1])
+    gone: set[Hashable] = set()
+    made = []
+    for picked_up in (True, False):
+        paths = tree.cover(found, most=most, gone=gone, playable=lambda edge, up=picked_up: playable(edge, up))
+        gone |= {edge.kind for path in paths for edge in path}
+        made.append(Played(picked_up, paths))
+    return made
+
+
+def playable(edge: Edge, picked_up: bool) -> bool:
+    if edge.source is None:
+        return True
+    node = FLOWS[edge.source.session.flow].nodes[edge.source.session.node]
+    if isinstance(node, nodes.Connect):
+        return edge.move.label == (ANSWERED if picked_up else UNANSWERED)
+    return edge.move.label != "stray"
+
+
+def chosen(paths: Sequence[Path], count: int) -> list[Path]:
+    """Those that show most, in both languages: each time the one with the most that has not been seen yet."""
+    left, seen, picked = list(paths), set[Hashable](), list[Path]()
+    while left and len(picked) < count:
+        best = max(left, key=lambda path: len({edge.kind for edge in path} - seen))
+        left.remove(best)
+        seen |= {edge.kind for edge in best}
+        picked.append(best)
+    return picked
+
+
+# ---- a path as a script --------------------------------------------------------------------------------
+def script(path: Path, ticket: str) -> list[Step]:
+    """What the telephone does: at the last words of a turn, what the path does there."""
+    steps: list[Step] = []
+    for before, edge in zip(path, path[1:], strict=False):
+        steps += does(before.turn.output, edge, ticket)
+    return steps
+
+
+def does(output: talk.Output, edge: Edge, ticket: str) -> list[Step]:
+    assert edge.source is not None
+    here = {"on": last_words(output)}
+    if isinstance(output, talk.Take):
+        spoken = isinstance(edge.move.event, talk.Recorded) and edge.move.event.seconds > 0
+        return [{"on": "beep", "say": "Please call me back."}, {"press": "#", "after": 0.6}] if spoken else [here]
+    if isinstance(edge.move.event, talk.Silence) or not isinstance(output, talk.Ask):
+        return [here]
+    digits = edge.move.event.digits if isinstance(edge.move.event, talk.Keys) else ticket
+    return [{**here, "press": digits + (output.finish if output.max_digits != 1 else "")}]
+
+
+def last_words(output: talk.Output) -> str:
+    """The longest piece of a turn's last line that holds no variable: what must be heard before anything is done."""
+    line = lines_of(output)[-1]
+    written = " ".join(PROMPTS.voices[line.language].prompts[line.prompt].split())
+    return max(re.split(r"\{\w+\}", written), key=len).strip()
+
+
+# ---- playing -----------------------------------------------------------------------------------------
+@pytest.fixture
+def ticket(stack: Stage) -> str:
+    """A ticket somebody may ask about."""
+    with stack.house.transaction() as session:
+        return number_of(ticket_opening.open_(session, "message", stack.now(), contact="+861055550190").number)
+
+
+def at_mode(stack: Stage, mode: str) -> None:
+    """The hour of the mode, counted from the next Friday at ten; the holiday is only the first Saturday."""
+    first = stack.home / "begun"
+    if not first.exists():
+        first.write_text(stack.now().isoformat(), encoding="utf-8")
+    begun = stack.now().fromisoformat(first.read_text(encoding="utf-8"))
+    stack.set_clock(max(stack.now(), begun + MODES[mode][0]), SPEED)
+
+
+def play(stack: Stage, played: Played, ticket: str) -> None:
+    """All paths as calls, some at once; each from a telephone of its own."""
+    for number in (OPERATOR, DEPARTMENT):
+        phone = stack.phone(number)
+        if played.picked_up:
+            phone.answers({"on": ["按1", "press 1"], "press": "1"}, {"after": 6, "hangup": True})
+        else:
+            phone.does_not_answer()
+    for first in range(0, len(played.paths), AT_ONCE):
+        batch = played.paths[first : first + AT_ONCE]
+        sids = [
+            stack.phone(f"+8610555503{place:02d}").starts_ringing(HOTLINE, *script(path, ticket))
+            for place, path in enumerate(batch)
+        ]
+        for sid, path in zip(sids, batch, strict=True):
+            ends_well(stack, stack.conversation(sid), path)
+
+
+def ends_well(stack: Stage, call: Conversation, path: Path) -> None:
+    way, heard = told(path), call.heard()
+    missing = call.missing(*[last_words(edge.turn.output) for edge in path])
+    assert missing is None, f"{missing!r} was not heard, or not in its place, on {way}:\n" + "\n".join(heard)
+    assert call.status == "completed", f"{call.status}: {way}"
+    wrong = [event for event in call.events if event["kind"] == "error"]
+    assert not wrong, f"{wrong[0]} on {way}"
+    assert APOLOGY not in heard, way
+    assert last_words(path[-1].turn.output).lower() in heard[-1].lower(), f"{heard[-1]!r} were the last words: {way}"
+    gained = path[-1].target.gained
+    if gained == Gain.PERSON:
+        assert any(event["kind"] == "bridged" for event in call.events), f"nobody was joined: {way}"
+    elif gained == Gain.OWED:
+        assert owed(stack, call.sid), f"nothing is kept that somebody would see to: {way}"
+
+
+def owed(stack: Stage, sid: str) -> bool:
+    """A ticket, a place in the line, an alarm or a message of this call."""
+    with stack.house.transaction() as session:
+        here = sa.select(Call.id).where(Call.sid == sid).scalar_subquery()
+        kept = (Ticket, QueueEntry, Escalation, Answer)
+        return any(session.scalar(sa.select(sa.exists().where(table.call_id == here))) for table in kept)
+
+
+SLICE = {True: 7, False: 3}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_ten_of_a_callers_paths_end_well_on_the_carrier(stack: Stage, ticket: str, mode: str) -> None:
+    at_mode(stack, mode)
+    for played in plans(mode, ticket, most=9):
+        play(stack, Played(played.picked_up, chosen(played.paths, SLICE[played.picked_up])), ticket)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("mode", MODES)
+def test_every_path_of_a_caller_ends_well_on_the_carrier(stack: Stage, ticket: str, mode: str) -> None:
+    at_mode(stack, mode)
+    for played in plans(mode, ticket, most=12):
+        play(stack, played, ticket)
