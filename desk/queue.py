@@ -442,7 +442,8 @@ def board(session: Session, now: datetime) -> list[Waiting]:
     return [
         Waiting(
             entry.id, place, entry.mode, entry.reason, entry.department, entry.language,
-            max(0, int((now - entry.entered_at).total_seconds())), entry.status, login or "", entry.patient_id, entry.origin,
+            max(0, int((now - entry.entered_at).total_seconds())), entry.status, login or "", entry.patient_id,
+            entry.origin,
             entry.next_step_at if entry.status == "waiting" else None,
         )
         for place, (entry, login) in enumerate(rows, start=1)

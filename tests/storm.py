@@ -217,7 +217,9 @@ class Storm:
         """Agents are signed in, telephones know what they do."""
         draw = random.Random(seed)
         file = stage.home / "staff.csv"
-        rows = [f"{one.login},{one.login} Example,agent,{one.phone},{one.languages},{one.skills},{one.pin}" for one in STAFF]
+        rows = [
+            f"{one.login},{one.login} Example,agent,{one.phone},{one.languages},{one.skills},{one.pin}" for one in STAFF
+        ]
         file.write_text("\n".join(["login,name,role,phone,language,skills,pin", *rows, ""]), encoding="utf-8")
         imported(stage, "staff", file)
         people = callers(draw, count)

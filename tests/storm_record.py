@@ -86,7 +86,8 @@ class Record:
     def of(self, number: str, *directions: str) -> list[Leg]:
         """Every call of this telephone, in order."""
         found = (leg for leg in self.legs.values() if leg.number == number)
-        return sorted((leg for leg in found if not directions or leg.direction in directions), key=lambda leg: leg.began)
+        wanted = (leg for leg in found if not directions or leg.direction in directions)
+        return sorted(wanted, key=lambda leg: leg.began)
 
     def rings(self, number: str) -> list[Leg]:
         """Those we made."""

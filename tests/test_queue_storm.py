@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,7 @@ def no_telephone_rings_twice_at_once(w: Weathered) -> None:
         assert not found, f"{number} had two calls at once: {found}"
     for caller in {talk.caller.number for talk in w.record.talks}:
         talks = sorted((t for t in w.record.talks if t.caller.number == caller), key=lambda talk: talk.began)
-        assert all(one.ended <= two.began for one, two in zip(talks, talks[1:], strict=False)), f"{caller} had two agents"
+        assert all(one.ended <= two.began for one, two in pairwise(talks)), f"{caller} had two agents"
 
 
 def nobody_is_rung_but_by_the_rules(w: Weathered) -> None:
@@ -147,7 +148,8 @@ def nobody_is_rung_but_by_the_rules(w: Weathered) -> None:
             assert leg.number in known
             assert agent.number in AGENTS
             keyed = agent.first("pressed", "1")
-            assert keyed is not None and keyed < leg.began, "a caller was rung before an agent took them"
+            assert keyed is not None, "a caller was rung, and no agent took them"
+            assert keyed < leg.began, "a caller was rung before an agent took them"
     for caller in known.values():
         rings, own = w.record.rings(caller.number), w.record.of(caller.number, "inbound")
         agains = [talk for talk in w.record.talks if talk.caller.number == caller.number and keyed_again(talk.agent)]
@@ -180,8 +182,8 @@ def who_passed_on_is_left_in_peace(w: Weathered) -> None:
 
 
 def the_line_keeps_its_order(w: Weathered) -> None:
-    """When an agent was rung for a caller, nobody who wanted the same and came earlier stood in the carrier's queue with
-    nobody asked for them, unless it was this agent who had passed them on."""
+    """When an agent was rung for a caller, nobody who wanted the same and came earlier stood in the carrier's queue
+    with nobody asked for them, unless it was this agent who had passed them on."""
     checked = 0
     for offer in w.tables.offers:
         chosen = w.tables.stood[offer.entry]
