@@ -11,6 +11,7 @@ import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -130,7 +131,7 @@ def chosen(paths: Sequence[Path], count: int) -> list[Path]:
 def script(path: Path, ticket: str) -> list[Step]:
     """What the telephone does: at the last words of a turn, what the path does there."""
     steps: list[Step] = []
-    for before, edge in zip(path, path[1:], strict=False):
+    for before, edge in pairwise(path):
         steps += does(before.turn.output, edge, ticket)
     return steps
 
