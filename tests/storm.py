@@ -59,7 +59,7 @@ ACTS = {
 
 def _act(name: str, words: dict[str, str], draw: random.Random) -> tuple[str, list[Step]]:
     """Behaviour and script of an agent's telephone for one ring."""
-    take: Step = {"on": words["take"], "at": draw.choice(("start", "end")), "press": "1"}
+    take: Step = {"on": words["take"], "at": "start", "press": "1"}
     done: list[Step] = [{"on": words["outcome"], "press": draw.choice("12")}]
     scripts: dict[str, list[Step]] = {
         "accepts": [take, *done],
@@ -162,10 +162,10 @@ def callers(draw: random.Random, count: int) -> list[Caller]:
             Caller(
                 f"+8610555504{number:02}", kind, draw.choice(("en", "zh-CN")),
                 draw.choice(("operator", "operator", "postop", *DEPARTMENTS)), at,
-                draw.choice(PICKS_UP), draw.uniform(5, 50), draw.uniform(10, 70),
+                draw.choice(PICKS_UP), draw.uniform(8, 30), draw.uniform(10, 60),
             )
         )  # fmt: skip
-        at += draw.uniform(0, 25)
+        at += draw.uniform(0, 18)
     return found
 
 
@@ -193,7 +193,7 @@ class Weather:
 
 
 # ---- the storm -----------------------------------------------------------------------------------
-HOSPITAL_OF_THE_STORM = "\n[desk]\nring_s = 15\nwrap_up_s = 5\nlongest_wait_s = 150\ncallback_tries = 2\n" + (
+HOSPITAL_OF_THE_STORM = "\n[desk]\nring_s = 15\nwrap_up_s = 5\nlongest_wait_s = 120\ncallback_tries = 2\n" + (
     "[calling]\nlines = 60\nlines_reserved = 2\ncalls_per_second = 20.0\n"
     "[hotline]\nanswer_s = [3, 10, 15, 45, 120]\n"
 ) + "".join(
@@ -254,10 +254,10 @@ class Storm:
                 with self.stage.house.transaction() as session:
                     agents.sign(session, self.draw.choice(STAFF).login, "paused", "test", self.stage.now())
                 tea = float("inf")
-            order = self.stage.phone(one.number)
-            one.rang.append(
-                order.starts_ringing(HOTLINE, *one.script(again=is_again), withheld=one.withheld)
-            )
+            if is_again:
+                self.stage.conversation(one.rang[0])  # one telephone, one call
+            ring = self.stage.phone(one.number).starts_ringing
+            one.rang.append(ring(HOTLINE, *one.script(again=is_again), withheld=one.withheld))
 
     def is_past(self, at_s: float) -> bool:
         self.goes_on()

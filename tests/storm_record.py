@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from tests.stack import Stage
 
 Event = dict[str, Any]
-A_TALK_S = 2.0
-"""A shorter joining is none: one of the two was gone in that moment."""
+A_TALK_S = 0.5
+"""A shorter joining out of a queue is none: the carrier tells whole seconds, and one of the two was gone in that moment.
+Of a leg it tells more, the seconds since it was picked up."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Leg:
     began: float
     answered: float | None
     ended: float
-    events: Sequence[Event]
+    events: Sequence[Event] = field(repr=False)
 
     def first(self, kind: str, *texts: str) -> float | None:
         found = (event["s"] for event in self.events if event["kind"] == kind and (not texts or event["text"] in texts))
@@ -58,13 +59,16 @@ class Talk:
     def seconds(self) -> float:
         return self.ended - self.began
 
+    @property
+    def is_one(self) -> bool:
+        return self.caller.direction == "outbound-dial" or self.seconds >= A_TALK_S
+
 
 @dataclass(frozen=True)
 class Record:
     legs: Mapping[str, Leg]
     agents: Collection[str]
     talks: Sequence[Talk]
-    """Of two seconds or more."""
 
     @classmethod
     def read(cls, stage: Stage, agents: Collection[str], rang: Mapping[str, str]) -> Record:
@@ -81,7 +85,7 @@ class Record:
                 sid, number, call["direction"], call["status"], call["parent_sid"] or "", call["created"],
                 call["answered"], call["ended"], happened[sid],
             )  # fmt: skip
-        return cls(legs, agents, [talk for talk in _talks(legs, agents) if talk.seconds >= A_TALK_S])
+        return cls(legs, agents, [talk for talk in _talks(legs, agents) if talk.is_one])
 
     def of(self, number: str, *directions: str) -> list[Leg]:
         """Every call of this telephone, in order."""

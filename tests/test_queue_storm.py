@@ -57,6 +57,10 @@ class Weathered:
         """They heard the beep and spoke."""
         return call.first("beep") is not None and call.first("said") is not None
 
+    def left_for_nothing(self, call: Leg) -> bool:
+        """They were sent, or went, to leave a message, and nobody has one of theirs."""
+        return call.first("beep") is not None and "message" not in self.tables.tickets_of(call.sid)
+
     def fate(self, call: Leg) -> str:
         """What became of one who rang us, by the carrier's record; of tickets only the tables know."""
         tickets = self.tables.tickets_of(call.sid)
@@ -148,7 +152,7 @@ def nobody_is_rung_but_by_the_rules(w: Weathered) -> None:
             assert leg.number in known
             assert agent.number in AGENTS
             keyed = agent.first("pressed", "1")
-            assert keyed is not None, "a caller was rung, and no agent took them"
+            assert keyed is not None, "a caller was rung whom nobody took"
             assert keyed < leg.began, "a caller was rung before an agent took them"
     for caller in known.values():
         rings, own = w.record.rings(caller.number), w.record.of(caller.number, "inbound")
@@ -193,7 +197,7 @@ def the_line_keeps_its_order(w: Weathered) -> None:
             checked += 1
             passed = [
                 one for one in w.tables.offers
-                if one.entry == other.entry and one.agent == offer.agent
+                if one.entry == other.id and one.agent == offer.agent
                 and one.at < offer.at < (one.decided or one.at) + NOT_AGAIN_S + SKEW_S
             ]  # fmt: skip
             assert passed or not stands(w, other, offer.at), f"{chosen.wants}: overtaken at {offer.at}"
@@ -223,10 +227,9 @@ def the_measures_are_right(w: Weathered) -> None:
                 own = talk.caller.direction == "inbound"
                 talks.append(talk.seconds if own else talk.caller.ended - (talk.caller.answered or 0.0))
                 break  # what an agent asked for afterwards is another talk
-    hung_up = [call for call in stood if call.last_word("dequeued") == "hangup" and not w.talked([call])]
-    hung_up += [
-        call for call in stood if call.last_word("dequeued") == "leave" and call.first("beep")
-        and not w.left_a_message(call)
+    hung_up = [
+        call for call in stood
+        if not w.talked([call]) and (call.last_word("dequeued") == "hangup" or w.left_for_nothing(call))
     ]  # fmt: skip
     assert (report["calls"], report["entered"]) == (len(calls), len(stood))
     assert report["answered"] == len(waits)

@@ -303,6 +303,7 @@ def signing(floor: Floor, phone: str = AGENT_PHONES[0]) -> Line:
     line = floor.switch.line()
     line.rings(phone)
     line.does()
+    line.press("1")  # to sign in or out, and not on among the callers
     return line
 
 
