@@ -154,7 +154,8 @@ def _went_elsewhere(session: Session, alarm: TicketAlarm, now: datetime) -> bool
 
 def is_wanted(session: Session, alarm: TicketAlarm, ticket: Ticket) -> bool:
     """Whether somebody still has to hear of it: not once the ticket is closed, was resolved since, or whoever asked was
-    told, not once the clock's work was done late or it is no complaint about treatment after all. A calming call is owed whatever else was done (CMP7)."""
+    told, not once the clock's work was done late or it is no complaint about treatment after all. A calming call is
+    owed whatever else was done (CMP7)."""
     if alarm.acknowledged_at is not None or ticket.status == "confirmed":
         return False
     if alarm.why == MEDICAL and not ticket.medical:

@@ -60,8 +60,8 @@ def start(session: Session, ticket: Ticket, now: datetime, *, until: datetime | 
 
 
 def classified(session: Session, ticket: Ticket, now: datetime) -> None:
-    """The classes have changed: promises that are new and not kept already begin now, those that bind no longer are taken
-    back, and of two with one name the shorter counts."""
+    """The classes have changed: promises that are new and not kept already begin now, those that bind no longer are
+    taken back, and of two with one name the shorter counts."""
     wanted = rules_of(session, ticket, now)
     there = of_ticket(session, ticket.id)
     this_round = {clock.name for clock in there if clock.round == ticket.reopened}

@@ -120,7 +120,8 @@ def classify(
         settings_of(session).tickets, medical=medical, link=ticket.link, asked_for=asked_for
     )
     session.flush()
-    told = {name: getattr(ticket, name) for name in ("kind", "colour", "link", "problem", "nature", "medical", "department")}
+    classes = ("kind", "colour", "link", "problem", "nature", "medical", "department")
+    told = {name: getattr(ticket, name) for name in classes}
     record(session, "ticket", ticket.id, "classified", now, who=who, data=told)
     if was != medical:
         if ticket.status != "confirmed":
