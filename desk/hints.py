@@ -3,6 +3,7 @@ ticket classifies it, and nothing is ever closed or answered by a word."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 _LINK: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -43,4 +44,9 @@ def hint(words: str) -> Hint:
 
 
 def _first(lists: tuple[tuple[str, tuple[str, ...]], ...], text: str) -> str:
-    return next((name for name, known in lists if any(word in text for word in known)), "")
+    return next((name for name, known in lists if any(_begins(word, text) for word in known)), "")
+
+
+def _begins(word: str, text: str) -> bool:
+    """Whether a word of the text begins so: "discharge" is no "charge". Chinese has no gaps to go by."""
+    return bool(re.search(rf"\b{word}", text)) if word.isascii() else word in text

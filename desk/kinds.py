@@ -44,7 +44,7 @@ def _kind(
 KINDS: dict[str, Kind] = {
     "complaint_medical": _kind(
         "red",
-        "医疗投诉,请立即处理并在24小时内致电安抚。",
+        "医疗投诉，请立即处理并在24小时内致电安抚。",
         "A complaint about treatment: at once, and a calming call within 24 h.",
         medical=True,
         link="treatment",
@@ -53,31 +53,31 @@ KINDS: dict[str, Kind] = {
     ),
     "complaint_other": _kind(
         "red",
-        "非医疗投诉,请给出解决方案和补偿方案。",
+        "非医疗投诉，请给出解决方案和补偿方案。",
         "A complaint that is not medical: a solution and a compensation.",
         medical=False,
         problem="process",
         nature="complaint",
     ),
     "appointment_new": _kind(
-        "yellow", "来电者想预约,请回电。", "Somebody wants an appointment: ring.", link="registration"
+        "yellow", "来电者想预约，请回电。", "Somebody wants an appointment: ring.", link="registration"
     ),
     "appointment_change": _kind(
-        "yellow", "来电者想改期或查询预约,请回电。", "Somebody wants to move a visit: ring.", link="registration"
+        "yellow", "来电者想改期或查询预约，请回电。", "Somebody wants to move a visit: ring.", link="registration"
     ),
     "appointment_cancel": _kind(
-        "yellow", "来电者想取消预约,请处理。", "Somebody wants to cancel a visit.", link="registration"
+        "yellow", "来电者想取消预约，请处理。", "Somebody wants to cancel a visit.", link="registration"
     ),
     "theme": _kind(
         "yellow",
-        "来电者对本期活动感兴趣,请回电。",
+        "来电者对本期活动感兴趣，请回电。",
         "Somebody asks about the season's offer: ring.",
         link="registration",
     ),
-    "message": _kind("blue", "来电者留了言,请听后处理。", "A caller left a message: listen and see to it."),
-    "call_back": _kind("yellow", "多次回电未能接通,请人工联系。", "Rung back in vain: please reach this caller."),
+    "message": _kind("blue", "来电者留了言，请听后处理。", "A caller left a message: listen and see to it."),
+    "call_back": _kind("yellow", "多次回电未能接通，请人工联系。", "Rung back in vain: please reach this caller."),
     "agent_followup": _kind("blue", "坐席记录了后续事项。", "An agent noted something to follow up."),
     "nurse": _kind("blue", "护士工作清单上的事项。", "An item of the nurses' worklist."),
     "nurse_urgent": _kind("yellow", "护士工作清单上的紧急事项。", "An urgent item of the nurses' worklist."),
-    "feedback": _kind("blue", "患者反馈,请处理。", "Feedback of a patient.", nature="suggestion"),
+    "feedback": _kind("blue", "患者反馈，请处理。", "Feedback of a patient.", nature="suggestion"),
 }

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from console import desk_view, roles, tokens, views, words
 from core.values import KNOWN_LANGUAGES
@@ -231,6 +232,20 @@ def test_mine_are_mine(desk: DeskRoom) -> None:
     assert mine in page
     assert other not in page
     assert screen.get("/tickets?list=everything").status_code == 404
+
+
+def test_closed_tickets_are_not_sorted_every_time_somebody_looks(desk: DeskRoom) -> None:
+    """After some years that was a second for each look."""
+    for _ in range(3):
+        desk.ticket()
+        desk.forward(minutes=1)
+    with desk.house.transaction() as session:
+        session.execute(sa.text("UPDATE tickets SET status = 'confirmed'"))
+        asked: list[str] = []
+        sa.event.listen(session.connection(), "before_cursor_execute", lambda *words: asked.append(words[2] % words[3]))
+        found = desk_view.lines(session, desk.now, states=("confirmed",))
+        assert [line.opened_at for line in found] == sorted((line.opened_at for line in found), reverse=True)
+        assert "ORDER BY tickets.opened_at DESC" in asked[0]
 
 
 def test_who_had_it_first_keeps_it_in_sight(desk: DeskRoom) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console import masking, roles, words
+from core.values import KNOWN_LANGUAGES
+from desk import alarms
+from desk import words as desk_words
+from desk.kinds import KINDS
+from scheduler import work_kinds
+from tests.house import ROOT
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -48,6 +55,26 @@ def test_a_moment_is_told_with_as_much_date_as_it_needs() -> None:
 def test_a_code_without_words_is_shown_as_it_is() -> None:
     assert words.label("en", "status", "tomorrows_word") == "tomorrows_word"
     assert words.label("en", "status", "") == ""
+
+
+def test_chinese_has_its_own_marks_wherever_staff_read_it() -> None:
+    texts = [kind.words["zh-CN"] for kind in (*KINDS.values(), *work_kinds.KINDS.values())]
+    texts += [text for name in ("STATUS", "COLOUR", "CLOCK", "CLOCK_STATE", "NEXT", "STEP")
+              for text in getattr(desk_words, name)["zh-CN"].values()]  # fmt: skip
+    texts += [said["zh-CN"] for said in words.catalogue().values()]
+    assert [text for text in texts if re.search(r"[\u4e00-\u9fff}][,:;()!?]|[,:;()!?][\u4e00-\u9fff{]", text)] == []
+
+
+def test_every_step_of_a_ticket_has_words() -> None:
+    """Written down anywhere in the desk: else a Chinese page shows an English code."""
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "desk").glob("*.py"))
+    steps = set(re.findall(r'record\(\s*session, "ticket", [\w.]+, "([a-z ]+)"', code))
+    steps |= set(re.findall(r'_end\(session, alarm, "([a-z ]+)"', code)) | {alarms.NOBODY}
+    steps |= set(re.findall(r'"(satisfaction [a-z]+(?: asked)?)"', code))
+    assert len(steps) > 20
+    for language in KNOWN_LANGUAGES:
+        assert steps - set(desk_words.STEP[language]) == set()
+    assert set(desk_words.STEP["en"]) == set(desk_words.STEP["zh-CN"])
 
 
 def test_who_sees_patients() -> None:

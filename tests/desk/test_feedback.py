@@ -114,6 +114,15 @@ def test_hints_are_classes_we_have() -> None:
     assert hint("") == hint("12345") == hint("天气")
 
 
+@pytest.mark.parametrize(
+    ("words", "link"),
+    [("My discharge took all day", "admission"), ("An extra charge", "billing"), ("Looking forward to it", ""),
+     ("I was embedded in a crowd", ""), ("出院时医保报销慢", "billing")],
+)  # fmt: skip
+def test_a_hint_goes_by_how_words_begin(words: str, link: str) -> None:
+    assert hint(words).link == link
+
+
 # ---- tables --------------------------------------------------------------------------------------------
 ROWS = (
     {"channel": "web", "external_id": "1", "words": "thank you", "at": "2031-03-01T09:00"},
