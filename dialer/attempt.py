@@ -205,7 +205,7 @@ def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], dateti
         _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
         return None
     now = clock()  # the gate took its time, and from here to the wire there is only JITTER
-    leaves_at = lines.may_leave(session, attempt.lane, now)
+    leaves_at = lines.may_leave(session, "routine" if attempt.kind == "agent" else attempt.lane, now)
     if leaves_at > now:
         attempt.deadline_at = leaves_at  # `overdue` asks again then
         return None

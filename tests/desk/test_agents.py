@@ -12,6 +12,7 @@ from core.house import House
 from core.tables import FileProblem
 from desk import agents
 from desk.agents import MOVES, AgentProblem
+from dialer import attempt as attempts
 from dialer import gate
 from dialer.models import Agent, Attempt, Escalation
 from tests.desk.desk_house import AGENT_PHONES, CALLERS, Hall
@@ -314,3 +315,28 @@ def test_no_agent_is_rung_for_somebody_who_may_not_be_rung_back_now(house: House
     hall.tick()
     assert hall.live_rings() == [], "a doctor is on the way to them"
     assert hall.fresh(entry).status == "waiting"
+
+
+def test_a_ring_at_an_agent_stands_back_while_a_doctors_waits_for_its_turn(house: House) -> None:
+    hall = Hall(house)
+    ward = Ward.of(house)
+    hospital(house, calling={"lines": 60, "calls_per_second": 1.0})
+    for number in range(3):
+        hall.agent()
+        hall.enters(CALLERS[number])
+    hall.tick()
+    first, *others = hall.live_rings()
+    ward.doctor(0)
+
+    def leaves(ring: Attempt) -> bool:
+        with house.transaction() as session:
+            return attempts.may_post(session, ring.id, house.clock.now) is not None
+
+    assert leaves(first)
+    assert ward.score(8, ward.inbound(CALLERS[5])) is not None
+    [doctor] = hall.live_rings("doctor")
+    hall.forward(seconds=1.1)
+    assert not leaves(others[0]), "one ring a second, and the doctor's is next"
+    assert leaves(doctor)
+    hall.forward(seconds=1.1)
+    assert leaves(others[0]), "agents do not stand back for each other"
