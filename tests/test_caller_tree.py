@@ -208,7 +208,8 @@ def batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
 def ends_well(stack: Stage, call: Conversation, path: Path) -> None:
     way, heard = told(path), call.heard()
     missing = call.missing(*[last_words(edge.turn.output) for edge in path])
-    assert missing is None, f"{missing!r} was not heard, or not in its place, on {way}:\n" + "\n".join([*heard, stack.ledger()])
+    told_all = "\n".join([*heard, stack.ledger()])
+    assert missing is None, f"{missing!r} was not heard, or not in its place, on {way}:\n{told_all}"
     assert call.status == "completed", f"{call.status}: {way}"
     wrong = [event for event in call.events if event["kind"] == "error"]
     assert not wrong, f"{wrong[0]} on {way}"
