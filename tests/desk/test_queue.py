@@ -15,6 +15,7 @@ from core.house import House
 from desk import agents, queue, queue_due
 from desk.models import QueueEntry, QueueOffer, Ticket
 from desk.service import Desk
+from dialer import attempt as attempts
 from dialer import gate
 from dialer.doctor import Waiting
 from dialer.models import Attempt, Call
@@ -197,6 +198,55 @@ def test_who_does_not_answer_is_rung_again_after_ten_minutes_and_then_becomes_a_
     assert hall.fresh(entry).status == "unreached"
     [wanted] = hall.tickets
     assert (wanted.kind, wanted.call_id, wanted.subject_id) == ("call_back", entry.call_id, entry.id)
+
+
+def asked_and_taken(hall: Hall, entry: QueueEntry) -> tuple[Attempt, Attempt]:
+    """The agent took somebody who is to be rung, and a Dial was ordered: the agent's ring, and the leg."""
+    hall.tick()
+    ring = hall.ring_of(entry)
+    leg = hall.connects(hall.accepts(ring))
+    assert isinstance(leg, Attempt)
+    return ring, leg
+
+
+def hangs_up_before_the_dial(hall: Hall, ring: Attempt) -> None:
+    hall.publish(events.AgentDecided(ring.id, "hung_up"))
+    hall.says(ring, "completed")
+
+
+def test_a_dial_the_carrier_never_made_is_no_try(hall: Hall) -> None:
+    hall.agent()
+    entry = hall.enters(ONE)
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    for _ in range(3):
+        hall.forward(minutes=10)
+        ring, leg = asked_and_taken(hall, entry)
+        hangs_up_before_the_dial(hall, ring)
+        hall.forward(minutes=2)
+        with hall.house.transaction() as session:
+            assert attempts.overdue(session, hall.now) == 1
+            assert session.get_one(Attempt, leg.id).why == "no sign of the leg"
+        assert (hall.fresh(entry).status, hall.fresh(entry).tries) == ("waiting", 0)
+    assert hall.tickets == []
+
+
+def test_a_last_ring_the_carrier_tells_of_late_was_the_last(hall: Hall) -> None:
+    hospital(hall.house, desk={"callback_tries": 1})
+    hall.agent()
+    entry = hall.enters(ONE)
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    hall.forward(seconds=6)
+    ring, leg = asked_and_taken(hall, entry)
+    hangs_up_before_the_dial(hall, ring)
+    assert hall.fresh(entry).status == "waiting"
+    hall.says(leg, "no_answer")
+    hall.forward(minutes=10)
+    hall.tick()
+    assert hall.live_rings() == []
+    assert (hall.fresh(entry).status, hall.fresh(entry).tries) == ("unreached", 1)
+    assert [wanted.kind for wanted in hall.tickets] == ["call_back"]
 
 
 def test_an_engaged_line_is_no_try(hall: Hall) -> None:
@@ -428,6 +478,21 @@ def test_the_agents_keys_after_the_talk(hall: Hall) -> None:
     later = hall.entries()[-1]
     assert (later.status, later.mode, later.party) == ("waiting", "callback", TWO)
     assert later.next_step_at == hall.now + timedelta(minutes=10)
+
+
+def test_who_is_to_be_called_again_in_the_evening_is_rung_in_the_morning(hall: Hall) -> None:
+    hall.agent()
+    hall.forward(hours=10, minutes=25)  # 20:25, and at 20:30 nobody is rung any more
+    entry = hall.enters(ONE)
+    hall.tick()
+    hall.publish(events.AgentSaid(hall.talks(entry).id, "call_again"))
+    hall.hangs_up(entry)
+    later = hall.entries()[-1]
+    assert later.next_step_at is not None
+    assert later.next_step_at - hall.now > timedelta(hours=11)
+    hall.forward(seconds=(later.next_step_at - hall.now).total_seconds())
+    hall.tick()
+    assert standing(hall, later) == ("offered", "callback", "again")
 
 
 # ---- a call the desk itself wants ----------------------------------------------------------------
