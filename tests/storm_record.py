@@ -15,8 +15,7 @@ from tests.stack import Stage
 Event = dict[str, Any]
 A_TALK_S = 0.5
 """A shorter joining out of a queue is none: the carrier tells whole seconds, and one of the two was gone in that
-moment.
-Of a leg it tells more, the seconds since it was picked up."""
+moment. Of a leg it tells more, the seconds since it was picked up."""
 
 
 @dataclass(frozen=True)

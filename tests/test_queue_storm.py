@@ -26,6 +26,7 @@ SKEW_S = 3.0
 """The two clocks, and a web process under load: so far may our moments be from the carrier's."""
 AT_ONCE_S = 5.0
 NOT_AGAIN_S = 60.0
+HUNG_UP = ("hangup", "bridging-in-process")
 
 
 class Weathered:
@@ -229,7 +230,7 @@ def the_measures_are_right(w: Weathered) -> None:
                 break  # what an agent asked for afterwards is another talk
     hung_up = [
         call for call in stood
-        if not w.talked([call]) and (call.last_word("dequeued") == "hangup" or w.left_for_nothing(call))
+        if not w.talked([call]) and (call.last_word("dequeued") in HUNG_UP or w.left_for_nothing(call))
     ]  # fmt: skip
     assert (report["calls"], report["entered"]) == (len(calls), len(stood))
     assert report["answered"] == len(waits)

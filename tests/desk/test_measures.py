@@ -10,7 +10,7 @@ from core import events, holidays
 from desk import measures, tickets
 from desk.models import QueueEntry
 from dialer.models import Call
-from tests.desk.desk_house import CALLERS, Hall
+from tests.desk.desk_house import AGENT_PHONES, CALLERS, Hall
 from tests.scheduler.clinic import hospital
 
 
@@ -131,6 +131,21 @@ def test_what_the_menu_settles_alone_is_contained(hall: Hall) -> None:
     with hall.house.transaction() as session:
         tickets.open_(session, "message", hall.now, call=session.get_one(Call, left_word.id))
     assert told(hall).contained == 0.5, "a message is somebody's work"
+
+
+def test_an_agent_who_signs_in_is_no_caller_and_a_second_call_back_nobody_in_line(hall: Hall) -> None:
+    hall.agent()
+    signing = hall.rings(AGENT_PHONES[0])
+    with hall.house.transaction() as session:
+        session.get_one(Call, signing.id).flow = "agent_sign"
+    told(hall)  # and hangs up
+    entry = hall.enters(CALLERS[0])
+    hall.tick()
+    hall.publish(events.AgentSaid(hall.talks(entry, 10).id, "call_again"))
+    assert len(hall.entries()) == 2
+    found = told(hall)
+    assert (found.calls, found.contained) == (1, 0.0)
+    assert (found.entered, found.answered) == (1, 1)
 
 
 def test_the_theme_key_leads_to_a_talk_a_ticket_or_a_visit(hall: Hall) -> None:

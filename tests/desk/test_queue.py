@@ -15,6 +15,7 @@ from core.house import House
 from desk import agents, queue, queue_due
 from desk.models import QueueEntry, QueueOffer, Ticket
 from desk.service import Desk
+from dialer import attempt as attempts
 from dialer import gate
 from dialer.doctor import Waiting
 from dialer.models import Attempt, Call
@@ -236,6 +237,55 @@ def test_who_does_not_answer_is_rung_again_after_ten_minutes_and_then_becomes_a_
     assert hall.fresh(entry).status == "unreached"
     [wanted] = hall.tickets
     assert (wanted.kind, wanted.call_id, wanted.subject_id) == ("call_back", entry.call_id, entry.id)
+
+
+def asked_and_taken(hall: Hall, entry: QueueEntry) -> tuple[Attempt, Attempt]:
+    """The agent took somebody who is to be rung, and a Dial was ordered: the agent's ring, and the leg."""
+    hall.tick()
+    ring = hall.ring_of(entry)
+    leg = hall.connects(hall.accepts(ring))
+    assert isinstance(leg, Attempt)
+    return ring, leg
+
+
+def hangs_up_before_the_dial(hall: Hall, ring: Attempt) -> None:
+    hall.publish(events.AgentDecided(ring.id, "hung_up"))
+    hall.says(ring, "completed")
+
+
+def test_a_dial_the_carrier_never_made_is_no_try(hall: Hall) -> None:
+    hall.agent()
+    entry = hall.enters(ONE)
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    for _ in range(3):
+        hall.forward(minutes=10)
+        ring, leg = asked_and_taken(hall, entry)
+        hangs_up_before_the_dial(hall, ring)
+        hall.forward(minutes=2)
+        with hall.house.transaction() as session:
+            assert attempts.overdue(session, hall.now) == 1
+            assert session.get_one(Attempt, leg.id).why == "no sign of the leg"
+        assert (hall.fresh(entry).status, hall.fresh(entry).tries) == ("waiting", 0)
+    assert hall.tickets == []
+
+
+def test_a_last_ring_the_carrier_tells_of_late_was_the_last(hall: Hall) -> None:
+    hospital(hall.house, desk={"callback_tries": 1})
+    hall.agent()
+    entry = hall.enters(ONE)
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    hall.forward(seconds=6)
+    ring, leg = asked_and_taken(hall, entry)
+    hangs_up_before_the_dial(hall, ring)
+    assert hall.fresh(entry).status == "waiting"
+    hall.says(leg, "no_answer")
+    hall.forward(minutes=10)
+    hall.tick()
+    assert hall.live_rings() == []
+    assert (hall.fresh(entry).status, hall.fresh(entry).tries) == ("unreached", 1)
+    assert [wanted.kind for wanted in hall.tickets] == ["call_back"]
 
 
 def test_an_engaged_line_is_no_try(hall: Hall) -> None:

@@ -298,6 +298,22 @@ def test_a_call_back_into_a_voicemail_joins_nobody(floor: Floor) -> None:
     assert (floor.entry().status, floor.entry().tries) == ("waiting", 1)
 
 
+def test_a_leg_of_which_only_the_dial_told_was_rung(floor: Floor) -> None:
+    """Every callback about it was lost."""
+    floor.agent("kim")
+    entry = floor.enters(CALLER)
+    floor.leaves(entry, "callback")
+    floor.hangs_up(entry)
+    floor.forward(seconds=6)
+    agent = floor.agent_line()
+    agent.press("1")
+    sid = "CA" + "7" * 32
+    agent.does(DialCallStatus="no-answer", DialBridged="false", DialCallSid=sid)
+    assert (floor.entry().status, floor.entry().tries) == ("waiting", 1)
+    with floor.house.transaction() as session:
+        assert session.scalars(sa.select(Attempt.sid).where(Attempt.kind == "caller")).one() == sid
+
+
 # ---- signing -------------------------------------------------------------------------------------
 def signing(floor: Floor, phone: str = AGENT_PHONES[0]) -> Line:
     line = floor.switch.line()
