@@ -59,7 +59,10 @@ KINDS: dict[str, Kind] = {
     ),
     # what was said (docs/clinical.md section 2, C: nurse the same day)
     "red_flag": _kind(
-        "today", "患者报告了需要当天处理的情况，请当天回电。", "A warning sign for today: please ring back.", urgent=True
+        "today",
+        "患者报告了需要当天处理的情况，请当天回电。",
+        "A warning sign for today: please ring back.",
+        urgent=True,
     ),
     "nurse_score": _kind(
         1,
@@ -95,7 +98,9 @@ KINDS: dict[str, Kind] = {
         "today", "诊疗短信没有送达，请改用电话。", "A message of the treatment did not arrive: please ring."
     ),
     "sms_stop": _kind(
-        "next day", "患者退订了短信，请确认随访方式。", "The patient wants no more messages: please settle how to go on."
+        "next day",
+        "患者退订了短信，请确认随访方式。",
+        "The patient wants no more messages: please settle how to go on.",
     ),
     # visits
     "move_visit": _kind("next day", "患者要求改期，请另约时间。", "The patient wants another day for the visit."),
