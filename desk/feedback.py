@@ -127,17 +127,20 @@ def _phone(session: Session, text: str) -> str:
 def import_feedback(house: House, path: Path, now: datetime, *, dry_run: bool = False) -> list[RowReport]:
     """`carecall import feedback`: a CSV file or a workbook (sheet "feedback"). A report per row. Raises FileProblem."""
     read = sheets.read_table(path, COLUMNS, REQUIRED, "feedback")
-    reports = []
-    with house.transaction() as session:
-        for number, values in read:
-            try:
-                _, new = take(session, _from_row(house, values), now)
-                reports.append(RowReport(number, "created" if new else "unchanged"))
-            except (RowProblem, TicketProblem) as problem:
-                reports.append(RowReport(number, "refused", str(problem).removesuffix(".")))
-        if dry_run:
-            session.rollback()
-    return reports
+    seen: set[tuple[str, str]] = set()
+
+    def row(session: Session, values: dict[str, str]) -> tuple[sheets.Result, str]:
+        feedback = _from_row(house, values)
+        try:
+            _, new = take(session, feedback, now)
+        except TicketProblem as problem:
+            raise RowProblem(str(problem).removesuffix(".")) from problem
+        identity = (feedback.channel, feedback.external_id)
+        again = identity in seen  # in a dry run nothing but this knows of the row before
+        seen.add(identity)
+        return ("created" if new and not again else "unchanged"), ""
+
+    return sheets.row_by_row(house, read, row, dry_run=dry_run)
 
 
 def _from_row(house: House, values: dict[str, str]) -> Feedback:

@@ -49,4 +49,4 @@ def _first(lists: tuple[tuple[str, tuple[str, ...]], ...], text: str) -> str:
 
 def _begins(word: str, text: str) -> bool:
     """Whether a word of the text begins so: "discharge" is no "charge". Chinese has no gaps to go by."""
-    return bool(re.search(rf"\b{word}", text)) if word.isascii() else word in text
+    return bool(re.search(rf"(?<![a-z]){word}", text)) if word.isascii() else word in text

@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from core import people
 from core.db import blind
 from core.house import House
 from core.models import Patient, new_id
-from desk import tickets
+from desk import feedback, tickets
 from desk.feedback import COLUMNS, Feedback, import_feedback, take
 from desk.hints import hint
 from desk.kinds import LINKS, NATURES, PROBLEMS
+from desk.models import Ticket
 from desk.tickets import TicketProblem
 from tests.desk.office import Office
 
@@ -117,7 +121,7 @@ def test_hints_are_classes_we_have() -> None:
 @pytest.mark.parametrize(
     ("words", "link"),
     [("My discharge took all day", "admission"), ("An extra charge", "billing"), ("Looking forward to it", ""),
-     ("I was embedded in a crowd", ""), ("出院时医保报销慢", "billing")],
+     ("I was embedded in a crowd", ""), ("出院时医保报销慢", "billing"), ("要看bill", "billing")],
 )  # fmt: skip
 def test_a_hint_goes_by_how_words_begin(words: str, link: str) -> None:
     assert hint(words).link == link
@@ -156,6 +160,23 @@ def test_a_table_is_taken_row_by_row_and_twice_is_once(office: Office, tmp_path:
     ]  # fmt: skip
     assert len(office.all()) == 2
     assert office.all()[1].contact == "+861055550133", "a number of the hospital's country"
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_long_table_holds_no_lock_for_each_of_its_rows(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    """A database has room for some ten thousand: years of reviews brought in at once were refused whole."""
+    held: list[int] = []
+
+    def watched(session: Session, *words: Any, **more: Any) -> tuple[Ticket, bool]:
+        mine = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+        held.append(session.scalars(sa.text(mine)).one())
+        return take(session, *words, **more)
+
+    monkeypatch.setattr(feedback, "take", watched)
+    import_feedback(office.house, table(tmp_path / "feedback.csv"), office.now, dry_run=dry_run)
+    assert held == [0, 0, 0, 0]
 
 
 def test_a_workbook_is_the_same(office: Office, tmp_path: Path) -> None:
