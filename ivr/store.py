@@ -198,7 +198,8 @@ def callback_number(session: Session, digits: str) -> str | None:
             continue
         # A number that works only inside its own town cannot be rung from here.
         if phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE:
-            return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+            e164 = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+            return e164 if e164 != ours else None  # at our own number the doctor would hear our menu
     return None
 
 
