@@ -6,14 +6,17 @@ looks at is written here, once, in lists that fit on a screen.
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
 from flask import Flask
 
+import console.web
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
+import ivr.played
 import ivr.waiting
 import ivr.webhooks
 import recordings.jobs
@@ -25,17 +28,22 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
+from desk import agents, alarms, put_through, queue, queue_due, surveys, ticket_clocks, ticket_events
+from desk.service import Desk
 from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
-from ivr import corrections, interruption, questions, store
+from ivr import book as books
+from ivr import corrections, interruption, questions, sounds, store
 from ivr.book import Book
-from ivr.flow import load_flows, load_questions
-from ivr.prompts import load_prompts
+from ivr.booking import Booking
+from ivr.flow import load_questions
 from ivr.ringback import RingBack
+from ivr.service_desk import ServiceDesk
 from recordings.fetch import Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
 from scheduler import (
+    booking,
     downtime,
     notices,
     recheck,
@@ -92,6 +100,32 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.FollowUpUnreached, worklist.on_followup_unreached),
     (events.AnswersReassigned, worklist.on_answers_reassigned),
     (events.PatientsMerged, corrections.on_patients_merged),
+    # the line in front of the desk, and the agents
+    (events.CallEnded, queue.on_call_ended),
+    (events.QueueLeft, queue.on_queue_left),
+    (events.AgentDecided, put_through.on_agent_decided),
+    (events.CallerTaken, put_through.on_caller_taken),
+    (events.AgentTalked, put_through.on_agent_talked),
+    (events.AgentSaid, put_through.on_agent_said),
+    (events.AttemptEnded, put_through.on_attempt_ended),
+    (events.AgentSigned, agents.on_agent_signed),
+    # tickets
+    (events.TicketWanted, ticket_events.on_ticket_wanted),
+    (events.MessageLeft, ticket_events.on_message_left),
+    (events.Transcribed, ticket_events.on_transcribed),
+    (events.WorkOpened, ticket_events.on_work_opened),
+    (events.WorkDone, ticket_events.on_work_done),
+    (events.TicketClosed, worklist.on_ticket_closed),
+    (events.PatientsMerged, ticket_events.on_patients_merged),
+    (events.ReasonGiven, recordings.store.on_reason_given),
+    # visits by telephone
+    (events.CallEnded, booking.on_call_ended),
+    # alarms at heads of department, satisfaction calls
+    (events.Acknowledged, alarms.on_acknowledged),
+    (events.AttemptEnded, alarms.on_attempt_ended),
+    (events.DoctorRung, alarms.on_doctor_rung),
+    (events.AttemptEnded, surveys.on_attempt_ended),
+    (events.SatisfactionKeyed, surveys.on_satisfaction_keyed),
 ]
 
 TICKS: list[Tick] = [
@@ -116,16 +150,25 @@ TICKS: list[Tick] = [
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
     ("what nobody would ring", 60.0, reconcile.nightly),
+    # agents' wrap-up, callers' turns
+    ("the line", 1.0, queue_due.due),
+    ("tickets out of time", 1.0, ticket_clocks.overdue),
+    ("tickets and the calendar", 60.0, ticket_clocks.recompute),
+    ("tickets' alarms", 1.0, alarms.due),
+    ("satisfaction calls", 1.0, surveys.due),
 ]
 
 BLUEPRINTS = (
     ivr.webhooks.blueprint,
     ivr.waiting.blueprint,
     ivr.waiting.open_blueprint,
+    ivr.played.blueprint,
     dialer.webhooks.blueprint,
     dialer.inbound.blueprint,
     recordings.webhooks.blueprint,
     doors.blueprint,
+    # the console: pages for people, the API for programs
+    *console.web.BLUEPRINTS,
 )
 
 
@@ -139,8 +182,12 @@ def open_house(settings: Settings) -> House:
         bus.subscribe(event, handler)
     texts.load()
     texts.check(settings)
-    flows, prompts = load_flows(ROOT / "flows"), load_prompts(ROOT / "prompts", settings.hospital.languages)
-    if settings.hotline.flow not in flows:
+    recorded = sounds.Sounds(settings.home / "prompts")
+    at = sounds.address(settings.public_url)
+    book = books.read(ROOT, settings.hospital.languages, sounds=recorded, url=at)
+    for fault in book.prompts.faults:
+        logging.getLogger(__name__).error("a recorded prompt is spoken instead: %s", fault)
+    if settings.hotline.flow not in book.flows:
         raise SettingsError([f"[hotline] flow is {settings.hotline.flow!r}: there is no such file in flows/."])
     if not holidays.is_known(settings.calling.holidays):
         raise SettingsError([f"[calling] holidays is {settings.calling.holidays!r}, no country with a known calendar."])
@@ -148,13 +195,17 @@ def open_house(settings: Settings) -> House:
         raise SettingsError(unknown)
     house = House(settings, engine, clock, bus)
     house.services = {
-        Book: Book(flows, prompts),
-        dialer.jobs.Interruption: interruption.words(prompts),
+        Book: book,
+        sounds.Sounds: recorded,
+        dialer.jobs.Interruption: interruption.words(),
         sms.Texts: sms.Texts(texts.written),
         RingBack: ringback.RingBack(),
+        Booking: booking.BuiltIn(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
         downtime.Sheets: downtime.Sheets(settings),
         Speech: Speech(settings.speech, settings.home_dir("models")),
+        ServiceDesk: Desk(),
+        attempt.Owners: attempt.Owners({"agent": queue.hold}),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""
     house.services[Fetcher] = Fetcher(settings.account_sid, token, settings.carrier_url)

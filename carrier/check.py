@@ -167,9 +167,9 @@ def url_of(form: Form, name: str, code: int) -> str:
     return url
 
 
-def method_of(form: Form, name: str) -> str:
-    """GET or POST, by default POST."""
-    method = form.get(name, "POST").upper()
+def method_of(form: Form, name: str, default: str = "POST") -> str:
+    """GET or POST."""
+    method = form.get(name, default).upper()
     if method not in ("GET", "POST"):
         raise bad(21209, f"{name} is not a valid HTTP method: {method}")
     return method

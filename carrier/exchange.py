@@ -8,6 +8,7 @@ from pathlib import Path
 from carrier.calls import Call, CallBook, rfc2822
 from carrier.chaos import Chaos
 from carrier.clock import Clock, Timetable
+from carrier.conferences import ConferenceBook
 from carrier.detector import Detector
 from carrier.events import EventLog
 from carrier.inbox import Inbox
@@ -44,6 +45,7 @@ class Exchange:
         self.numbers = Numbers()
         self.calls = CallBook(self.clock)
         self.queues = QueueBook(self.clock.seconds)
+        self.conferences = ConferenceBook(account, self.clock.seconds, self.outbox, self.events)
         self.recordings = RecordingStore(data, self.chaos)
         self.webhooks = Webhooks(token, self.events)
         self.messages = MessageBook(self)

@@ -14,6 +14,7 @@ import numpy as np
 
 from carrier import twiml
 from carrier.calls import Call, Source
+from carrier.conference import confer
 from carrier.dial import Dialling
 from carrier.enqueue import Broken, LeftQueue, Outcome, dial_queue, wait_in_queue
 from carrier.entry import collect, take_message
@@ -30,14 +31,16 @@ APOLOGY = "We are sorry, an application error has occurred. Goodbye."
 TWIML_TYPES = ("text/xml", "application/xml", "text/html")
 
 
-Place = Literal["call", "screening", "waiting", "called"]
+Place = Literal["call", "screening", "waiting", "called", "conference"]
 """Whose documents these are: the call's own, a dialled leg's before it is bridged (docs/twilio.md 4.2 Number), those of
-a call in a queue, and what a call hears that has just been taken out of one (2.8)."""
+a call in a queue, what a call hears that has just been taken out of one (2.8), and what is heard in a conference that
+has not begun, or on hold in it (4.2 Conference)."""
 ALLOWED: dict[Place, tuple[type, ...]] = {
     "waiting": (
         twiml.Say, twiml.Play, twiml.Pause, twiml.Gather, twiml.Redirect, twiml.Hangup, twiml.Leave
     ),
     "called": (twiml.Say, twiml.Play, twiml.Pause, twiml.Redirect),
+    "conference": (twiml.Say, twiml.Play, twiml.Pause, twiml.Redirect),
 }  # fmt: skip
 """Documents beside the call's own, in which only these verbs may stand, and which REST's new document ends."""
 
@@ -113,7 +116,7 @@ class Executor:
         self._prepare_voice(document)
         for verb in document.verbs:
             if not isinstance(verb, ALLOWED.get(self._place, object)):
-                self.error(12200, f"{type(verb).__name__} has no place in a document for a call in a queue")
+                self.error(12200, f"{type(verb).__name__} has no place in a document for one who waits")
                 raise Broken
             self._answer_for(verb)
             following = self._verbs[type(verb)](verb)
@@ -168,7 +171,8 @@ class Executor:
         if kind in TWIML_TYPES:
             return Page(twiml.parse(reply.body), reply.url)
         if kind.startswith("audio/"):
-            return Page(twiml.Document((twiml.Play(reply.url), twiml.Hangup())), reply.url)
+            end = () if self._place in ALLOWED else (twiml.Hangup(),)
+            return Page(twiml.Document((twiml.Play(reply.url), *end)), reply.url)
         if kind == "text/plain":
             try:
                 return Page(twiml.parse(reply.body), reply.url)
@@ -199,7 +203,8 @@ class Executor:
         self.exchange.events.add("error", self.call.sid, code=code, text=text)
 
     def _apologise(self) -> NoReturn:
-        """Tell the party, then end the call (docs/twilio.md 2.12). CARRIER: a call in a queue only leaves the queue."""
+        """Tell the party, then end the call (docs/twilio.md 2.12). CARRIER: a call in a queue or
+        a conference only leaves it."""
         if self._place in ALLOWED:
             raise Broken
         self._answer()
@@ -283,8 +288,11 @@ class Executor:
             self.exchange.stop_recording(mine[0])
 
     def absolute(self, callback: twiml.RecordingCallback) -> twiml.RecordingCallback:
-        url = urldefrag(urljoin(self._page.url, callback.url)).url if callback.url else ""
-        return twiml.RecordingCallback(url, callback.method, callback.events)
+        return twiml.RecordingCallback(self.absolute_url(callback.url), callback.method, callback.events)
+
+    def absolute_url(self, url: str) -> str:
+        """A callback's address, which may be relative to this document; empty stays empty."""
+        return urldefrag(urljoin(self._page.url, url)).url if url else ""
 
     def _dial(self, verb: twiml.Dial) -> Source | None:
         self._silent = 0
@@ -294,6 +302,9 @@ class Executor:
         if verb.queue is not None:
             self._answer()
             return self._after(verb.action, verb.method, dial_queue(self, verb))
+        if verb.conference is not None:
+            self._answer()
+            return self._after(verb.action, verb.method, confer(self, verb, verb.conference))
         outcome = Dialling(self.exchange, self.call, self.leg, verb, self._page.url).run()
         if outcome.caller_left:
             if verb.action is not None:

@@ -15,7 +15,7 @@ from carrier.amd import FarEnd
 from carrier.calls import Source
 from carrier.clock import Clock
 from carrier.events import EventLog
-from carrier.sound import Bridge, Clip, Placed, Timeline, key_tone, seconds
+from carrier.sound import Bridge, Clip, Placed, Timeline, beep, key_tone, seconds
 
 
 class Interrupted(Exception):
@@ -74,6 +74,7 @@ class Leg(ABC):
         self.keys: deque[tuple[float, str]] = deque()
         self.deadline: float | None = None
         self.peer: Leg | None = None
+        self.listeners: list[Leg] = []
         self._listening = False
         self._barge: Heard | None = None
         self._left = False
@@ -187,12 +188,11 @@ class Leg(ABC):
 
     def bridge(self, other: "Leg") -> None:
         """Join two legs: each hears what the other's party says, from now until `unbridge`."""
-        now = self.clock.seconds()
-        self.timeline.bridges.append(Bridge(now, other.timeline))
-        other.timeline.bridges.append(Bridge(now, self.timeline))
+        self.hears(other)
+        other.hears(self)
         self.peer, other.peer = other, self
-        for leg in (self, other):
-            self.events.add("bridged", leg.sid)
+        for one, two in ((self, other), (other, self)):
+            self.events.add("bridged", one.sid, peer=two.sid)
 
     def unbridge(self) -> None:
         """Part two joined legs; nothing happens to a leg that is alone."""
@@ -200,11 +200,32 @@ class Leg(ABC):
             other, self.peer = self.peer, None
         if other is None:
             return
-        now = self.clock.seconds()
         other.peer = None
-        for leg in (self, other):
-            leg.timeline.bridges[-1].end = now
-            self.events.add("unbridged", leg.sid)
+        for one, two in ((self, other), (other, self)):
+            one.hears_no_more(two)
+            self.events.add("unbridged", one.sid)
+
+    def hears(self, other: "Leg") -> None:
+        """From now on this line's party hears what the other's says; several are mixed."""
+        self.timeline.bridges.append(Bridge(self.clock.seconds(), other.timeline))
+        other.listeners.append(self)
+
+    def hears_no_more(self, other: "Leg") -> None:
+        for bridge in self.timeline.bridges:
+            if bridge.other is other.timeline and bridge.end is None:
+                bridge.end = self.clock.seconds()
+        other.listeners.remove(self)
+
+    def overhears_beep(self) -> None:
+        """A beep on the line, for which nobody waits."""
+        clip = beep()
+        with self.changed:
+            start = self.clock.seconds()
+            heard = Heard("beep", Placed(start, clip, start + seconds(clip)), True)
+            self.timeline.played.append(heard.placed)
+            self.heard.append(heard)
+            self.events.add("beep", self.sid, text="beep", language="")
+            self.changed.notify_all()
 
     def hang_up(self) -> None:
         """The carrier ends the line."""
@@ -259,7 +280,7 @@ class Leg(ABC):
             self.events.add("hangup", self.sid, by="party")
             self.changed.notify_all()
 
-    def party_says(self, clip: Clip, text: str, language: str, beep: bool = False) -> Placed:
+    def party_says(self, clip: Clip, text: str, language: str, is_beep: bool = False) -> Placed:
         """The far end begins to speak, or its machine to beep."""
         with self.changed:
             start = self.clock.seconds()
@@ -267,11 +288,10 @@ class Leg(ABC):
             self.timeline.said.append(placed)
             self.events.add("said", self.sid, text=text, language=language)
             self.changed.notify_all()
-        peer = self.peer
-        if peer is not None:
-            with peer.changed:
-                peer.heard.append(Heard(text, placed, beep))
-                peer.changed.notify_all()
+        for listener in list(self.listeners):
+            with listener.changed:
+                listener.heard.append(Heard(text, placed, is_beep))
+                listener.changed.notify_all()
         return placed
 
     def party_presses(self, key: str) -> float:

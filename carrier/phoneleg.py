@@ -108,7 +108,7 @@ class PhoneLeg(Leg):
         clip = fit(self._greeting().result(), greeting.seconds)
         self._stay_until(self.party_says(clip, greeting.text, greeting.language).end)
         if greeting.beeps and not self.gone:
-            self._stay_until(self.party_says(beep(), "beep", "", beep=True).end)
+            self._stay_until(self.party_says(beep(), "beep", "", is_beep=True).end)
         with self.changed:
             self._greeted = not self.gone
         for action in self._after_greeting if self._greeted else []:

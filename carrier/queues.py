@@ -7,8 +7,9 @@ moment the waiting one is taken out of the queue to the end of their talk.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from carrier.calls import Call, Source, new_sid
+from carrier.calls import API_VERSION, Call, Source, new_sid, rfc2822
 from carrier.leg import Interrupted, Leg
 
 
@@ -62,6 +63,10 @@ class Member:
     leg: Leg
     since: float
 
+    @property
+    def sid(self) -> str:
+        return self.call.sid
+
 
 class Queue:
     """A named line of waiting calls, the longest waiting first."""
@@ -70,6 +75,7 @@ class Queue:
         self.name, self.sid = name, new_sid("QU")
         self.max_size = 0
         self._clock = clock
+        self.created = self.updated = clock()
         self._lock = threading.Lock()
         self._members: list[Member] = []
         self._dialling: list[Leg] = []
@@ -81,6 +87,7 @@ class Queue:
             if len(self._members) >= max_size:
                 return False
             self._members.append(member)
+            self.updated = self._clock()
             dialling = list(self._dialling)
         for leg in dialling:
             with leg.changed:
@@ -89,9 +96,16 @@ class Queue:
 
     def leave(self, member: Member) -> None:
         """Out of the queue; one that was taken out of it has left before."""
+        self.take_out(member)
+
+    def take_out(self, member: Member) -> bool:
+        """Whether it was still in the queue."""
         with self._lock:
-            if member in self._members:
-                self._members.remove(member)
+            if member not in self._members:
+                return False
+            self._members.remove(member)
+            self.updated = self._clock()
+            return True
 
     def dial(self, taker: Leg, announcement: Source | None, until: float) -> Meeting | None:
         """Take the first out of the queue, waiting for one up to the moment `until`. Raises Interrupted."""
@@ -115,6 +129,47 @@ class Queue:
             with self._lock:
                 self._dialling.remove(taker)
         return meeting[0] if meeting else None
+
+    # As REST shows it (docs/twilio.md 1.6).
+
+    def members(self) -> list[Member]:
+        with self._lock:
+            return list(self._members)
+
+    def member(self, who: str) -> Member | None:
+        """By the SID of its call; `Front` is whoever waits longest."""
+        found = self.members()
+        if who == "Front":
+            return found[0] if found else None
+        return next((member for member in found if member.sid == who), None)
+
+    def to_json(self, account: str) -> dict[str, Any]:
+        members, now = self.members(), self._clock()
+        path = f"/{API_VERSION}/Accounts/{account}/Queues/{self.sid}"
+        return {
+            "sid": self.sid,
+            "account_sid": account,
+            "friendly_name": self.name,
+            "current_size": len(members),
+            "average_wait_time": int(sum(now - member.since for member in members) / len(members)) if members else 0,
+            "max_size": self.max_size,
+            "date_created": rfc2822(self.created),
+            "date_updated": rfc2822(self.updated),
+            "uri": f"{path}.json",
+            "subresource_uris": {"members": f"{path}/Members.json"},
+        }
+
+    def member_json(self, member: Member, account: str) -> dict[str, Any]:
+        return {
+            "call_sid": member.sid,
+            "queue_sid": self.sid,
+            "date_enqueued": rfc2822(member.since),
+            "position": int(self.told(member)["QueuePosition"]),
+            "wait_time": int(self._clock() - member.since),
+            "uri": f"/{API_VERSION}/Accounts/{account}/Queues/{self.sid}/Members/{member.sid}.json",
+        }
+
+    # What requests say.
 
     def told(self, member: Member) -> dict[str, str]:
         """What a request to the waitUrl says of the queue besides the standard parameters."""
@@ -147,3 +202,11 @@ class QueueBook:
     def get(self, name: str) -> Queue | None:
         with self._lock:
             return self._queues.get(name)
+
+    def all(self) -> list[Queue]:
+        """Newest first."""
+        with self._lock:
+            return list(reversed(self._queues.values()))
+
+    def by_sid(self, sid: str) -> Queue | None:
+        return next((queue for queue in self.all() if queue.sid == sid), None)

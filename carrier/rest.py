@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from carrier import check, rest_messages
+from carrier import check, rest_messages, rest_rooms
 from carrier.answers import answer_created, drop_connection
 from carrier.calls import API_VERSION, Call, new_sid, rfc2822
 from carrier.errors import bad, not_found, not_in_progress, too_many, unauthorized
@@ -50,6 +50,7 @@ def blueprint(exchange: Exchange) -> Blueprint:
     _calls(api, exchange)
     _recordings(api, exchange)
     rest_messages.routes(api, exchange)
+    rest_rooms.routes(api, exchange)
     return api
 
 

@@ -1,5 +1,6 @@
 """TwiML: from text to dataclasses (docs/twilio.md 4). Unknown attributes and verbs are skipped, as there."""
 
+import re
 from collections.abc import Callable
 from xml.etree import ElementTree
 
@@ -8,6 +9,7 @@ from carrier.ssml import pieces_of
 from carrier.verbs import (
     ALL_KEYS,
     SILENT,
+    Conference,
     Dial,
     Document,
     Enqueue,
@@ -31,6 +33,7 @@ from carrier.verbs import (
 
 __all__ = [
     "SILENT",
+    "Conference",
     "Dial",
     "Document",
     "Enqueue",
@@ -57,6 +60,9 @@ __all__ = [
 LONGEST_DOCUMENT = 64 * 1024
 MOST_LOOPS = 1000
 LONGEST_QUEUE_NAME = 64
+LONGEST_CONFERENCE_NAME = LONGEST_LABEL = 128
+LARGEST_CONFERENCE = 250
+CONFERENCE_EVENTS = frozenset(["start", "end", "join", "leave", "mute", "hold", "modify", "speaker", "announcement"])
 
 
 class TwimlError(ValueError):
@@ -234,6 +240,7 @@ def _dial(element: ElementTree.Element) -> Dial:
     return Dial(
         numbers=numbers or ((Number(plain),) if plain else ()),
         queue=queue,
+        conference=next((_conference(child) for child in element if child.tag == "Conference"), None),
         action=element.get("action"),
         method=_method(element),
         timeout=_amount(element, "timeout", 30, 13212),
@@ -247,6 +254,35 @@ def _dial(element: ElementTree.Element) -> Dial:
 
 def _queue(element: ElementTree.Element) -> Queue:
     return Queue(_queue_name(element), element.get("url", ""), _method(element))
+
+
+def _conference(element: ElementTree.Element) -> Conference:
+    """docs/twilio.md 4.2 Conference: 16002 and 16023 for attributes that cannot be."""
+    name, label, beep = _text(element), element.get("participantLabel", ""), element.get("beep", "true")
+    most = _amount(element, "maxParticipants", LARGEST_CONFERENCE, 16002)
+    events = frozenset(element.get("statusCallbackEvent", "").split())
+    if not 0 < len(name) <= LONGEST_CONFERENCE_NAME:
+        raise TwimlError(16002, f"Conference needs a name of up to {LONGEST_CONFERENCE_NAME} characters")
+    if not 1 <= most <= LARGEST_CONFERENCE or events - CONFERENCE_EVENTS:
+        raise TwimlError(16002, "Conference maxParticipants or statusCallbackEvent is not valid")
+    if beep not in ("true", "false", "onEnter", "onExit"):
+        raise TwimlError(16002, "Conference beep is true, false, onEnter or onExit")
+    if len(label) > LONGEST_LABEL or "/" in label or re.fullmatch("CA[0-9a-f]{32}", label):
+        raise TwimlError(16023, "Conference participantLabel is not valid")
+    return Conference(
+        name=name,
+        muted=_flag(element, "muted", False),
+        beep=beep,
+        starts=_flag(element, "startConferenceOnEnter", True),
+        ends=_flag(element, "endConferenceOnExit", False),
+        wait_url=element.get("waitUrl"),
+        wait_method=_method(element, "waitMethod"),
+        most=int(most),
+        label=label,
+        status_callback=element.get("statusCallback", ""),
+        status_callback_method=_method(element, "statusCallbackMethod"),
+        events=events,
+    )
 
 
 def _queue_name(element: ElementTree.Element) -> str:

@@ -110,9 +110,29 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class Conference:
+    """The noun of a Dial: the room `name`. `wait_url` None is the carrier's own music, which here is silence like an
+    empty one; `events`: the words of `statusCallbackEvent`."""
+
+    name: str
+    muted: bool = False
+    beep: str = "true"
+    starts: bool = True
+    ends: bool = False
+    wait_url: str | None = None
+    wait_method: str = "POST"
+    most: int = 250
+    label: str = ""
+    status_callback: str = ""
+    status_callback_method: str = "POST"
+    events: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Dial:
     numbers: tuple[Number, ...] = ()
     queue: Queue | None = None
+    conference: Conference | None = None
     action: str | None = None
     method: str = "POST"
     timeout: float = 30

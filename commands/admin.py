@@ -20,18 +20,23 @@ from core.house import House
 from core.models import Pause, record
 from core.settings import SettingsError
 from core.tables import RowReport
+from desk import measures
+from desk.agents import import_staff
+from desk.feedback import import_feedback
 from dialer import heartbeat, roster_gaps
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster
+from ivr import book as books
 from ivr import fallback as static
 from ivr import questions
 from ivr.check import check_flows
-from ivr.flow import FlowError, load_flows, load_questions
+from ivr.flow import FlowError, load_questions
 from ivr.prompts import load_prompts
 from recordings.stt import Speech
 from scheduler import downtime, reconcile
 from scheduler.appointments import import_appointments
 from scheduler.imports import import_patients
+from scheduler.sessions import import_sessions
 
 MOST_GAPS = 10
 """Named in a line of `check`; `carecall roster gaps` names them all."""
@@ -46,6 +51,9 @@ IMPORTERS: dict[str, Callable[..., list[RowReport]]] = {
     "roster": import_roster,
     "holidays": import_holidays,
     "appointments": import_appointments,
+    "staff": import_staff,
+    "feedback": import_feedback,
+    "sessions": import_sessions,
 }
 
 
@@ -143,6 +151,7 @@ def check(args: argparse.Namespace, joined: Joined) -> int:
         _line("carrier token", here.webhooks_open, "set", f"TWILIO_AUTH_TOKEN is not set: {unset}"),
         _line("our number", bool(here.twilio_from), here.twilio_from or "", "TWILIO_FROM is not set"),
         _line("webhook address", bool(here.public_url), here.public_url or "", "PUBLIC_URL is not set"),
+        _line("console", True, _console(here), ""),
         _line("live", True, rung, ""),
         _line("operator", True, person, ""),
         _flows_line(here, joined),
@@ -163,11 +172,16 @@ def _line(what: str, good: bool, right: str, wrong: str) -> Line:
     return {"what": what, "ok": good, "detail": right if good else wrong}
 
 
+def _console(here: settings.Settings) -> str:
+    """Without the key nobody can sign in; it is no fault of a server that has no pages to show."""
+    return "sessions are signed" if here.secret_key else "SECRET_KEY is not set: nobody can sign in to the pages"
+
+
 def _flows_line(here: settings.Settings, joined: Joined) -> Line:
     try:
-        flows = load_flows(joined.root / "flows")
-        problems = check_flows(flows, load_prompts(joined.root / "prompts"))
-        if here.hotline.flow not in flows:
+        book = books.read(joined.root)
+        problems = check_flows(book.flows, book.prompts)
+        if here.hotline.flow not in book.flows:
             problems = [f"there is no flow {here.hotline.flow!r}, named by [hotline] flow: no call could be answered"]
         problems += questions.unknown(here, load_questions(joined.root / "flows"))
     except FlowError as error:
@@ -194,6 +208,7 @@ def _house_lines(house: House, joined: Joined) -> list[Line]:
         _tried("nightly look", lambda: _nightly(house)),
         _tried("heartbeat", lambda: _heartbeat(house)),
         _tried("down-time sheet", lambda: _downtime(house)),
+        _tried("seats", lambda: _seats(house)),
     ]
 
 
@@ -242,6 +257,16 @@ def _heartbeat(house: House) -> str:
     if house.settings.heartbeat_url is None:
         return "HEARTBEAT_URL is not set: nobody outside notices when this service dies"
     return "beats while a worker runs"
+
+
+def _seats(house: House) -> str:
+    """As many agents are signed in as [desk] asks for at this hour."""
+    with house.transaction() as session:
+        now = measures.seats(session, house.clock.now())
+    told = f"{now.signed_in} of {now.required} signed in ({now.why})"
+    if now.short:
+        raise _Wrong(told)
+    return told if now.required else f"{told}: none are required"
 
 
 def _roster(house: House) -> str:

@@ -11,7 +11,24 @@ from pathlib import Path
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from commands import admin, campaign, demo, downtime, escalations, flows, qa, reports, rights, roster, service, ward
+from commands import (
+    admin,
+    campaign,
+    demo,
+    desk,
+    downtime,
+    escalations,
+    flows,
+    qa,
+    reports,
+    rights,
+    roster,
+    service,
+    tickets,
+    users,
+    visits,
+    ward,
+)
 from commands.joined import Joined
 from commands.simulate import command as simulate_command
 from commands.simulate import options as simulate_options
@@ -58,7 +75,7 @@ def run(argv: list[str], joined: Joined) -> int:
 def _understood(argv: list[str]) -> argparse.Namespace:
     """The words; those after `carrier` are the local carrier's own (`python -m carrier --help`)."""
     top = parser()
-    args, rest = top.parse_known_args(argv)
+    args, rest = top.parse_known_args(tickets.spelled(argv))
     if rest and argv[0] != "carrier":
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
@@ -101,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
 
     check = add("check", admin.check, "Configuration, database, carrier, models, roster: one line each.")
     check.add_argument("--json", action="store_true")
-    imports = add("import", admin.import_file, "Bring in patients, a roster, appointments or holidays from a table.")
+    imports = add("import", admin.import_file, "Bring in patients, rosters, visits, staff, feedback … from a table.")
     imports.add_argument("what", choices=list(admin.IMPORTERS))
     imports.add_argument("file", type=Path)
     imports.add_argument("--dry-run", action="store_true", help="try everything, keep nothing")
@@ -125,6 +142,10 @@ def parser() -> argparse.ArgumentParser:
     campaign.add_commands(add)
     roster.add_commands(add)
     rights.add_commands(add)
+    desk.add_commands(add)
+    tickets.add_commands(add)
+    visits.add_commands(add)
+    users.add_commands(add)
     database = add("db", admin.database, "The database schema.")
     database.add_argument("what", choices=["upgrade"])
     return top

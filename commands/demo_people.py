@@ -29,6 +29,8 @@ live = true
 [calling]
 lines = 9
 lines_reserved = 4
+# The demo's tomorrow is an ordinary day, whatever the calendar says: on holidays the hotline has another menu.
+holidays = ""
 
 # No model understands the offline voice's Mandarin; real recordings in Mandarin use "auto".
 [speech."zh-CN"]
@@ -49,7 +51,8 @@ UNKNOWN_CALLER_STEPS: list[Step] = [
 ]
 MESSAGE_STEPS: list[Step] = [
     {"on": "For English, press 8", "press": "8"},
-    {"on": "Leave a message, 3", "press": "3"},
+    {"on": "General information, 3", "press": "3"},
+    {"on": "Leave a message, 5", "press": "5"},
     {"on": "beep", "say": MESSAGE},
     {"press": "#", "after": 0.6},
 ]

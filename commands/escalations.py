@@ -84,7 +84,7 @@ def report(args: argparse.Namespace, joined: Joined) -> int:
     if args.csv is None:
         rows_out(rows, as_json=args.json)
         return 0
-    _write(args.csv, rows)
+    write_csv(args.csv, rows)
     return 0
 
 
@@ -107,7 +107,7 @@ def export(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     since, until = _moments(house, args)
     with house.transaction() as session:
-        _write(args.csv, reports.exported(session, since, until))
+        write_csv(args.csv, reports.exported(session, since, until))
     return 0
 
 
@@ -147,7 +147,7 @@ def _one(session: Session, text: str) -> Escalation:
     return row
 
 
-def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """A table every spreadsheet opens; times in ISO 8601, UTC."""
     out = io.StringIO()
     writer = csv.writer(out)

@@ -1,35 +1,42 @@
-"""`carecall flows`: check what callers hear, draw a flow, or walk through one at the terminal."""
+"""`carecall flows`: check what callers hear, draw a flow, walk through one at the terminal, or list
+the versions there were."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from commands.joined import Joined
-from ivr import engine, rehearsal, talk
+from commands.show import rows_out
+from core import settings
+from ivr import book as books
+from ivr import engine, rehearsal, shelf, talk
 from ivr.book import Book
 from ivr.check import check_flows
 from ivr.draw import mermaid
-from ivr.flow import Flow, FlowError, load_flows
+from ivr.flow import Flow, FlowError
 from ivr.lengths import warnings
 from ivr.nodes import Questions
-from ivr.prompts import load_prompts
 
 HANG_UP = "h"
 
 
 def add_arguments(words: argparse.ArgumentParser) -> None:
-    words.add_argument("what", choices=["check", "show", "walk"])
+    words.add_argument("what", choices=["check", "show", "walk", "versions"])
     words.add_argument("name", nargs="?", help="the flow: the name of a file in flows/, without .yaml")
     words.add_argument("--language", help="the language of the words (default: the first one)")
     words.add_argument("--fact", action="append", default=[], metavar="NAME=VALUE", help="walk: what the flow is told")
+    words.add_argument("--json", action="store_true", help="check, versions: for programs")
 
 
 def run(args: argparse.Namespace, joined: Joined) -> int:
     """0 in order, 1 something is wrong; a wrong name or file is one sentence and 2."""
     if args.what == "check":
-        return _check(joined)
-    book = Book(load_flows(joined.root / "flows"), load_prompts(joined.root / "prompts"))
+        return _check(joined, as_json=args.json)
+    if args.what == "versions":
+        return _versions(joined, as_json=args.json)
+    book = books.read(joined.root)
     flow = _flow(book, args.name)
     language = args.language or book.prompts.languages[0]
     if language not in book.prompts.voices:
@@ -40,14 +47,20 @@ def run(args: argparse.Namespace, joined: Joined) -> int:
     return _walk(book, flow, language, args.fact)
 
 
-def _check(joined: Joined) -> int:
+def _check(joined: Joined, *, as_json: bool) -> int:
+    """1 for problems; warnings alone are 0."""
     told: list[str] = []
+    version = ""
     try:
-        flows, prompts = load_flows(joined.root / "flows"), load_prompts(joined.root / "prompts")
-        problems = check_flows(flows, prompts)
-        told = warnings(flows, prompts)
+        book = books.read(joined.root)
+        problems, told = check_flows(book.flows, book.prompts), warnings(book.flows, book.prompts)
+        version = book.version
     except FlowError as error:
         problems = [str(error)]
+    if as_json:
+        found = {"ok": not problems, "version": version, "problems": problems, "warnings": told}
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+        return 1 if problems else 0
     for problem in problems:
         print(problem)
     for warning in told:
@@ -55,6 +68,26 @@ def _check(joined: Joined) -> int:
     if not problems:
         print("flows and prompts are in order")
     return 1 if problems else 0
+
+
+def _versions(joined: Joined, *, as_json: bool) -> int:
+    """Every version that was ever spoken, and which of them is spoken now."""
+    house = joined.open_house(settings.load())
+    present = house.service(Book).version
+    with house.transaction() as session:
+        rows = [
+            {
+                "version": kept.version,
+                "since": kept.at,
+                "flows": kept.flows,
+                "prompts": kept.prompts,
+                "calls now": kept.calls,
+                "present": "yes" if kept.version == present else "",
+            }
+            for kept in shelf.versions(session)
+        ]
+    rows_out(rows, as_json=as_json, zone=house.settings.hospital.timezone)
+    return 0
 
 
 def _flow(book: Book, name: str | None) -> Flow:
@@ -78,7 +111,7 @@ def _walk(book: Book, flow: Flow, language: str, given: list[str]) -> int:
         if isinstance(turn.output, talk.Continue):
             if turn.output.flow != flow.name:
                 flow = book.flows[turn.output.flow]
-                facts = rehearsal.facts(flow, [])
+                facts = rehearsal.facts(flow, [word for word in given if word.partition("=")[0] in flow.facts])
             turn = engine.go_on(flow, turn.session, turn.output.node, facts, book.prompts)
             continue
         typed = _typed(turn.output)

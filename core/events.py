@@ -260,6 +260,133 @@ class EscalationOpened:
     call_id: uuid.UUID
 
 
+# ---- the hotline and the desk behind it
+@dataclass(frozen=True)
+class ReasonGiven:
+    """A hotline caller chose by key why they ring: `reason` is one of dialer.machine.REASONS, `department` the one they
+    named, or empty."""
+
+    call_id: uuid.UUID
+    reason: str
+    department: str = ""
+
+
+@dataclass(frozen=True)
+class TicketWanted:
+    """Somebody at the desk has to do something. `kind` is one of desk.kinds.KINDS; one open ticket per kind and call
+    (or, without a call, per kind and subject)."""
+
+    kind: str
+    call_id: uuid.UUID | None
+    patient_id: uuid.UUID | None
+    subject_id: uuid.UUID | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class MessageLeft:
+    """A caller left a spoken message on the machine; `purpose` is that of the flow's `take` node."""
+
+    call_id: uuid.UUID
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Transcribed:
+    """The words of a recording are known. `purpose` as in RecordingAnnounced."""
+
+    recording_id: uuid.UUID
+    call_id: uuid.UUID
+    purpose: str
+    text: str
+
+
+@dataclass(frozen=True)
+class QueueLeft:
+    """A caller who waited for an agent does so no more: `why` = served | callback | message | hung_up | closed |
+    overflow | error."""
+
+    call_id: uuid.UUID
+    why: str
+
+
+@dataclass(frozen=True)
+class CallerTaken:
+    """The agent whose ring this is and the caller (from the queue, or rung back) are joined now."""
+
+    call_id: uuid.UUID | None
+    agent_attempt_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class AgentDecided:
+    """An agent's telephone was answered and a key, or none, decided: accepted | declined | no_key | hung_up."""
+
+    attempt_id: uuid.UUID
+    decision: str
+
+
+@dataclass(frozen=True)
+class AgentTalked:
+    """The agent's talk with the caller is over after `seconds`; 0: they were not joined."""
+
+    attempt_id: uuid.UUID
+    seconds: int
+
+
+@dataclass(frozen=True)
+class AgentSaid:
+    """After the talk the agent keyed what came of it: solved | ticket | call_again."""
+
+    attempt_id: uuid.UUID
+    what: str
+
+
+@dataclass(frozen=True)
+class AgentSigned:
+    """An agent rang the hotline from a number of theirs and keyed ready | paused | off."""
+
+    call_id: uuid.UUID
+    state: str
+
+
+@dataclass(frozen=True)
+class SatisfactionKeyed:
+    """Whoever was helped scored it 1-5 in a satisfaction call; None: asked not to be asked again."""
+
+    attempt_id: uuid.UUID
+    score: int | None
+
+
+@dataclass(frozen=True)
+class WorkOpened:
+    """A nurse has something new to do; the item is in the worklist."""
+
+    item_id: uuid.UUID
+    kind: str
+    patient_id: uuid.UUID | None
+    urgent: bool
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class WorkDone:
+    """A nurse closed an item of the worklist."""
+
+    item_id: uuid.UUID
+    who: str
+
+
+@dataclass(frozen=True)
+class TicketClosed:
+    """A ticket of the desk was closed; `work_item_id` if it stands for an item of the worklist."""
+
+    ticket_id: uuid.UUID
+    work_item_id: uuid.UUID | None
+    who: str
+    note: str
+
+
 Handler = Callable[[Session, Any, datetime], None]
 
 

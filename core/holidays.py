@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
+from hashlib import sha256
+from importlib.metadata import version as library_version
 from typing import Literal
 
 import holidays as library
@@ -35,6 +37,7 @@ _SWAPS_SINCE = 15
 """Years looked back for days worked in exchange: does this country swap at all?"""
 _ONE_DAY = timedelta(days=1)
 _CACHE = "holidays"
+_LIBRARY = library_version("holidays")
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class _Days:
         self._country = settings_of(session).calling.holidays
         self._special: Mapping[date, str] = {}
         self._from = self._until = date.min
+        self.version = ""
+        """Known once `version` was asked for it."""
 
     def _kind(self, day: date) -> str | None:
         if not self._from <= day < self._until:
@@ -183,6 +188,25 @@ def hours(session: Session) -> Hours:
 def is_holiday(session: Session, day: date) -> bool:
     """Whether `day` (a date on the wall, not of UTC) is a day off of a break."""
     return _days(session).is_holiday(day)
+
+
+def is_workday(session: Session, day: date) -> bool:
+    """Whether `day` (a date on the wall, not of UTC) is an ordinary working day: neither weekend nor holiday, or a
+    weekend day that is worked in exchange."""
+    return not _days(session).is_off(day)
+
+
+# a JSON object of PostgreSQL has its keys in one order, however the rows lie
+_TABLE = sa.select(sa.func.md5(sa.cast(sa.func.jsonb_object_agg(SpecialDay.day, SpecialDay.kind), sa.Text)))
+
+
+def version(session: Session) -> str:
+    """What the calendar is known by: it changes when the country, the library or a row of the table does."""
+    days = _days(session)
+    if not days.version:
+        known = f"{settings_of(session).calling.holidays} {_LIBRARY} {session.scalar(_TABLE)}"
+        days.version = sha256(known.encode()).hexdigest()[:12]
+    return days.version
 
 
 def next_break(session: Session, day: date, within_days: int) -> tuple[date, date] | None:

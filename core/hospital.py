@@ -51,6 +51,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
+OWN_WORDS = 'a text, one text per language: { "zh-CN" = "…", en = "…" }, or "" for none'
+
+
+def _no_unknown_language(key: str, words: Mapping[str, str]) -> None:
+    unknown = sorted(set(words) - {EVERY_LANGUAGE, *KNOWN_LANGUAGES})
+    if unknown:
+        raise ValueError(f"{key} has a text for {', '.join(unknown)}, which is not a known language")
+
+
 def _in_language(words: Mapping[str, str], language: str) -> str:
     return words.get(language) or words.get(EVERY_LANGUAGE) or next(iter(words.values()))
 
@@ -95,10 +104,8 @@ class Hospital(Section):
         if len(set(self.languages)) != len(self.languages):
             raise ValueError("languages names a language twice")
         for key, words in (("name", self.name), ("alias", self.alias)):
-            unknown = sorted(set(words) - {EVERY_LANGUAGE, *KNOWN_LANGUAGES})
+            _no_unknown_language(key, words)
             missing = [lang for lang in self.languages if EVERY_LANGUAGE not in words and lang not in words]
-            if unknown:
-                raise ValueError(f"{key} has a text for {', '.join(unknown)}, which is not a known language")
             if missing:
                 raise ValueError(f"{key} has no text for {', '.join(missing)}, which is in languages")
         return self
@@ -319,7 +326,7 @@ class Theme(Section):
     first_day: date = Field(alias="from", strict=True, description="a date without quotes such as 2027-04-01")
     last_day: date = Field(alias="until", strict=True, description="a date without quotes such as 2027-04-30")
     say: Words = Field(min_length=1, description='one text per language: { "zh-CN" = "…", en = "…" }')
-    target: Number = Field("", description='a number such as "+861055550100", or "" for the operator')
+    target: Number = Field("", description='a number such as "+861055550100", or "" for the desk')
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -332,6 +339,21 @@ class Theme(Section):
         return _in_language(self.say, language)
 
 
+class Department(Section):
+    """One department a caller can choose."""
+
+    name: StrictStr = Field(min_length=1, description="the department as the roster and the files spell it")
+    say: Words = Field(min_length=1, description='one text per language: { "zh-CN" = "…", en = "…" }')
+    target: Number = Field("", description='a number such as "+861055550100", or "" for the desk')
+
+    def spoken(self, language: str) -> str:
+        return _in_language(self.say, language)
+
+
+OWN_WORDS_ON_THE_LINE = ("holiday_words", "opening_hours", "insurance", "parking", "way", "emergency_room")
+"""What callers of the hotline are told in the hospital's own words, if it gives any; the first on holidays only."""
+
+
 class Hotline(Section):
     """The line patients ring."""
 
@@ -340,13 +362,39 @@ class Hotline(Section):
     answer_s: Annotated[tuple[Seconds, ...], BeforeValidator(as_tuple)] = Field(
         (3, 10, 15), min_length=1, description="a rising list of whole seconds such as [3, 10, 15]"
     )
+    departments: Annotated[tuple[Department, ...], BeforeValidator(as_tuple)] = Field(
+        (), max_length=7, description="[[hotline.departments]] tables, up to seven"
+    )
+    postop_days: StrictInt = Field(90, ge=1, le=365, description="a whole number of days from 1 to 365")
+    """So long after an operation a patient on file hears the pain menu first."""
+    holiday_words: MaybeWords = Field({}, description=OWN_WORDS)
+    """Said before the menu on public holidays (docs/clinical.md SFT8)."""
+    opening_hours: MaybeWords = Field({}, description=OWN_WORDS)
+    insurance: MaybeWords = Field({}, description=OWN_WORDS)
+    parking: MaybeWords = Field({}, description=OWN_WORDS)
+    way: MaybeWords = Field({}, description=OWN_WORDS)
+    emergency_room: MaybeWords = Field({}, description=OWN_WORDS)
     theme: Annotated[tuple[Theme, ...], BeforeValidator(as_tuple)] = Field((), description="[[hotline.theme]] tables")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if list(self.answer_s) != sorted(set(self.answer_s)):
             raise ValueError(f"answer_s is {list(self.answer_s)}: the seconds must rise")
+        names = [department.name for department in self.departments]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"departments names {twice!r} twice")
+        for key in OWN_WORDS_ON_THE_LINE:
+            _no_unknown_language(key, getattr(self, key))
         return self
+
+    def own_words(self, key: str, language: str) -> str:
+        """One of OWN_WORDS_ON_THE_LINE in `language`; empty when the hospital has not said it in that language."""
+        words: Mapping[str, str] = getattr(self, key)
+        return words.get(language) or words.get(EVERY_LANGUAGE) or ""
+
+    def department(self, name: str) -> Department | None:
+        return next((department for department in self.departments if department.name == name), None)
 
     def theme_on(self, day: date) -> Theme | None:
         """The offer that runs on `day` (the hospital's date), the first listed if several do."""
@@ -354,9 +402,42 @@ class Hotline(Section):
 
 
 class Tickets(Section):
-    """Which set of work-order clocks applies."""
+    """Work orders: which set of clocks applies, and who is told when one runs out."""
 
     preset: Literal["A", "B"] = Field("A", description='"A" or "B"')
+    medical_affairs: StrictStr = Field("medical affairs", min_length=1, description="a department of the roster")
+    """Who gets complaints about treatment, at once (docs/clinical.md CMP5)."""
+    service: StrictStr = Field("service centre", min_length=1, description="a department of the roster")
+    """Who gets what no department answers for."""
+    owners: Mapping[str, StrictStr] = Field(
+        {"registration": "outpatient office", "billing": "insurance office"},
+        description="departments by service link: registration, treatment, admission, billing, other",
+    )
+    """docs/clinical.md WO9."""
+    compensation: Annotated[tuple[StrictStr, ...], BeforeValidator(as_tuple)] = Field(
+        ("parking", "priority"), description='a list of words such as ["parking", "priority"]'
+    )
+    """What may be offered after a complaint that is not medical (docs/clinical.md CMP4)."""
+    alarm: DayWindow = Field((time(8, 0), time(21, 0)), description='a span of the day such as "08:00-21:00"')
+    """When a head of department is rung about an overdue ticket that is not red."""
+    low: StrictInt = Field(2, ge=1, le=4, description="a whole number from 1 to 4")
+    """A satisfaction score up to this reopens the ticket."""
+
+
+class Desk(Section):
+    """The people who answer, and the line in front of them."""
+
+    ring_s: StrictInt = Field(20, ge=5, le=120, description="a whole number of seconds from 5 to 120")
+    wrap_up_s: StrictInt = Field(20, ge=0, le=600, description="a whole number of seconds from 0 to 600")
+    longest_wait_s: StrictInt = Field(180, ge=15, le=3600, description="a whole number of seconds from 15 to 3600")
+    callback_tries: StrictInt = Field(2, ge=1, le=5, description="a whole number from 1 to 5")
+    talk_s: StrictInt = Field(200, ge=10, le=3600, description="a whole number of seconds from 10 to 3600")
+    """The average talk aimed at (docs/clinical.md TEL8)."""
+    seats: StrictInt = Field(0, ge=0, le=200, description="a whole number from 0 to 200")
+    """Agents who should be signed in by day; on holidays half as many again (docs/clinical.md SFT4)."""
+    night_seats: StrictInt = Field(0, ge=0, le=200, description="a whole number from 0 to 200")
+    repeat_days: StrictInt = Field(7, ge=1, le=90, description="a whole number of days from 1 to 90")
+    """Who rings again for the same reason within these days was not helped the first time."""
 
 
 class Qa(Section):
@@ -414,6 +495,7 @@ class HospitalFile(Section):
     escalation: Escalation = Escalation()
     hotline: Hotline = Hotline()
     tickets: Tickets = Tickets()
+    desk: Desk = Desk()
     qa: Qa = Qa()
     recordings: Recordings = Recordings()
     speech: Annotated[Mapping[Language, Speech], BeforeValidator(every_language)] = Field(

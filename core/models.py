@@ -173,7 +173,7 @@ class EventRow(Base):
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
     kind: Mapped[str]
-    """attempt | call | escalation | followup | reminder | message | recording | patient | work | lane | draw |
+    """attempt | call | escalation | followup | reminder | message | recording | patient | work | ticket | lane | draw |
     heartbeat"""
     subject_id: Mapped[uuid.UUID | None]
     what: Mapped[str]

@@ -28,6 +28,7 @@ from core import problems
 from core.crypto import Keyring, parse_data_key
 from core.hospital import (
     Calling,
+    Desk,
     Escalation,
     Followup,
     Hospital,
@@ -205,6 +206,10 @@ class Settings:
         return self.file.tickets
 
     @property
+    def desk(self) -> Desk:
+        return self.file.desk
+
+    @property
     def qa(self) -> Qa:
         return self.file.qa
 
@@ -278,10 +283,8 @@ class Settings:
         return self.environment.test_clock
 
     @property
-    def secret_key(self) -> str:
-        """The key that signs sessions; SettingsError if it was not given."""
-        if self.environment.secret_key is None:
-            raise SettingsError([_missing_key("SECRET_KEY")])
+    def secret_key(self) -> str | None:
+        """The key that signs the console's sessions; without it nobody can sign in."""
         return self.environment.secret_key
 
     @cached_property
@@ -303,7 +306,8 @@ class Settings:
 def load(env: Mapping[str, str] | None = None, *, require_keys: bool = True) -> Settings:
     """Read the settings from `env` (default: the process's environment) and the hospital file it names.
 
-    `require_keys=False` lets DATA_KEY and SECRET_KEY be absent, for commands that touch no data.
+    `require_keys=False` lets DATA_KEY be absent, for commands that touch no data. SECRET_KEY may always be absent: then
+    nobody can sign in to the console, and everything else works.
     SettingsError lists every problem found, not only the first.
     """
     given = dict(os.environ if env is None else env)
@@ -314,7 +318,7 @@ def load(env: Mapping[str, str] | None = None, *, require_keys: bool = True) -> 
     except ValidationError as error:
         wrong += problems.of_environment(error, Environment)
     if require_keys:
-        wrong += [_missing_key(name) for name in ("DATA_KEY", "SECRET_KEY") if not given.get(name)]
+        wrong += [_missing_key("DATA_KEY")] if not given.get("DATA_KEY") else []
     path = _hospital_path(given.get("HOSPITAL_FILE"))
     try:
         hospital = HospitalFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

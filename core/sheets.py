@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx) as tables of text, and `read_table`, which takes a workbook or a CSV file.
+"""Excel workbooks (.xlsx) as tables of text; `read_table`, which takes a workbook or a CSV file, and `row_by_row`.
 
 A workbook is a ZIP of XML that strangers may have made: its size unpacked is looked at before anything is, macros
 are refused, formulas count as the value Excel last worked out, and nothing outside the file is ever followed.
@@ -10,13 +10,18 @@ import io
 import math
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from sqlalchemy.orm import Session
 
 from core import tables
-from core.tables import BROKEN, FileProblem, Row
+from core.house import House
+from core.tables import BROKEN, FileProblem, Row, RowProblem, RowReport
+
+Result = Literal["created", "updated", "unchanged"]
 
 MAX_UNPACKED: Final = 100 * 1024 * 1024
 MAX_PARTS: Final = 2000
@@ -34,6 +39,24 @@ def read_table(path: Path, known: Sequence[str], required: Sequence[str], sheet:
     if data.startswith(_OLE):
         raise FileProblem(f"{path}: this is an old .xls workbook or one with a password; save it as .xlsx without one.")
     return tables.parse_csv(path, data, known, required)
+
+
+def row_by_row(
+    house: House, rows: Sequence[Row], take: Callable[[Session, dict[str, str]], tuple[Result, str]], *, dry_run: bool
+) -> list[RowReport]:
+    """Each row taken in a transaction of its own, so that it stands or falls alone; with `dry_run` nothing is kept.
+    `take` says what became of it and a detail, or raises RowProblem."""
+    reports = []
+    for number, values in rows:
+        try:
+            with house.transaction() as session:
+                result, detail = take(session, values)
+                if dry_run:
+                    session.rollback()
+            reports.append(RowReport(number, result, detail))
+        except RowProblem as problem:
+            reports.append(RowReport(number, "refused", str(problem)))
+    return reports
 
 
 def _sheet(path: Path, data: bytes, name: str) -> list[tuple[int, list[str]]]:

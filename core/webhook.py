@@ -58,10 +58,12 @@ class _SignedBlueprint(Blueprint):
     def add_url_rule(
         self, rule: str, endpoint: str | None = None, view_func: Any = None, *args: Any, **options: Any
     ) -> None:
-        super().add_url_rule(rule, endpoint, view_func and _tried_again(view_func), *args, **options)
+        super().add_url_rule(rule, endpoint, view_func and tried_again(view_func), *args, **options)
 
 
-def _tried_again(view: Callable[..., Any]) -> Callable[..., Any]:
+def tried_again(view: Callable[..., Any]) -> Callable[..., Any]:
+    """The view, run again from its beginning when the database refused it for another transaction's sake."""
+
     @wraps(view)
     def run(**words: Any) -> Any:
         for left in reversed(range(TRIES)):
@@ -70,7 +72,7 @@ def _tried_again(view: Callable[..., Any]) -> Callable[..., Any]:
             except (OperationalError, IntegrityError) as error:
                 if not lost_a_race(error) or not left:
                     raise
-                log.warning("a webhook lost a race and runs again", extra={"endpoint": request.endpoint})
+                log.warning("a request lost a race and runs again", extra={"endpoint": request.endpoint})
 
     return run
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from core import events, jobs, people
 from core.db import RowLock
-from core.house import settings_of
+from core.house import of, settings_of
 from core.models import EventRow, new_id, record
 from dialer import call, gate, lines
 from dialer.machine import (
@@ -170,6 +171,14 @@ def _new(
 locked = RowLock(Attempt)
 
 
+@dataclass(frozen=True)
+class Owners:
+    """By kind of ring, how a room above locks the row it is for: a refusal just before the POST is told to that row,
+    whose lock comes before the count's. Handed in by app.py."""
+
+    locks: Mapping[str, Callable[[Session, uuid.UUID], object]] = field(default_factory=dict)
+
+
 def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], datetime]) -> Attempt | None:
     """Step 2, in the transaction just before the POST: the row, if it is still placing, was never posted and was not
     taken back, the gate still agrees, and its turn in the pace has come. `posted_at` is stamped then.
@@ -186,6 +195,9 @@ def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], dateti
     if attempt.kind == "doctor":
         # A refusal below is told to the escalation: its lock comes before the count's, as everywhere.
         session.execute(_ITS_ESCALATION, {"escalation_id": attempt.subject_id})
+    owner = of(session).services.get(Owners, Owners()).locks.get(attempt.kind)
+    if owner is not None and attempt.subject_id is not None:
+        owner(session, attempt.subject_id)
     lines.hold_the_count(session)
     now = clock()
     refused = gate.may_dial(session, _ring_of(attempt), now)
@@ -193,7 +205,7 @@ def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], dateti
         _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
         return None
     now = clock()  # the gate took its time, and from here to the wire there is only JITTER
-    leaves_at = lines.may_leave(session, attempt.lane, now)
+    leaves_at = lines.may_leave(session, "routine" if attempt.kind == "agent" else attempt.lane, now)
     if leaves_at > now:
         attempt.deadline_at = leaves_at  # `overdue` asks again then
         return None
@@ -342,10 +354,15 @@ def may_speak(session: Session, attempt_id: uuid.UUID, sid: str) -> Attempt | No
     if attempt is None or attempt.status in ATTEMPT_OVER:
         return None
     learn_sid(session, attempt, sid)
-    if attempt.kind in gate.CONSENT and gate.person(session, attempt.patient_id) is not None:
+    if _is_for_patient(attempt) and gate.person(session, attempt.patient_id) is not None:
         # A death or a readmission was imported while it rang.
         return None
     return attempt if attempt.sid == sid and not attempt.unwanted else None
+
+
+def _is_for_patient(attempt: Attempt) -> bool:
+    """A satisfaction call may be for somebody who is on no file of ours."""
+    return attempt.kind in gate.CONSENT or (attempt.kind == "satisfaction" and attempt.patient_id is not None)
 
 
 def carrier_says(
@@ -448,14 +465,30 @@ def sid_to_ask_for(session: Session, attempt_id: uuid.UUID) -> str | None:
 _SID_TO_ASK_FOR = sa.select(Attempt.sid).where(Attempt.id == sa.bindparam("attempt_id"), Attempt.ended_at.is_(None))
 
 
-def ask_legs(session: Session, parent: Call) -> None:
+def ask_legs(session: Session, parent: Call, sid: str = "") -> None:
     """A Dial of `parent` is over: any leg of it whose end was not told yet is asked for now, so that its number is
-    not held in use by a lost callback."""
+    not held in use by a lost callback. `sid`: the leg the Dial told of, whose every callback may have been lost."""
+    if sid and not session.scalar(sa.select(sa.exists().where(Attempt.sid == sid))):
+        _learn_of_leg(session, parent, sid)
     legs = sa.select(Attempt.id).where(
         Attempt.parent_call_id == parent.id, Attempt.status.in_(LIVE_ATTEMPT), Attempt.sid.is_not(None)
     )
     for attempt_id in session.scalars(legs.order_by(Attempt.created_at, Attempt.id)):
         jobs.defer(session, ASK, attempt_id=attempt_id)
+
+
+def _learn_of_leg(session: Session, parent: Call, sid: str) -> None:
+    """Without waiting for the leg (docs/decisions/0004): whoever holds it is told the SID as well."""
+    leg = session.scalar(
+        sa.select(Attempt)
+        .where(Attempt.parent_call_id == parent.id, Attempt.status.in_(LIVE_ATTEMPT), Attempt.sid.is_(None))
+        .order_by(Attempt.created_at.desc(), Attempt.id)
+        .limit(1)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    if leg is not None:
+        learn_sid(session, leg, sid)
+        session.flush()
 
 
 def live_for(session: Session, subject_id: uuid.UUID, kind: str) -> list[Attempt]:

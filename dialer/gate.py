@@ -7,7 +7,13 @@ Rules by kind of ring (docs/design.md section 1):
   theirs, deadline, pause; a ring also window and holidays, caps of the day, lines; an SMS quiet hours
 - to a patient who raised the alarm: number, lines
 - to a doctor: on duty, number, lines; the operator, the night target: number, lines
+- to a head of department about a ticket: the same as to a doctor, with the lines of the routine lane
+- a satisfaction call: as routine, but whoever asked for an answer may be on no file of ours, and only an explicit no
+  to it counts (docs/decisions/0009); nobody waits for a doctor
 - a test ring: nobody waits for a doctor, number, lines of the routine lane
+- to an agent: signed in, number, lines; to a caller an agent has taken: no doctor on the way to them, number, lines;
+  a department's or an offer's own number (theme): number, lines. While anybody waits for a doctor, all three leave
+  free what a doctor and a patient need
 - an SMS to staff: nothing more
 - all: `live` / `allow_numbers`, premium prefixes, a pause of all lanes
 
@@ -33,12 +39,24 @@ from core.house import settings_of
 from core.models import Patient, Pause
 from core.settings import Settings
 from dialer import lines, roster
-from dialer.models import ALARM_OPEN, ATTEMPT_LIVES, CALL_LIVES, Attempt, Call, Escalation, Refusal
+from dialer.models import (
+    AGENT_ANSWERS,
+    ALARM_OPEN,
+    ATTEMPT_LIVES,
+    CALL_LIVES,
+    Agent,
+    Attempt,
+    Call,
+    Escalation,
+    Refusal,
+)
 
 NO_LINE_AGAIN = timedelta(seconds=2)
 PAUSED_AGAIN = timedelta(seconds=30)
 NUMBER_BUSY_AGAIN = timedelta(seconds=30)
 ALARM_AGAIN = timedelta(minutes=1)
+A_TALK = 2
+"""Lines a doctor and a patient need to be joined."""
 LONGEST_DAY = timedelta(hours=48)
 """A local day never began longer ago than this, whatever clocks and date lines do."""
 
@@ -49,7 +67,7 @@ class Ring:
     attempt's row exists, so that it is not counted against itself."""
 
     kind: str
-    """followup | reminder | sms | doctor | patient | operator | night | test | alert (an SMS to staff)"""
+    """followup | reminder | sms | alert (an SMS to staff), and the other kinds of Attempt.kind"""
     to: str
     """E.164"""
     subject_id: uuid.UUID | None
@@ -64,12 +82,12 @@ class Ring:
 
     @property
     def routine(self) -> bool:
-        return self.kind in CONSENT
+        return self.kind in CONSENT or self.kind == "satisfaction"
 
     @property
     def lane(self) -> str:
-        """A test ring is nobody's follow-up, and must not take a line from a doctor's."""
-        return "routine" if self.routine or self.kind == "test" else "escalation"
+        """A test ring, or one about a ticket, is nobody's follow-up, and must not take a line from a doctor's."""
+        return "routine" if self.routine or self.kind in ("test", "head") else "escalation"
 
 
 @dataclass(frozen=True)
@@ -84,6 +102,8 @@ CONSENT: dict[str, tuple[str, ...]] = {
     "reminder": ("reminder", "followup"),
     "sms": ("followup", "reminder"),
 }
+ON_THE_ROSTER = ("doctor", "head")
+"""Kinds of ring that belong to a shift of the roster, and end with it."""
 PERSON_GONE = frozenset({"deceased", "readmitted", "no_patient", "merged"})
 """Refusals that say this record is not to be rung at all."""
 HELD = frozenset({"no_line", "pace", "paused", "not_live", "number_in_use", "doctor_coming"})
@@ -111,6 +131,7 @@ REASONS: dict[str, str] = {
     "alarm_open": "somebody waits for a doctor",
     "rings_per_day": "the patient or the number was rung often enough today",
     "off_duty": "the shift is over or has not begun",
+    "not_signed_in": "no agent who is signed in and free has this number",
 }
 
 
@@ -142,6 +163,8 @@ class Facts:
     """The patient, or somebody at the number, waits for a doctor."""
     any_alarm: bool
     on_duty: bool
+    signed_in: bool
+    """The number is that of an agent who answers callers now."""
     number_in_use: bool
     busy_lines: int
     hours: Hours
@@ -168,7 +191,9 @@ Rule = Callable[[Ring, Facts, Settings, datetime], Refused | None]
 
 def _rules(ring: Ring) -> list[Rule]:
     rules: list[Rule] = [_number, _live, _pause]
-    if ring.routine:
+    if ring.kind == "satisfaction":
+        rules += [*([_patient] if ring.patient_id else []), _not_refused, _do_not_call, _deadline]
+    elif ring.routine:
         rules += [_patient, _consent, _do_not_call, _their_number, _deadline]
     if ring.kind == "alert":
         return rules
@@ -176,10 +201,16 @@ def _rules(ring: Ring) -> list[Rule]:
         return rules if ring.any_hour else [*rules, _quiet]
     if ring.routine:
         rules += [_window, _rings_today, _no_alarm]
-    if ring.kind == "doctor":
+    if ring.kind in ON_THE_ROSTER:
         rules.append(_on_duty)
-    if ring.kind == "test":
+    if ring.kind in ("test", "satisfaction"):
         rules.append(_quiet_house)
+    if ring.kind == "agent":
+        rules += [_signed_in, _doctor_first]
+    if ring.kind == "caller":
+        rules += [_no_alarm, _doctor_first]
+    if ring.kind == "theme":
+        rules.append(_doctor_first)
     return [*rules, _number_free, _line]
 
 
@@ -245,6 +276,12 @@ def _consent(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Ref
     return None if given else Refused("no_consent")
 
 
+def _not_refused(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    """Whoever asked us for something is asked what came of it, unless they said that they do not want that."""
+    refused = facts.person is not None and facts.person.words.get("survey") is False
+    return Refused("no_consent") if refused else None
+
+
 def _do_not_call(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
     return Refused("do_not_call") if facts.left_alone else None
 
@@ -262,12 +299,17 @@ def _deadline(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Re
 
 
 def _window(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
-    patient = _known(facts)
-    if ring.kind == "followup" and patient.words.get("night", False):
+    zone = _zone(facts, settings)
+    if ring.kind == "followup" and _known(facts).words.get("night", False):
         return None
-    if calendar.in_window(now, patient.zone, facts.hours):
+    if calendar.in_window(now, zone, facts.hours):
         return None
-    return Refused("outside_window", calendar.next_open(now, patient.zone, facts.hours))
+    return Refused("outside_window", calendar.next_open(now, zone, facts.hours))
+
+
+def _zone(facts: Facts, settings: Settings) -> str:
+    """Where whoever is rung looks at the clock; somebody on no file of ours, as far as we know, where we are."""
+    return facts.person.zone if facts.person is not None else settings.hospital.timezone.key
 
 
 def _quiet(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
@@ -280,7 +322,7 @@ def _quiet(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refus
 def _rings_today(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
     """So many rings a day for one patient, whatever the plan, and for one number, whoever shares it
     (docs/clinical.md section 2, Retries). A ring the carrier never had is none."""
-    zone = _known(facts).zone
+    zone = _zone(facts, settings)
     day = calendar.day_of(now, zone)
     midnight = calendar.at_wall(day, time.min, zone)
     if max(sum(moment >= midnight for moment in rung) for rung in facts.rung) < settings.calling.rings_per_day:
@@ -302,6 +344,17 @@ def _quiet_house(ring: Ring, facts: Facts, settings: Settings, now: datetime) ->
 def _on_duty(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
     """The shift runs, and this number is one of whoever serves it now: somebody may cover."""
     return None if facts.on_duty else Refused("off_duty")
+
+
+def _signed_in(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    return None if facts.signed_in else Refused("not_signed_in")
+
+
+def _doctor_first(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
+    """While anybody waits for a doctor, the desk leaves free the lines on which the two can be joined."""
+    if not facts.any_alarm or facts.busy_lines + 1 + A_TALK <= settings.calling.lines:
+        return None
+    return Refused("no_line", now + NO_LINE_AGAIN)
 
 
 def _number_free(ring: Ring, facts: Facts, settings: Settings, now: datetime) -> Refused | None:
@@ -351,13 +404,16 @@ _FACTS = sa.select(
         | sa.exists().where(ALARM_OPEN, Escalation.to_index == _NUMBER)
     ).label("alarm"),
     sa.exists().where(ALARM_OPEN).label("any_alarm"),
+    sa.exists().where(Agent.phone_index == _NUMBER, AGENT_ANSWERS).label("signed_in"),
     (
         sa.exists().where(
             ATTEMPT_LIVES,
             Attempt.to_index == _NUMBER,
             Attempt.id.is_distinct_from(_MYSELF),
-            # an alarm does not wait for the end of a test ring: that is being hung up (dialer.test_rings)
+            # an alarm does not wait for the end of a test ring, nor of one about a ticket: they are being hung up
+            # (dialer.test_rings, desk.alarms)
             Attempt.kind != sa.bindparam("unless_kind"),
+            Attempt.kind != sa.bindparam("nor_kind"),
         )
         | sa.exists().where(CALL_LIVES, Call.party_index == _NUMBER, Call.attempt_id.is_(None))
     ).label("number_in_use"),
@@ -373,6 +429,7 @@ def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
         "number": people.phone_index(ring.to),
         "besides": ring.attempt_id,
         "unless_kind": "test" if ring.kind in ("doctor", "night") else "",
+        "nor_kind": "head" if ring.kind in ("doctor", "night") else "",
         "rung_since": now - LONGEST_DAY,
         **special,
     }
@@ -392,6 +449,7 @@ def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
         alarm=row.alarm,
         any_alarm=row.any_alarm,
         on_duty=doctor is not None,
+        signed_in=row.signed_in,
         number_in_use=row.number_in_use or (doctor is not None and _rung_elsewhere(session, doctor, ring)),
         busy_lines=row.busy_lines,
         hours=holidays.hours(session),
@@ -400,21 +458,25 @@ def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
 
 def _doctor(session: Session, ring: Ring, now: datetime) -> roster.Doctor | None:
     """Who serves the shift this ring is for, if the number is one of theirs."""
-    doctor = roster.on_shift(session, ring.shift_id, now) if ring.kind == "doctor" else None
+    doctor = roster.on_shift(session, ring.shift_id, now) if ring.kind in ON_THE_ROSTER else None
     return doctor if doctor is not None and ring.to in doctor.numbers else None
 
 
 def _rung_elsewhere(session: Session, doctor: roster.Doctor, ring: Ring) -> bool:
-    """Whether another telephone of theirs rings, or is on the line, for a patient: one person, one ring."""
+    """Whether another telephone of theirs rings, or is on the line, for a patient or about a ticket: one person, one
+    ring."""
     others = [people.phone_index(number) for number in doctor.numbers if number != ring.to]
-    return bool(others) and bool(session.scalar(_ELSEWHERE, {"others": others, "besides": ring.attempt_id}))
+    # a doctor's ring does not wait for one about a ticket, which is being hung up (desk.alarms)
+    kinds = ["doctor"] if ring.kind == "doctor" else list(ON_THE_ROSTER)
+    asked = {"others": others, "kinds": kinds, "besides": ring.attempt_id}
+    return bool(others) and bool(session.scalar(_ELSEWHERE, asked))
 
 
 _ELSEWHERE = sa.select(
     sa.exists().where(
         ATTEMPT_LIVES,
         Attempt.to_index.in_(sa.bindparam("others", expanding=True)),
-        Attempt.kind == "doctor",
+        Attempt.kind.in_(sa.bindparam("kinds", expanding=True)),
         Attempt.id.is_distinct_from(_MYSELF),
     )
 )

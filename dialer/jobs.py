@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -155,11 +156,10 @@ def interrupt_call(house: House, call_id: uuid.UUID) -> None:
     """A doctor is on the phone for somebody who still talks with our machine: say so and hang up."""
     with house.transaction() as session:
         call = session.get(Call, call_id)
-    if call is None or call.sid is None or call.status not in LIVE_CALL or call.kind not in ("hotline", "followup"):
-        return
-    language = str((call.session or {}).get("language") or house.settings.hospital.languages[0])
-    twiml = house.service(Interruption).doctor_is_coming(language)
-    if not house.service(CarrierClient).say_and_hang_up(call.sid, twiml):
+        if call is None or call.status not in LIVE_CALL or call.kind not in ("hotline", "followup"):
+            return
+        twiml = house.service(Interruption).doctor_is_coming(session, call)
+    if call.sid is not None and not house.service(CarrierClient).say_and_hang_up(call.sid, twiml):
         _settle(house, call)
 
 
@@ -172,16 +172,14 @@ def _settle(house: House, call: Call) -> None:
         ask_call(house, call.id)
 
 
+@dataclass(frozen=True)
 class Interruption:
     """Words for a caller who is cut short; the prompts belong to ivr, so app.py hands them in."""
 
-    def __init__(self, twiml_by_language: dict[str, str], voicemail: Callable[[Session, Call, datetime], str]) -> None:
-        self._twiml = twiml_by_language
-        self.voicemail = voicemail
-        """The document for the machine that answered this call."""
-
-    def doctor_is_coming(self, language: str) -> str:
-        return self._twiml[language]
+    doctor_is_coming: Callable[[Session, Call], str]
+    """The document for a patient whose doctor is on the telephone."""
+    voicemail: Callable[[Session, Call, datetime], str]
+    """The document for the machine that answered this call."""
 
 
 @jobs.handles(sms.SEND_ALERT)

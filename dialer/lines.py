@@ -29,7 +29,7 @@ HORIZON = timedelta(seconds=1)
 JITTER = timedelta(milliseconds=80)
 """What may pass between the count and the moment the request reaches the carrier."""
 YIELD = timedelta(milliseconds=250)
-"""How long a routine POST stands back while an escalation waits for its own."""
+"""How long a routine POST, or one at an agent, stands back while an escalation waits for its own."""
 
 
 def hold_the_count(session: Session) -> None:
@@ -87,8 +87,8 @@ def escalation_turn(session: Session, now: datetime) -> datetime:
 
 
 def may_leave(session: Session, lane: str, now: datetime) -> datetime:
-    """When a POST of `lane` may leave: `now`, or later if the last second is full, or if the escalation lane has
-    one waiting. Call it while holding the count."""
+    """When a POST of `lane` (of an agent's ring: routine) may leave: `now`, or later if the last second is full, or if
+    the escalation lane has one waiting. Call it while holding the count."""
     most, span = _limit(session)
     full_since, waits = session.execute(_LEAVING, {"since": now - span, "before": most - 1}).one()
     if full_since is not None:
@@ -122,6 +122,7 @@ _LEAVING = sa.select(
         ATTEMPT_LIVES,  # says nothing that `placing` does not, but leads to the index
         Attempt.status == "placing",
         Attempt.lane == "escalation",
+        Attempt.kind != sa.literal_column("'agent'"),  # who stands back themselves
         _BY_API,
         Attempt.posted_at.is_(None),
     ),

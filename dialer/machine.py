@@ -247,3 +247,10 @@ def after_look(*, found: bool, looks_before: int, now: datetime, list_lag_s: int
     if looks_before == 0:
         return Look("again", now + timedelta(seconds=list_lag_s))
     return Look("absent")
+
+
+REASONS = (
+    *("appointment", "postop", "theme", "services", "complaint_medical", "complaint_other", "progress"),
+    *("department", "directions", "message", "operator"),
+)
+"""Why people ring the hotline, as they say by key (docs/clinical.md TEL11, TEL16)."""

@@ -33,7 +33,7 @@ class Call(Base):
     attempt_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("attempts.id"), unique=True)
     """The ring of ours that made it; null for an inbound call."""
     kind: Mapped[str]
-    """hotline | followup | doctor | patient | operator"""
+    """hotline, or the kind of the ring that made it (Attempt.kind)"""
     status: Mapped[str]
     """ringing | in_progress | completed | busy | no_answer | failed | cancelled"""
     party: Mapped[str] = mapped_column(Encrypted("calls.party"), default="")
@@ -50,6 +50,12 @@ class Call(Base):
     """The number a caller with a withheld one keyed to be rung back at."""
     recording_on: Mapped[bool] = mapped_column(default=False)
     """A recording was started after the notice and not refused."""
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    """Why a hotline caller rings, by key: one of dialer.machine.REASONS; empty before they said."""
+    department: Mapped[str] = mapped_column(default="", server_default="")
+    """The department a hotline caller named; empty for none."""
+    book: Mapped[str] = mapped_column(default="", server_default="")
+    """The version of all flows and prompts this call began with (ivr.models.FlowBook)."""
     started_at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
     answered_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
@@ -81,7 +87,8 @@ class Attempt(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    """followup | reminder | doctor | patient | operator | night | test"""
+    """followup | reminder | doctor | patient | operator | night | test | agent | caller (somebody an agent has taken) |
+    head (of a department, about an overdue ticket) | satisfaction | theme (whom the season's offer names)"""
     lane: Mapped[str]
     """routine | escalation"""
     via: Mapped[str]
@@ -335,6 +342,45 @@ class Escalation(Base):
     """How often driving it raised an error, one after the other: the watchdog takes it by another way."""
 
 
+class Agent(Base):
+    """Somebody who answers callers, at a telephone of theirs. Here and not in desk, because the gate asks whether they
+    are signed in before it lets their telephone ring. Only writer of `status`: desk.agents."""
+
+    __tablename__ = "agents"
+    __table_args__ = (
+        sa.Index("ix_agents_phone", "phone_index"),
+        sa.Index("ix_agents_ready", "idle_since", postgresql_where=sa.text("status = 'ready'")),
+        sa.Index("ix_agents_until", "until", postgresql_where=sa.text("until IS NOT NULL")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    login: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(Encrypted("agents.name"))
+    role: Mapped[str]
+    """agent | nurse | supervisor | qa | it: who may do what in the console"""
+    department: Mapped[str] = mapped_column(default="")
+    phone: Mapped[str] = mapped_column(Encrypted("agents.phone"), default="")
+    phone_index: Mapped[bytes | None]
+    languages: Mapped[list[str]] = mapped_column(JSONB, default=list)
+    skills: Mapped[list[str]] = mapped_column(JSONB, default=list)
+    """Departments and reasons (dialer.machine.REASONS) they answer for; empty: everything."""
+    pin: Mapped[str] = mapped_column(Encrypted("agents.pin"), default="")
+    """Asked for when they sign in by telephone; empty for none."""
+    active: Mapped[bool] = mapped_column(default=True)
+    """Still in the last staff file."""
+    status: Mapped[str] = mapped_column(default="off")
+    """off | ready | ringing | talking | wrap_up | paused"""
+    since: Mapped[datetime] = mapped_column(AwareDateTime)
+    idle_since: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When they last became free; the longest idle is rung first."""
+    until: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When wrap-up ends by itself."""
+    attempt_id: Mapped[uuid.UUID | None]
+    """The ring at this agent that lives."""
+    misses: Mapped[int] = mapped_column(default=0)
+    """Rings one after the other that nobody answered with a key."""
+
+
 class Offer(Base):
     """One patient offered to one doctor in one call of his: accepted, passed on, or neither. A doctor who is on the
     phone may be offered several patients, one after the other."""
@@ -363,3 +409,5 @@ def _one_of(column: InstrumentedAttribute[str], words: tuple[str, ...]) -> sa.Co
 ATTEMPT_LIVES = _one_of(Attempt.status, LIVE_ATTEMPT)
 CALL_LIVES = _one_of(Call.status, LIVE_CALL)
 ALARM_OPEN = Escalation.status != sa.literal_column("'closed'", sa.String)
+AGENT_ANSWERS = Agent.active & _one_of(Agent.status, ("ready", "ringing"))
+"""The agent may be rung: free, or rung just now."""

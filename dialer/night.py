@@ -90,6 +90,8 @@ def wants(session: Session, attempt: Attempt) -> bool:
 
 def on_acknowledged(session: Session, event: events.Acknowledged, now: datetime) -> None:
     attempt = session.get_one(Attempt, event.attempt_id)
+    if attempt.kind != "night":
+        return
     escalation = _LOCK(session, attempt.subject_id) if attempt.subject_id else None
     if escalation is not None and escalation.acknowledged_at is None:
         escalation.acknowledged_at = now

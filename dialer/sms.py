@@ -40,7 +40,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "medicine": ("reminder",),
     "reminder_child": ("family",),
 }
-ALERTS = frozenset({"doctor_alert", "night_alert", "roster_alarm"})
+ALERTS = frozenset({"doctor_alert", "night_alert", "roster_alarm", "ticket_alert"})
 """Kinds that go to staff."""
 ALERT_LASTS = timedelta(minutes=5)
 ABOUT = {

@@ -5,9 +5,10 @@ Every problem is one sentence: file: node: what. An empty list is the proof `eng
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ivr import ways
 from ivr.briefing import SIGNS, prompt_of
 from ivr.flow import Flow, broken_continuations, broken_targets
 from ivr.nodes import (
@@ -15,7 +16,6 @@ from ivr.nodes import (
     Bye,
     Condition,
     Confirm,
-    Connect,
     Continue,
     InOther,
     Join,
@@ -23,18 +23,17 @@ from ivr.nodes import (
     Node,
     Notice,
     Number,
+    Pick,
     Questions,
-    Say,
+    Queue,
     Spoken,
     Take,
     Wait,
     When,
-    edges,
-    needs_operator,
 )
 from ivr.prompts import DERIVED, Prompts, variables
 
-ANSWERABLE = (Notice, Menu, Questions, Number, Confirm, Wait)
+ANSWERABLE = (Notice, Menu, Questions, Pick, Number, Confirm, Wait, Queue)
 FACTS_OF = {
     "score_at_threshold": ("threshold",),
     "score_for_nurse": ("threshold", "nurse_from"),
@@ -45,20 +44,28 @@ FACTS_OF = {
 """Which facts a condition without a name looks at."""
 
 
+LISTED = {"option", "key"}
+
+
 @dataclass(frozen=True)
 class _Use:
     """A prompt a node may speak; `known` is the fact its condition has made sure of."""
 
     prompt: str
     known: str = ""
+    listed: bool = False
+    """Said for each item of a list, with `option` and `key`."""
 
 
 def check_flows(flows: Mapping[str, Flow], prompts: Prompts) -> list[str]:
-    problems = [*_language_problems(prompts), *broken_continuations(flows), *_sign_problems(flows, prompts)]
+    problems = [*prompts.faults, *_language_problems(prompts)]
+    problems += [*broken_continuations(flows), *_sign_problems(flows, prompts)]
+    # the graph can only be walked where every edge leads somewhere
+    walked = {name: flow for name, flow in flows.items() if not broken_targets(flow)}
     for flow in flows.values():
         found = broken_targets(flow)
-        if not found:  # the graph can only be walked when every edge leads somewhere
-            found = [*_graph_problems(flow), *_ring_problems(flow)]
+        if not found:
+            found = [*ways.problems(flow, walked), *_key_problems(flow)]
         for name, node in flow.nodes.items():
             found += [f"{flow.name}: {name}: {what}" for what in _node_problems(flow, node, prompts)]
         problems += found
@@ -74,7 +81,9 @@ def _language_problems(prompts: Prompts) -> list[str]:
         for key in sorted(first.prompts.keys() ^ other.prompts.keys()):
             lacking = other if key in first.prompts else first
             problems.append(f"{lacking.language}.yaml: {key}: the prompt is missing")
-        for key in sorted(first.prompts.keys() & other.prompts.keys()):
+        # a recording may name the hospital without a variable
+        recorded = first.played.keys() | other.played.keys()
+        for key in sorted((first.prompts.keys() & other.prompts.keys()) - recorded):
             one, two = variables(first.prompts[key]), variables(other.prompts[key])
             if one != two:
                 names = ", ".join(sorted(one ^ two))
@@ -96,13 +105,28 @@ def _sign_problems(flows: Mapping[str, Flow], prompts: Prompts) -> Iterator[str]
                 yield f"{voice.language}.yaml: {word}: the doctor's word for the question is missing"
 
 
+KEPT = {"0", "7", "8", "9", "*"}
+"""Keys that mean the same everywhere (docs/clinical.md 2): they are no part of what a menu counts through."""
+
+
+def _key_problems(flow: Flow) -> Iterator[str]:
+    """Menus never skip a number: who hears 1, 2 and 4 wonders what 3 is (docs/clinical.md 5)."""
+    for name, node in flow.nodes.items():
+        if not isinstance(node, Menu):
+            continue
+        counted = sorted(set(node.keys) - KEPT)
+        missing = [str(key) for key in range(1, len(counted) + 1) if str(key) not in counted]
+        if missing:
+            yield f"{flow.name}: {name}: skips key {missing[0]} and goes on with {counted[-1]}"
+
+
 def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
     for use in _uses(flow, node):
         for voice in prompts.voices.values():
             if use.prompt not in voice.prompts:
                 yield f"speaks '{use.prompt}', which {voice.language}.yaml does not have"
                 continue
-            for name in sorted(variables(voice.prompts[use.prompt])):
+            for name in sorted(variables(voice.prompts[use.prompt]) - (LISTED if use.listed else set())):
                 if why := _variable_problem(flow, name, use.known):
                     yield f"speaks '{use.prompt}' with {{{name}}} ({voice.language}), {why}"
     for condition in _conditions(node):
@@ -113,6 +137,8 @@ def _node_problems(flow: Flow, node: Node, prompts: Prompts) -> Iterator[str]:
         yield from _questions_problems(flow, node)
     if isinstance(node, Number) and node.kind == "month_day" and "birth_mmdd" not in flow.facts:
         yield "asks for the birthday, but the flow does not declare the fact 'birth_mmdd'"
+    if isinstance(node, Pick) and flow.facts.get(node.options) not in ("list", "list?"):
+        yield f"reads out the fact '{node.options}', which the flow does not declare as a list"
     if isinstance(node, Number) and node.kind == "pin" and flow.facts.get("pin") != "secret?":
         yield "asks for the PIN, but the flow does not declare the fact 'pin' as 'secret?'"
     if isinstance(node, Notice | Menu | Number | Confirm) and not node.speak:
@@ -159,8 +185,11 @@ def _uses(flow: Flow, node: Node) -> Iterator[_Use]:
         speeches += [node.passed, tuple(question.speak for question in asked if question.speak)]
     if isinstance(node, Notice):
         speeches.append(node.declined)
-    if isinstance(node, Wait):
+    if isinstance(node, Wait | Queue):
         speeches.append(node.news)
+    if isinstance(node, Pick):
+        speeches.append(node.after)
+        yield _Use(node.option, listed=True)
     if isinstance(node, Confirm):
         speeches += [node.one, node.ten, node.band]
     for item in (item for speech in speeches for item in speech):
@@ -172,7 +201,7 @@ def _uses(flow: Flow, node: Node) -> Iterator[_Use]:
             yield _Use(item.other)
         else:
             yield _Use(item)
-    if isinstance(node, Menu | Confirm | Questions):
+    if isinstance(node, Menu | Confirm | Questions | Pick):
         yield from (_Use(node.invalid), _Use(node.silent))
     if isinstance(node, Number):
         yield from (_Use(key) for key in (node.wrong, node.silent, node.zero) if key)
@@ -182,106 +211,5 @@ def _conditions(node: Node) -> Iterator[Condition]:
     if isinstance(node, Branch):
         yield node.if_
     elif not isinstance(node, Join | Continue | Questions):
-        spoken = (*node.speak, *node.news) if isinstance(node, Wait) else node.speak
+        spoken = (*node.speak, *node.news) if isinstance(node, Wait | Queue) else node.speak
         yield from (item.if_ for item in spoken if isinstance(item, When))
-
-
-# ---- ways through the flow ---------------------------------------------------------------------------
-def _ways_out(flow: Flow, node: Node) -> set[str]:
-    out = set(edges(node).values()) | _within(flow, node)
-    if needs_operator(node) and flow.operator:
-        out.add(flow.operator)
-    return out
-
-
-def _within(flow: Flow, node: Node) -> set[str]:
-    """Where a `continue` leads that stays in its own flow."""
-    return {node.node} if isinstance(node, Continue) and node.flow == flow.name else set()
-
-
-def _reaches(flow: Flow, goals: Iterable[str]) -> set[str]:
-    """Every node from which one of `goals` can be reached."""
-    reached = set(goals)
-    while more := {n for n, node in flow.nodes.items() if n not in reached and _ways_out(flow, node) & reached}:
-        reached |= more
-    return reached
-
-
-def _reachable(flow: Flow) -> set[str]:
-    found: set[str] = set()
-    ahead = {flow.start, flow.lost, flow.over}
-    while ahead:
-        found |= ahead
-        ahead = {target for name in ahead for target in _ways_out(flow, flow.nodes[name])} - found
-    return found
-
-
-def _graph_problems(flow: Flow) -> Iterator[str]:
-    reachable = _reachable(flow)
-    ends = _reaches(flow, (n for n, node in flow.nodes.items() if _is_an_end(flow, node)))
-    helps = _reaches(flow, (n for n, node in flow.nodes.items() if _is_help(node)))
-    for name, node in flow.nodes.items():
-        if name not in reachable:
-            yield f"{flow.name}: {name}: is never reached"
-        if name not in ends:
-            yield f"{flow.name}: {name}: is a dead end, no goodbye can be reached from it"
-        if flow.inbound and isinstance(node, ANSWERABLE) and name not in helps:
-            yield f"{flow.name}: {name}: from here a caller reaches neither a person nor a message"
-
-
-def _is_an_end(flow: Flow, node: Node) -> bool:
-    return isinstance(node, Bye | Join) or (isinstance(node, Continue) and not _within(flow, node))
-
-
-def _is_help(node: Node) -> bool:
-    return isinstance(node, Take) or (isinstance(node, Connect) and node.target == "operator")
-
-
-def _ring_problems(flow: Flow) -> Iterator[str]:
-    """Rings that never end: of silence (nobody presses anything), and of nodes that only pass by."""
-    kinds = (
-        ("a caller who presses nothing never gets out of", _silent_ways),
-        ("sayings and branches lead in a ring at", _passing_ways),
-    )
-    for words, ways in kinds:
-        graph = {name: ways(node) | _within(flow, node) for name, node in flow.nodes.items()}
-        for name in sorted(_on_a_ring(graph)):
-            yield f"{flow.name}: {name}: {words} this node"
-
-
-def _silent_ways(node: Node) -> set[str]:
-    match node:
-        case Menu() | Number():
-            return {node.failed.to}
-        case Questions():
-            return {node.failed.to, node.next}  # each question is left after its tries, so the list comes to its end
-        case Confirm():
-            return {node.next}
-        case Take():
-            return {node.empty or node.next}
-        case Connect():
-            return {node.exhausted.to}  # the ways to another try are counted, and end here
-        case _:
-            return set(edges(node).values())
-
-
-def _passing_ways(node: Node) -> set[str]:
-    return set(edges(node).values()) if isinstance(node, Say | Branch) else set()
-
-
-def _on_a_ring(graph: Mapping[str, set[str]]) -> set[str]:
-    """Nodes left when those that lead nowhere, or only out of the graph, are taken away again and again."""
-    left = dict(graph)
-    while gone := [name for name, out in left.items() if not out & left.keys()]:
-        for name in gone:
-            del left[name]
-    return {name for name in left if _comes_back(name, left)}
-
-
-def _comes_back(name: str, graph: Mapping[str, set[str]]) -> bool:
-    seen: set[str] = set()
-    ahead = graph[name] & graph.keys()
-    while ahead:
-        seen |= ahead
-        ahead = {target for one in ahead for target in graph[one] & graph.keys()} - seen
-    return name in seen

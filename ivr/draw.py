@@ -10,22 +10,16 @@ from ivr.nodes import (
     Branch,
     Bye,
     Condition,
-    Confirm,
-    Connect,
     Continue,
     Goto,
-    Hold,
     InOther,
     Join,
     Menu,
     Node,
-    Notice,
     Number,
     Questions,
     Say,
     Spoken,
-    Take,
-    Wait,
     When,
     edges,
     needs_operator,
@@ -91,13 +85,15 @@ def _label(flow: Flow, name: str, node: Node, voice: Voice) -> Iterator[str]:
 
 
 def first_words(node: Node, voice: Voice) -> str:
-    """The beginning of the first prompt a node speaks; empty when it says nothing."""
+    """The beginning of the first prompt a node always speaks, else of the first it may speak; empty when it says
+    nothing."""
     match node:
-        case Notice() | Menu() | Number() | Confirm() | Say() | Take() | Connect() | Hold() | Wait() | Bye():
-            speech = node.speak
         case Branch() | Questions() | Join() | Continue():
             return ""
-    for key in _prompts(speech):
+        case _:
+            speech = node.speak
+    sometimes = [item for item in speech if isinstance(item, When) and not (item.then and item.otherwise)]
+    for key in _prompts((*(item for item in speech if item not in sometimes), *sometimes)):
         text = voice.prompts.get(key, key)
         return text if len(text) <= WORDS else text[:WORDS] + "…"
     return ""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 from ivr import nodes, talk
 from ivr.flow import Flow
-from ivr.nodes import GLOBAL_KEYS, Confirm, Goto, Menu, Notice, Number, Questions
+from ivr.nodes import GLOBAL_KEYS, Confirm, Goto, Menu, Notice, Number, Pick, Questions
 from ivr.prompts import Prompts
 from ivr.questions import Meaning
 from ivr.talk import Event, Fact, Facts, Keys, Session, Silence, Turn
@@ -22,7 +23,9 @@ from ivr.walk import Walk
 MAX_TURNS = 120
 """No conversation is this long; a key stuck on "repeat" is."""
 DIGITS = frozenset("0123456789")
-SHAPES: dict[str, range] = {"month_day": range(4, 5), "birthday": range(4, 5), "phone": range(5, 21)}
+SHAPES: dict[str, range] = {"month_day": range(4, 5), "phone": range(5, 21)}
+LOOKED_UP = ("birthday", "holder", "ticket")
+"""Numbers only the house can judge: the right one comes as talk.Matched."""
 BANDS = {"0": ("none", 0), "1": ("mild", 2), "2": ("moderate", 5), "3": ("severe", 8)}
 """Key -> its word and the score it counts as (docs/clinical.md 2, Scale)."""
 
@@ -54,12 +57,13 @@ def step(flow: Flow, session: Session, event: Event, facts: Facts, prompts: Prom
 
 
 def while_waiting(flow: Flow, session: Session, facts: Facts, prompts: Prompts) -> talk.Wait | None:
-    """What a caller hears who waits at a `wait` node; None for a call that stands elsewhere."""
+    """What a caller hears who waits at a `wait` or `queue` node; None for a call that stands elsewhere."""
     node = flow.nodes.get(session.node)
-    if session.ended or not isinstance(node, nodes.Wait):
+    if session.ended or not isinstance(node, nodes.Wait | nodes.Queue):
         return None
     walk = Walk(flow, session, facts, prompts)
-    return talk.Wait((), walk.aside(node.speak), walk.aside(node.news))
+    whom: Literal["doctor", "agent"] = "doctor" if isinstance(node, nodes.Wait) else "agent"
+    return talk.Wait((), walk.aside(node.speak), walk.aside(node.news), whom)
 
 
 class _Hearing(Walk):
@@ -74,8 +78,11 @@ class _Hearing(Walk):
                 return self.hear_choice(node, event, node.keys)
             case Questions(), Keys() | Silence():
                 return self.hear_question(node, event)
-            case Number(kind="birthday"), talk.Matched():
-                self.emit("identity_confirmed")
+            case Pick(), Keys() | Silence():
+                return self.hear_pick(node, event)
+            case Number(), talk.Matched() if node.kind in LOOKED_UP:
+                if node.kind != "ticket":
+                    self.emit("identity_confirmed")
                 return self.enter(node.next)
             case Number(), Keys() | Silence():
                 return self.hear_number(node, event)
@@ -95,7 +102,11 @@ class _Hearing(Walk):
                 if event.why == "nurse":
                     return self.ask_person()
                 return self.enter({"bridged": node.joined, "closed": node.closed}.get(event.why, node.lost))
-            case Notice() | Menu() | Questions() | Number(), talk.Started():
+            case nodes.Queue(), talk.Left():
+                ends = {"bridged": node.served, "callback": node.callback, "message": node.message}
+                ends |= {"overflow": node.message, "closed": node.closed}
+                return self.enter(ends.get(event.why, node.lost))
+            case Notice() | Menu() | Questions() | Pick() | Number(), talk.Started():
                 return self.answer(node)
             case Confirm(), talk.Started() if self.session.score is not None:
                 return self.answer(node)
@@ -118,7 +129,7 @@ class _Hearing(Walk):
         self.session, self.lines = replace(arrived.session, turn=arrived.session.turn - 1), []
         return self.hear(Keys(key))
 
-    def again(self, node: Menu | Questions | Number | Confirm, prompt: str, failed: Goto, *, full: bool) -> Turn:
+    def again(self, node: Menu | Questions | Pick | Number | Confirm, prompt: str, failed: Goto, *, full: bool) -> Turn:
         """One failure more: say what was wrong and ask again, or after the last one go where failures go."""
         self.session = replace(self.session, tries=self.session.tries + 1)
         if self.session.tries >= node.tries:
@@ -126,7 +137,7 @@ class _Hearing(Walk):
         self.say(prompt, self.session.language)
         return self.answer(node, full=full)
 
-    def hear_choice(self, node: Menu | Questions, event: Keys | Silence, keys: Mapping[str, Goto]) -> Turn:
+    def hear_choice(self, node: Menu | Questions | Pick, event: Keys | Silence, keys: Mapping[str, Goto]) -> Turn:
         if isinstance(event, Silence):
             self.slowly()
             return self.again(node, node.silent, node.failed, full=True)
@@ -146,6 +157,16 @@ class _Hearing(Walk):
             self.session = replace(self.session, language=other)
             self.emit("language_chosen", language=other)
         return self.answer(node)
+
+    def hear_pick(self, node: Pick, event: Keys | Silence) -> Turn:
+        options = self.options(node)
+        key = event.digits if isinstance(event, Keys) else ""
+        if not (key.isdigit() and 1 <= int(key) <= len(options)):
+            return self.hear_choice(node, event, node.keys)
+        values = self.facts.get(f"{node.options}_values")
+        value = values[int(key) - 1] if isinstance(values, tuple) and len(values) >= int(key) else key
+        self.emit("picked", what=node.options, value=value)
+        return self.enter(node.next)
 
     # ---- closed questions ------------------------------------------------------------------------
     def hear_question(self, node: Questions, event: Keys | Silence) -> Turn:
@@ -217,8 +238,7 @@ class _Hearing(Walk):
         if node.kind == "pin":
             right = hmac.compare_digest(digits.encode(), str(self.facts.get("pin", "")).encode())
             return None if right else node.wrong
-        # a birthday that matched comes as talk.Matched
-        if len(digits) not in SHAPES[node.kind] or node.kind == "birthday":
+        if node.kind in LOOKED_UP or len(digits) not in SHAPES[node.kind]:
             return node.wrong
         if node.kind == "month_day" and digits != self.facts.get("birth_mmdd"):
             return node.wrong

@@ -13,18 +13,17 @@ import phonenumbers
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import people
-from core.house import of, settings_of
+from core import people, spoken
+from core.house import settings_of
 from core.models import Patient
 from dialer import alarm, doctor, night, offers, roster
 from dialer.escalation import policy_of
 from dialer.models import Attempt, Call, Escalation, Offer
-from ivr import briefing, spoken
-from ivr.book import Book
+from ivr import briefing, hotline, shelf
 from ivr.briefing import Told
 from ivr.models import Answer
 from ivr.prompts import Voice
-from ivr.ringback import RingBack
+from ivr.service_desk import desk_of
 from ivr.talk import Fact
 
 SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
@@ -39,20 +38,25 @@ def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
         "doctor": _doctor,
         "patient": _patient_join,
         "operator": _operator_join,
+        "theme": _operator_join,
         "night": _night,
         "test": _test_ring,
+        "agent": _agent,
+        "caller": _caller_join,
+        "head": _head,
+        "satisfaction": _satisfaction,
     }[call.kind]
     return build(session, call, now)
 
 
-def _house(session: Session, *, roster_on: bool) -> dict[str, Fact]:
+def _house(session: Session, *, roster_on: bool, now: datetime) -> dict[str, Fact]:
     settings = settings_of(session)
     return {
         "emergency": settings.hospital.emergency,
         "recording_on": True,
         "roster_on": roster_on,
         "minutes": math.ceil(settings.escalation.promise_s / 60),
-        "operator_on": bool(settings.hospital.operator),
+        "operator_on": bool(hotline.operator(settings, now)),
     }
 
 
@@ -70,33 +74,13 @@ def _in_each_language(session: Session, name: str) -> dict[str, Fact]:
 
 
 def _hotline(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
-    patient = session.get(Patient, call.patient_id) if call.patient_id else None
-    on_duty = _on_duty(session, alarm.department_of(session, call), now)
-    caller = {"patient_id": call.patient_id, "phone_index": call.party_index or b""}
-    roster_on, agreed, left_alone = session.execute(_CALLER, {**on_duty, **caller}).one()
+    who = hotline.caller(session, call, _on_duty(session, alarm.department_of(session, call), now), now)
+    voices = shelf.of_call(session, call).prompts.voices
     return {
-        **_house(session, roster_on=roster_on),
+        **_house(session, roster_on=who.roster_on, now=now),
         **_in_each_language(session, "hospital"),
-        "threshold": settings_of(session).followup.threshold,
-        "withheld": not call.party,
-        # tomorrow's recovery tips may be promised: the gate of the SMS will ask the same
-        "known": patient is not None and agreed and not left_alone,
-        "ring_back": _may_ring_back(session, call, now),
-        "slow": patient is not None and people.is_old(session, patient, people.today(patient, now)),
+        **hotline.told(session, call, who, voices, now),
     }
-
-
-def _may_ring_back(session: Session, call: Call, now: datetime) -> bool:
-    """Whether this number missed a ring of ours. Asked only while the offer can still be made: at the beginning."""
-    keeper = of(session).services.get(RingBack)
-    return keeper is not None and bool(call.party) and call.turn <= 2 and bool(keeper.waiting(session, call.party, now))
-
-
-_CALLER = sa.select(
-    roster.ANYBODY,
-    people.consents_to(sa.bindparam("patient_id", type_=sa.Uuid), "followup"),
-    people.left_alone(sa.bindparam("phone_index", type_=sa.LargeBinary)),
-)
 
 
 @dataclass(frozen=True)
@@ -143,7 +127,7 @@ def _called(session: Session, attempt: Attempt, known: _Asked, now: datetime) ->
     today = people.today(known, now)
     guardian = bool(attempt.brief.get("guardian", people.is_minor(session, known, today)))
     return {
-        **_house(session, roster_on=known.roster_on),
+        **_house(session, roster_on=known.roster_on, now=now),
         **_in_each_language(session, "sender"),
         "recording_on": known.recording_on,
         "hotline": _as_dialled(settings_of(session).twilio_from),
@@ -162,7 +146,8 @@ def _followup(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     threshold = int(brief["threshold"])
     told = _called(session, attempt, known, now)
     listed = brief.get("questions")
-    asked = listed if listed is not None else of(session).service(Book).questions.of_wave(str(brief.get("wave", "")))
+    book = shelf.of_call(session, call)
+    asked = listed if listed is not None else book.questions.of_wave(str(brief.get("wave", "")))
     return {
         **told,
         "threshold": threshold,
@@ -237,7 +222,7 @@ def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     raised, patient, decision = session.execute(_OFFERED, ids).one()
     taken = raised.owner_attempt_id == attempt.id
     told: dict[str, Fact] = {
-        **_alarm(session, raised, raised.flags),
+        **_alarm(session, call, raised, raised.flags),
         "waits": decision is None,
         "mine": taken and raised.status != "closed",
         "talked": taken and raised.status == "closed",
@@ -250,16 +235,16 @@ def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     if pin := doctor.pin_of(session, attempt):
         told["pin"] = pin
     if taken:
-        told |= _person(patient, now) | _answered(session, raised)
+        told |= _person(patient, now) | _answered(session, call, raised)
     return told
 
 
-def _alarm(session: Session, raised: Escalation, flags: Sequence[str]) -> dict[str, Fact]:
+def _alarm(session: Session, call: Call, raised: Escalation, flags: Sequence[str]) -> dict[str, Fact]:
     """Why somebody is rung; nothing of who it is."""
     return {
         "known": raised.patient_id is not None,
         **({"score": raised.score} if raised.score is not None else {}),
-        **_in_words(session, "signs", lambda voice: briefing.sign_words(flags, voice)),
+        **_in_words(session, call, "signs", lambda voice: briefing.sign_words(flags, voice)),
         "dept": "" if raised.department == roster.EVERYWHERE else raised.department,
     }
 
@@ -272,7 +257,7 @@ def _person(patient: Patient | None, now: datetime) -> dict[str, Fact]:
     return {"surname": people.surname(patient.name), "sex": _sex(patient.sex), "allergy": patient.allergies, **age}
 
 
-def _answered(session: Session, raised: Escalation) -> dict[str, Fact]:
+def _answered(session: Session, call: Call, raised: Escalation) -> dict[str, Fact]:
     """The whole interview, also what an earlier call of it told; signs the alarm does not name are among them."""
     rows = session.execute(_INTERVIEW, {"call_id": raised.call_id, "patient_id": raised.patient_id}).all()
     answers = [Told(row.question, row.value, row.level) for row in rows]
@@ -280,9 +265,10 @@ def _answered(session: Session, raised: Escalation) -> dict[str, Fact]:
     moving = [int(told.value) for told in answers if told.question == "pain_moving"]
     return {
         **({"moving": moving[-1]} if moving else {}),
-        **_in_words(session, "signs", lambda voice: briefing.sign_words(signs, voice)),
+        **_in_words(session, call, "signs", lambda voice: briefing.sign_words(signs, voice)),
         **_in_words(
             session,
+            call,
             "answers",
             lambda voice: briefing.answer_words(answers, briefing.sign_words(signs, voice), voice),
         ),
@@ -308,9 +294,9 @@ _INTERVIEW = (
 )
 
 
-def _in_words(session: Session, name: str, words: Callable[[Voice], str]) -> dict[str, Fact]:
-    """A fact with one text per language; none when there is nothing to say."""
-    voices = of(session).service(Book).prompts.voices
+def _in_words(session: Session, call: Call, name: str, words: Callable[[Voice], str]) -> dict[str, Fact]:
+    """A fact with one text per language of the call's book; none when there is nothing to say."""
+    voices = shelf.of_call(session, call).prompts.voices
     said: dict[str, Fact] = {f"{name}.{language}": words(voice) for language, voice in voices.items()}
     first = next(iter(said.values()))
     return {name: first, **said} if first else {}
@@ -321,7 +307,7 @@ def _night(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     raised = session.get_one(Escalation, attempt.subject_id)
     patient = session.get(Patient, raised.patient_id) if raised.patient_id else None
     return {
-        **_alarm(session, raised, raised.flags),
+        **_alarm(session, call, raised, raised.flags),
         **_person(patient, now),
         "minutes": int((now - raised.keyed_at).total_seconds() // 60),
         "number": _as_dialled_here(raised.to, settings_of(session).twilio_from),
@@ -343,6 +329,35 @@ def _operator_join(session: Session, call: Call, now: datetime) -> dict[str, Fac
     attempt = session.get_one(Attempt, call.attempt_id)
     parent = session.get_one(Call, attempt.parent_call_id)
     return {"recording_on": parent.recording_on}
+
+
+# ---- the desk --------------------------------------------------------------------------------------
+def _agent(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return desk_of(session).agent_facts(session, call, now)
+
+
+def _caller_join(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    told = desk_of(session).caller_facts(session, call, now)
+    return {**_in_each_language(session, "sender"), **told}
+
+
+def _head(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    return desk_of(session).alarm_facts(session, call, now)
+
+
+def _satisfaction(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
+    """Who we are to a stranger, and the day as it is spoken."""
+    settings = settings_of(session)
+    told = dict(desk_of(session).satisfaction_facts(session, call, now))
+    told_on = date.fromisoformat(str(told["day"]))
+    for language in settings.hospital.languages:
+        told[f"day.{language}"] = spoken.day(told_on, language)
+    return {
+        **_in_each_language(session, "sender"),
+        "hotline": _as_dialled(settings.twilio_from),
+        "operator_on": bool(hotline.operator(settings, now)),
+        **told,
+    }
 
 
 def _test_ring(session: Session, call: Call, now: datetime) -> dict[str, Fact]:

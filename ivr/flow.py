@@ -20,9 +20,9 @@ from ivr.nodes import Continue, Name, Node, Questions, Shape, edges, needs_opera
 from ivr.questions import Questionnaire
 from ivr.talk import Facts
 
-FactKind = Literal["text", "number", "flag", "phone", "text?", "number?", "flag?", "phone?", "secret?"]
-"""A `secret?` is compared with what is keyed, and never spoken."""
-FACT_TYPES: dict[str, type] = {"text": str, "number": int, "flag": bool, "phone": str, "secret": str}
+FactKind = Literal["text", "number", "flag", "phone", "list", "text?", "number?", "flag?", "phone?", "list?", "secret?"]
+"""A `secret?` is compared with what is keyed, and never spoken; a `list` is what a `pick` node reads out."""
+FACT_TYPES: dict[str, type] = {"text": str, "number": int, "flag": bool, "phone": str, "list": tuple, "secret": str}
 
 
 class FlowError(Exception):
@@ -133,38 +133,55 @@ def parse_flow(raw: Mapping[str, Any], file: str) -> Flow:
 
 def load_flows(directory: Path) -> dict[str, Flow]:
     """Every flow of a folder, those with a `questions` node together with questions.yaml."""
-    flows: dict[str, Flow] = {}
-    asked = load_questions(directory)
-    for path in sorted(directory.glob("*.yaml")):
-        if path.name == questions.FILE:
-            continue
-        flow = parse_flow(read_yaml(path), path.name)
-        if flow.name != path.stem:
-            raise FlowError(f"{path.name}: name: is '{flow.name}', but must be the file's name")
-        if flow.asks():
-            flow = _with_questions(flow, asked, path.name)
-        for problem in broken_targets(flow):
-            raise FlowError(problem.replace(f"{flow.name}:", f"{path.name}:", 1))
-        flows[flow.name] = flow
-    if not flows:
+    files = read_flows(directory)
+    if not files:
         raise FlowError(f"{directory}: holds no flow")
+    return parse_flows(files, read_questions(directory))
+
+
+def read_flows(directory: Path) -> dict[str, Mapping[str, Any]]:
+    """What the flow files of a folder say, by flow."""
+    paths = (path for path in sorted(directory.glob("*.yaml")) if path.name != questions.FILE)
+    return {path.stem: read_yaml(path) for path in paths}
+
+
+def read_questions(directory: Path) -> Mapping[str, Any] | None:
+    """What `questions.yaml` of a folder of flows says; None when it has none."""
+    path = directory / questions.FILE
+    return read_yaml(path) if path.exists() else None
+
+
+def parse_flows(files: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any] | None) -> dict[str, Flow]:
+    """Flows that fit together, from what their files say."""
+    flows: dict[str, Flow] = {}
+    known = parse_questions(asked) if asked is not None else None
+    for stem, raw in files.items():
+        file = f"{stem}.yaml"
+        flow = parse_flow(raw, file)
+        if flow.name != stem:
+            raise FlowError(f"{file}: name: is '{flow.name}', but must be the file's name")
+        if flow.asks():
+            flow = _with_questions(flow, known, file)
+        for problem in broken_targets(flow):
+            raise FlowError(problem.replace(f"{flow.name}:", f"{file}:", 1))
+        flows[flow.name] = flow
     for problem in broken_continuations(flows):
         raise FlowError(problem)
     return flows
 
 
-def load_questions(directory: Path) -> Questionnaire | None:
-    """`questions.yaml` of a folder of flows; None when it has none."""
-    path = directory / questions.FILE
-    if not path.exists():
-        return None
-    raw = read_yaml(path)
+def parse_questions(raw: Mapping[str, Any]) -> Questionnaire:
     try:
         return questions.parse(raw)
     except ValidationError as error:
-        raise FlowError(first_sentence(path.name, error)) from error
+        raise FlowError(first_sentence(questions.FILE, error)) from error
     except ValueError as error:
         raise FlowError(str(error)) from error
+
+
+def load_questions(directory: Path) -> Questionnaire | None:
+    raw = read_questions(directory)
+    return parse_questions(raw) if raw is not None else None
 
 
 def _with_questions(flow: Flow, asked: Questionnaire | None, file: str) -> Flow:

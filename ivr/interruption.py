@@ -8,27 +8,30 @@ from sqlalchemy.orm import Session
 
 from dialer.jobs import Interruption
 from dialer.models import Call
+from ivr import shelf
 from ivr.facts import facts
 from ivr.prompts import Prompts
 from ivr.talk import Bye, Facts
 from ivr.twiml import render
 
 
-def words(prompts: Prompts) -> Interruption:
-    """The dialer plays these: one finished document per language for a patient who is wanted by a doctor, and a
-    function that makes the one for an answering machine."""
+def words() -> Interruption:
+    """The dialer plays these: finished documents in the words of the call's own book."""
+
+    def doctor_is_coming(session: Session, call: Call) -> str:
+        prompts, language = _spoken(session, call)
+        return render(Bye((prompts.line("doctor_coming", language, {}),)), "", prompts=prompts)
 
     def on_machine(session: Session, call: Call, now: datetime) -> str:
-        language = str((call.session or {}).get("language") or prompts.languages[0])
+        prompts, language = _spoken(session, call)
         return voicemail(prompts, language, facts(session, call, now))
 
-    return Interruption(
-        {
-            language: render(Bye((prompts.line("doctor_coming", language, {}),)), "", prompts=prompts)
-            for language in prompts.languages
-        },
-        on_machine,
-    )
+    return Interruption(doctor_is_coming, on_machine)
+
+
+def _spoken(session: Session, call: Call) -> tuple[Prompts, str]:
+    prompts = shelf.of_call(session, call).prompts
+    return prompts, str((call.session or {}).get("language") or prompts.languages[0])
 
 
 def voicemail(prompts: Prompts, language: str, told: Facts) -> str:

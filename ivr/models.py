@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import AwareDateTime, Base, Encrypted
@@ -50,3 +52,14 @@ class Answer(Base):
     """Login of the nurse."""
     correction: Mapped[str | None] = mapped_column(Encrypted("answers.correction"))
     """Why, in the nurse's words."""
+
+
+class FlowBook(Base):
+    """All flows, questions and prompts as they were in one version: a call in progress goes on in the one it began
+    with, whatever is edited meanwhile."""
+
+    __tablename__ = "flow_books"
+
+    version: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    at: Mapped[datetime] = mapped_column(AwareDateTime)

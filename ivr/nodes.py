@@ -171,10 +171,11 @@ class Questions(Shape):
 
 class Number(Shape):
     """Digits ended by `#`: a pain score, a band of pain (0 to 3), a birth month and day, a telephone number; a
-    `birthday` the house looks up, because nobody knows yet who rings; a `pin`, once per call, if there is one."""
+    `birthday` the house looks up, because nobody knows yet who rings (`holder`: of whoever is on file with this
+    number); a `ticket` with its check digits, looked up as well; a `pin`, once per call, if there is one."""
 
     type: Literal["number"]
-    kind: Literal["pain", "band", "month_day", "birthday", "phone", "pin"]
+    kind: Literal["pain", "band", "month_day", "birthday", "holder", "ticket", "phone", "pin"]
     question: Name = "pain"
     """The question a score answers."""
     speak: Speech
@@ -240,7 +241,7 @@ class Connect(Shape):
     effects `try_again` and `next_wanted`."""
 
     type: Literal["connect"]
-    target: Literal["patient", "operator"]
+    target: Literal["patient", "operator", "theme", "caller"]
     speak: Speech
     connected: Edge
     not_connected: Edge
@@ -272,6 +273,60 @@ class Wait(Shape):
     """The wait broke off; the caller is rung back."""
 
 
+class Queue(Shape):
+    """The caller waits in line for an agent: music, `speak` at once and `news` now and then, with the caller's place.
+    Key 1 leads to a call back that keeps the place, key 2 to a message."""
+
+    type: Literal["queue"]
+    speak: Speech = Field(min_length=1)
+    news: Speech = Field(min_length=1)
+    served: Name
+    """The talk with the agent is over."""
+    callback: Name
+    """The caller wants to be rung back; the house knows."""
+    message: Name
+    """The caller wants to leave a message, or has waited as long as anybody should."""
+    closed: Name
+    """No agent is there (any more), or there is no line to wait in."""
+    lost: Name
+    """The wait broke off."""
+
+
+class Pick(Shape):
+    """One of a list the house gives (a fact of kind `list`, up to seven): key 1 is the first. Noted as effect
+    `picked` with the item's value from the fact `NAME_values`, or its number if there is none."""
+
+    type: Literal["pick"]
+    options: Name
+    speak: Speech = ()
+    option: Name
+    """The prompt said for each: `{option}` and `{key}`."""
+    after: Speech = ()
+    next: Name
+    none: Name
+    """There is nothing to pick from."""
+    keys: dict[Key, Edge] = {}
+    """Keys besides those of the list."""
+    globals: tuple[GlobalKey, ...] = ("operator", "repeat", "language")
+    tries: int = Field(default=3, ge=1)
+    timeout_s: int = Field(default=8, ge=1)
+    slow_timeout_s: int = Field(default=11, ge=1)
+    invalid: Name = "invalid"
+    silent: Name = "timeout"
+    failed: Edge
+
+    @model_validator(mode="after")
+    def _keys_are_free(self) -> Self:
+        taken = sorted(set(self.keys) & {str(key) for key in range(1, MOST_OPTIONS + 1)})
+        if taken:
+            raise ValueError(f"key {taken[0]} is one of the list's")
+        return self
+
+
+MOST_OPTIONS = 7
+"""More is not remembered; 8, 9 and 0 are the global keys."""
+
+
 class Join(Shape):
     type: Literal["join"]
 
@@ -297,7 +352,8 @@ class Bye(Shape):
 
 
 Node = (
-    Notice | Menu | Questions | Number | Confirm | Branch | Say | Take | Connect | Hold | Wait | Join | Continue | Bye
+    Notice | Menu | Questions | Pick | Number | Confirm | Branch | Say | Take | Connect | Hold | Wait | Queue | Join
+    | Continue | Bye
 )  # fmt: skip
 
 
@@ -313,6 +369,9 @@ def edges(node: Node) -> dict[str, str]:
             out |= {f"question {name}": target for name, target in node.scores.items()}
             ends = {"level A": node.emergency, "level B": node.doctor, "failed": node.failed.to}
             return out | ends | {"next": node.next}
+        case Pick():
+            out = {f"key {key}": edge.to for key, edge in node.keys.items()}
+            return out | {"next": node.next, "none": node.none, "failed": node.failed.to}
         case Number():
             return {"next": node.next, "failed": node.failed.to}
         case Confirm():
@@ -327,6 +386,9 @@ def edges(node: Node) -> dict[str, str]:
             return out | {label: edge.to for label, edge in reached.items()}
         case Wait():
             return {"joined": node.joined, "closed": node.closed, "lost": node.lost}
+        case Queue():
+            ends = {"served": node.served, "callback": node.callback, "message": node.message}
+            return ends | {"closed": node.closed, "lost": node.lost}
         case Notice() | Say() | Hold():
             return {"next": node.next}
         case Join() | Continue() | Bye():
@@ -336,6 +398,6 @@ def edges(node: Node) -> dict[str, str]:
 def needs_operator(node: Node) -> bool:
     if isinstance(node, Number):
         return node.kind != "pin"
-    if isinstance(node, Menu | Questions):
+    if isinstance(node, Menu | Questions | Pick):
         return "operator" in node.globals
     return isinstance(node, Confirm | Wait)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ivr.flow import FlowError, first_sentence, read_yaml
 from ivr.nodes import Name, Shape
+from ivr.sounds import Sound
 from ivr.talk import Fact, Facts, Line
 
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.wav")
 DERIVED = {"score", "band", "title"}
 """Variables a prompt may use that are worked out here: from the keyed or given score, and from `sex`."""
 
@@ -55,7 +59,11 @@ class Titles(Shape):
 
 class Voice(Shape):
     """One file: `language` is ours (zh-CN), `say_language` and `voice` are the carrier's, which must
-    fit each other (docs/twilio.md 4.2 Say)."""
+    fit each other (docs/twilio.md 4.2 Say).
+
+    A prompt may be recorded instead of spoken: `{play: file.wav, says: "the words"}`, with the file in
+    prompts/audio/<language>/ (docs/prompts.md). The words then stand in `prompts`, the file in `played`.
+    """
 
     language: str
     say_language: str
@@ -63,6 +71,25 @@ class Voice(Shape):
     bands: Bands
     titles: Titles
     prompts: dict[Name, str] = Field(min_length=1)
+    played: dict[Name, str] = Field(default_factory=dict)
+    """File names of recorded prompts; not written in the file by this name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, raw: Any) -> Any:
+        """The words of every prompt, and the files of those that are recorded."""
+        if not isinstance(raw, Mapping) or not isinstance(raw.get("prompts"), Mapping):
+            return raw
+        if "played" in raw:
+            raise ValueError("'played' cannot be written: a recorded prompt is {play: file.wav, says: the words}")
+        recorded = {key: said for key, said in raw["prompts"].items() if isinstance(said, Mapping)}
+        for key, said in recorded.items():
+            if set(said) != {"play", "says"} or not all(isinstance(word, str) for word in said.values()):
+                raise ValueError(f"'{key}' is recorded: it needs 'play', the file, and 'says', its words")
+            if not FILE_NAME.fullmatch(said["play"]):
+                raise ValueError(f"'{key}': '{said['play']}' is not the name of a WAV file, like greeting.wav")
+        words = {key: recorded[key]["says"] if key in recorded else said for key, said in raw["prompts"].items()}
+        return {**raw, "prompts": words, "played": {key: said["play"] for key, said in recorded.items()}}
 
     @field_validator("prompts")
     @classmethod
@@ -76,11 +103,22 @@ class Voice(Shape):
                 raise ValueError(f"'{key}': {error}") from error
         return prompts
 
+    @model_validator(mode="after")
+    def _recorded_whole(self) -> Self:
+        for key in self.played:
+            if names := sorted(variables(self.prompts[key])):
+                raise ValueError(f"'{key}' is recorded, and a recording cannot say {{{names[0]}}}")
+        return self
+
 
 @dataclass(frozen=True)
 class Prompts:
     voices: Mapping[str, Voice]
     """In the hospital's order; the first is what a caller of unknown language hears."""
+    sounds: Mapping[str, Mapping[str, Sound]] = field(default_factory=dict)
+    """The recorded prompts by language and name. One that is not here is spoken."""
+    faults: tuple[str, ...] = field(default=(), compare=False)
+    """What is wrong with recorded prompts' files, one sentence each."""
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -100,6 +138,12 @@ class Prompts:
         except KeyError as error:
             raise FlowError(f"{language}.yaml: {key}: cannot be spoken, {error} is not known") from error
         return Line(text=" ".join(text.split()), language=language, prompt=key)
+
+    def sound_url(self, line: Line) -> str:
+        """Where the carrier finds this line as a recording; empty when it is to be spoken. A recording cannot be
+        slowed: who needs it slowly hears the voice (docs/clinical.md 2, Elderly)."""
+        sound = self.sounds.get(line.language, {}).get(line.prompt)
+        return sound.url if sound is not None and not line.slow else ""
 
     def values(self, language: str, facts: Facts, phones: frozenset[str], score: int | None) -> dict[str, str]:
         """Every variable a prompt may use, as it is spoken in `language`.
@@ -131,15 +175,24 @@ def _digits_apart(number: str) -> str:
 
 def load_prompts(directory: Path, languages: Sequence[str] = ("zh-CN", "en")) -> Prompts:
     """The prompt files of the hospital's languages (`[hospital] languages`), in that order."""
+    return parse_prompts(read_prompts(directory, languages))
+
+
+def read_prompts(directory: Path, languages: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """What the prompt files say, by language, in this order."""
+    return {language: read_yaml(directory / f"{language}.yaml") for language in languages}
+
+
+def parse_prompts(files: Mapping[str, Mapping[str, Any]]) -> Prompts:
     voices: dict[str, Voice] = {}
-    for language in languages:
-        path = directory / f"{language}.yaml"
+    for language, raw in files.items():
+        file = f"{language}.yaml"
         try:
-            voice = Voice.model_validate(read_yaml(path))
+            voice = Voice.model_validate(raw)
         except ValidationError as error:
-            raise FlowError(first_sentence(path.name, error)) from error
+            raise FlowError(first_sentence(file, error)) from error
         if voice.language != language:
-            raise FlowError(f"{path.name}: language: is '{voice.language}', but must be the file's name")
+            raise FlowError(f"{file}: language: is '{voice.language}', but must be the file's name")
         voices[language] = voice
     if not voices:
         raise FlowError("no language is set, so nothing can be said")

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import events, people
-from core.house import settings_of
+from core.house import of, settings_of
 from core.models import EventRow, record
 from dialer.machine import CALL_OVER
 from dialer.models import Attempt, Call
-from ivr import talk
+from ivr import booking, talk
+from ivr.booking import Booking
 from ivr.models import Answer
 from ivr.questions import SCORED
 from ivr.talk import Fact
@@ -79,6 +80,8 @@ def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> N
         events.publish(session, events.ReminderAnswered(call.id, call.attempt_id, "heard"), now)
     if call.kind == "doctor":
         events.publish(session, events.DoctorDecided(call.attempt_id, "hung_up"), now)
+    if call.kind == "agent":
+        events.publish(session, events.AgentDecided(call.attempt_id, "hung_up"), now)
 
 
 def _noted_before(session: Session, call: Call, what: str) -> bool:
@@ -136,6 +139,7 @@ def _score_stands(session: Session, call: Call, answer: Answer, why: str, now: d
 
 
 # ---- one function per effect (ivr.talk.EFFECTS) --------------------------------------------------
+NO_OTHER = "operator"
 Data = Mapping[str, Fact]
 Apply = Callable[[Session, Call, Data, datetime], None]
 
@@ -194,7 +198,8 @@ def callback_number(session: Session, digits: str) -> str | None:
             continue
         # A number that works only inside its own town cannot be rung from here.
         if phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE:
-            return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+            e164 = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+            return e164 if e164 != ours else None  # at our own number the doctor would hear our menu
     return None
 
 
@@ -252,6 +257,7 @@ def _open_answer(session: Session, call: Call, data: Data, now: datetime) -> Non
 
 def _message_taken(session: Session, call: Call, data: Data, now: datetime) -> None:
     _answer(session, call, "message", str(data["recording_sid"]), now)
+    events.publish(session, events.MessageLeft(call.id, str(data["purpose"])), now)
 
 
 def _answer(
@@ -316,6 +322,57 @@ def _outcome(session: Session, call: Call, data: Data, now: datetime) -> None:
         events.publish(session, events.InterviewEnded(call.id, call.attempt_id, outcome), now)
 
 
+# ---- the hotline and the desk behind it -----------------------------------------------------------
+def _reason(session: Session, call: Call, data: Data, now: datetime) -> None:
+    """Why they ring, by key; the last word counts. That they want a person is no reason beside another one."""
+    reason = str(data["reason"])
+    if reason == NO_OTHER and call.reason:
+        return
+    call.reason = reason
+    record(session, "call", call.id, "reason", now, who="caller", reason=call.reason)
+    events.publish(session, events.ReasonGiven(call.id, call.reason, call.department), now)
+
+
+def _ticket_wanted(session: Session, call: Call, data: Data, now: datetime) -> None:
+    events.publish(session, events.TicketWanted(str(data["kind"]), call.id, call.patient_id), now)
+
+
+def _picked(session: Session, call: Call, data: Data, now: datetime) -> None:
+    """One of a list: a department belongs to the call, and in the flow that books to a visit that is arranged."""
+    what, value = str(data["what"]), str(data["value"])
+    if what == "departments":
+        call.department = value
+        record(session, "call", call.id, "department", now, who="caller", department=value)
+    desk = of(session).services.get(Booking)
+    if desk is not None and call.flow == booking.FLOW:
+        desk.picked(session, call, what, value, now)
+
+
+def _visit(session: Session, call: Call, data: Data, now: datetime) -> None:
+    desk = of(session).services.get(Booking)
+    if desk is not None:
+        desk.settle(session, call, str(data["action"]), now)
+
+
+def _agent_decided(decision: str) -> Apply:
+    return _of_its_ring(lambda ring: events.AgentDecided(attempt_id=ring, decision=decision))
+
+
+def _agent_said(session: Session, call: Call, data: Data, now: datetime) -> None:
+    if call.attempt_id is not None:
+        events.publish(session, events.AgentSaid(call.attempt_id, str(data["what"])), now)
+
+
+def _agent_signed(session: Session, call: Call, data: Data, now: datetime) -> None:
+    events.publish(session, events.AgentSigned(call.id, str(data["state"])), now)
+
+
+def _satisfaction(session: Session, call: Call, data: Data, now: datetime) -> None:
+    if call.attempt_id is not None:
+        score = int(str(data["score"]))
+        events.publish(session, events.SatisfactionKeyed(call.attempt_id, score or None), now)
+
+
 _EFFECTS: dict[str, Apply] = {
     "recording_declined": _noted("recording declined"),
     "language_chosen": _noted("language chosen"),
@@ -345,6 +402,16 @@ _EFFECTS: dict[str, Apply] = {
     "acknowledged": _of_its_ring(lambda ring: events.Acknowledged(attempt_id=ring)),
     "test_confirmed": _of_its_ring(lambda ring: events.TestConfirmed(attempt_id=ring)),
     "operator_wanted": _noted("operator wanted"),
+    "reason": _reason,
+    "ticket_wanted": _ticket_wanted,
+    "picked": _picked,
+    "visit": _visit,
+    "agent_accepted": _agent_decided("accepted"),
+    "agent_declined": _agent_decided("declined"),
+    "agent_no_key": _agent_decided("no_key"),
+    "agent_said": _agent_said,
+    "agent_signed": _agent_signed,
+    "satisfaction": _satisfaction,
     "outcome": _outcome,
 }
 """Every name of ivr.talk.EFFECTS; the wiring test holds the two together."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-Fact = str | int | bool
+Fact = str | int | bool | tuple[str, ...]
 Facts = Mapping[str, Fact]
 """What the house knows for this turn: prompt variables (`sender`, `emergency`, `surname`, ...) and
 what branches look at (`threshold`, `withheld`, `operator_on`). Never stored with the session."""
@@ -65,15 +65,17 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Matched:
-    """The birthday keyed at a `birthday` number is that of somebody we rang: the house has linked the call."""
+    """What was keyed at a number the house looks up (`birthday`, `holder`, `ticket`) is known: the house has linked
+    the call."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """A `wait` node ended: the talk with the doctor is over, a person was asked for, the caller hung up, no doctor is
-    on the way to this caller (any more), or the wait broke off."""
+    """A `wait` or `queue` node ended: the talk is over, a person was asked for, the caller hung up, nobody is on the
+    way to this caller (any more), or the wait broke off; in a queue also: the caller wants to be rung back, wants to
+    leave a message, or has waited long enough."""
 
-    why: Literal["bridged", "nurse", "hung_up", "closed", "error"]
+    why: Literal["bridged", "nurse", "hung_up", "closed", "error", "callback", "message", "overflow"]
 
 
 Event = Started | Keys | Silence | Recorded | Connected | NotConnected | Resumed | Matched | Left
@@ -119,6 +121,16 @@ EFFECTS: dict[str, str] = {
     "acknowledged": "somebody at the night target pressed the key",
     "test_confirmed": "somebody pressed the key at a test ring",
     "operator_wanted": "data: reason = asked | three_tries | not_understood",
+    "reason": "data: reason (one of dialer.machine.REASONS): why the caller rings",
+    "ticket_wanted": "data: kind (one of desk.kinds.KINDS)",
+    "picked": "data: what, value: one of a list that was read out",
+    "visit": "data: action = book | move | cancel: of the visit picked",
+    "agent_accepted": "the agent takes the caller",
+    "agent_declined": "the agent passes on",
+    "agent_no_key": "somebody or something answered and pressed nothing",
+    "agent_said": "data: what = solved | ticket | call_again",
+    "agent_signed": "data: state = ready | paused | off",
+    "satisfaction": "data: score 1-5, or 0: does not want to be asked",
     "outcome": "data: outcome = completed | handed_over | partial | not_patient | wrong_number | bad_time | declined"
     " | identity_failed",
 }
@@ -160,10 +172,11 @@ class Take:
 
 @dataclass(frozen=True)
 class Connect:
-    """Speak, then join this leg with somebody: `target` is patient | operator."""
+    """Speak, then join this leg with somebody: `target` is patient | operator | theme (whom the season's offer names) |
+    caller (whom the agent has taken)."""
 
     lines: tuple[Line, ...]
-    target: Literal["patient", "operator"]
+    target: Literal["patient", "operator", "theme", "caller"]
 
 
 @dataclass(frozen=True)
@@ -176,11 +189,13 @@ class Hold:
 
 @dataclass(frozen=True)
 class Wait:
-    """Speak, then let the caller wait with music until a doctor is there; `first` and `news` are heard meanwhile."""
+    """Speak, then let the caller wait with music until a doctor or an agent is there; `first` and `news` are heard
+    meanwhile."""
 
     lines: tuple[Line, ...]
     first: tuple[Line, ...]
     news: tuple[Line, ...]
+    whom: Literal["doctor", "agent"] = "doctor"
 
 
 @dataclass(frozen=True)

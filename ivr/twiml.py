@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from twilio.twiml.voice_response import Dial, Enqueue, Gather, Say, Start, Stop, VoiceResponse
+from twilio.twiml.voice_response import Dial, Enqueue, Gather, Play, Say, Start, Stop, VoiceResponse
 
 from ivr.prompts import Prompts
 from ivr.talk import Ask, Bye, Connect, Continue, Hold, Join, Line, Output, Take, Wait
@@ -136,6 +136,9 @@ def _enqueue(response: VoiceResponse, action_url: str, plan: WaitPlan | None) ->
 
 def _say(verb: _CanSay, lines: tuple[Line, ...], prompts: Prompts) -> None:
     for line in lines:
+        if url := prompts.sound_url(line):
+            verb.append(Play(url))
+            continue
         voice = prompts.voices.get(line.language)
         if voice is None:
             raise TwimlError(f"{line.prompt}: there is no voice for {line.language}")

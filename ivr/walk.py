@@ -11,12 +11,12 @@ from typing import Literal
 
 from ivr import nodes, talk
 from ivr.flow import Flow, FlowError
-from ivr.nodes import Condition, Confirm, FlowEffect, Goto, InOther, Menu, Notice, Number, Questions, Spoken
+from ivr.nodes import Condition, Confirm, FlowEffect, Goto, InOther, Menu, Notice, Number, Pick, Questions, Spoken
 from ivr.prompts import Prompts
 from ivr.questions import Question
 from ivr.talk import Effect, Fact, Facts, Line, Output, Session, Turn
 
-MAX_KEYS = {"pain": 2, "band": 1, "month_day": 4, "birthday": 4, "phone": 20, "pin": 12}
+MAX_KEYS = {"pain": 2, "band": 1, "month_day": 4, "birthday": 4, "holder": 4, "ticket": 12, "phone": 20, "pin": 12}
 
 
 class Walk:
@@ -53,7 +53,8 @@ class Walk:
             self.stop_recording()
 
     def known(self, fact: str) -> bool:
-        return self.facts.get(fact, "") != ""
+        """Given and not blank, in the language that is spoken."""
+        return self.facts.get(f"{fact}.{self.session.language}", self.facts.get(fact, "")) != ""
 
     def holds(self, condition: Condition) -> bool:
         match condition.kind:
@@ -144,7 +145,14 @@ class Walk:
             return node.exhausted
         if isinstance(node, Questions) and self.session.passed >= 2:
             return node.failed
+        if isinstance(node, Pick) and not self.options(node):
+            return Goto(to=node.none)
         return None
+
+    def options(self, node: Pick) -> tuple[str, ...]:
+        """What is read out, in the language that is spoken."""
+        given = self.facts.get(f"{node.options}.{self.session.language}", self.facts.get(node.options, ()))
+        return given[: nodes.MOST_OPTIONS] if isinstance(given, tuple) else ()
 
     # ---- the questions ---------------------------------------------------------------------------
     def open_questions(self) -> list[str]:
@@ -182,9 +190,19 @@ class Walk:
         """The node's output. With `full` False its own words are left out: they have just been replaced."""
         if full:
             self.speak(self.words(node))
+            if isinstance(node, Pick):
+                self.read_out(node)
         output = self.output(node)
         self.session = replace(self.session, turn=self.session.turn + 1, ended=isinstance(output, talk.Join | talk.Bye))
         return Turn(self.session, tuple(self.effects), output, self.record, self.stop)
+
+    def read_out(self, node: Pick) -> None:
+        for number, option in enumerate(self.options(node), start=1):
+            values = {**self.speakable, "option": option, "key": number}
+            spoken = self.prompts.values(self.session.language, values, self.phones, self.session.score)
+            line = self.prompts.line(node.option, self.session.language, spoken)
+            self.lines.append(replace(line, slow=self.session.slow))
+        self.speak(node.after)
 
     def words(self, node: nodes.Node) -> Sequence[Spoken]:
         if isinstance(node, Questions):
@@ -194,13 +212,14 @@ class Walk:
             if self.session.band and node.band:
                 return node.band
             return {1: node.one, 10: node.ten}.get(self.session.score or 0, node.speak)
-        return () if isinstance(node, nodes.Join | nodes.Branch | nodes.Continue | nodes.Wait) else node.speak
+        wordless = nodes.Join | nodes.Branch | nodes.Continue | nodes.Wait | nodes.Queue
+        return () if isinstance(node, wordless) else node.speak
 
     def output(self, node: nodes.Node) -> Output:
         match node:
             case Notice():
                 return talk.Ask(tuple(self.lines), max_digits=1, finish="", timeout_s=node.timeout_s)
-            case Menu() | Confirm() | Questions():
+            case Menu() | Confirm() | Questions() | Pick():
                 return talk.Ask(tuple(self.lines), max_digits=1, finish="", timeout_s=self.patience(node))
             case Number():
                 return talk.Ask(tuple(self.lines), MAX_KEYS[node.kind], finish="#", timeout_s=self.patience(node))
@@ -218,6 +237,8 @@ class Walk:
                 return talk.Hold(tuple(self.lines), node.pause_s)
             case nodes.Wait():
                 return talk.Wait(tuple(self.lines), self.aside(node.speak), self.aside(node.news))
+            case nodes.Queue():
+                return talk.Wait(tuple(self.lines), self.aside(node.speak), self.aside(node.news), whom="agent")
             case nodes.Join():
                 return talk.Join()
             case nodes.Continue():
@@ -230,7 +251,7 @@ class Walk:
             case nodes.Say() | nodes.Branch():
                 raise AssertionError("walked past by enter()")
 
-    def patience(self, node: Menu | Confirm | Questions | Number) -> int:
+    def patience(self, node: Menu | Confirm | Questions | Pick | Number) -> int:
         """Seconds to wait for a key; who was too late once is given longer (docs/clinical.md 2, Elderly)."""
         late = self.session.slow or (isinstance(node, Number) and self.session.tries > 0)
         return node.slow_timeout_s if late else node.timeout_s

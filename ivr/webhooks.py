@@ -29,11 +29,13 @@ from dialer import call as calls
 from dialer import doctor, gate, night
 from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
-from ivr import engine, fallback, nodes, store, talk, twiml, waiting
+from ivr import engine, fallback, hotline, nodes, shelf, store, talk, twiml, waiting
 from ivr.book import Book
+from ivr.booking import Booking
 from ivr.facts import facts
 from ivr.flow import Flow
 from ivr.ringback import RingBack
+from ivr.service_desk import ServiceDesk, desk_of
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ WITHHELD_AS_DIGITS = frozenset({"+266696687", "+7378742833", "+2562533", "+86566
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE on a keypad (docs/twilio.md 2.2)."""
 OPERATOR_RING_S = 25
 MOST_REFUSALS = 6
+BIRTHDAY_DIGITS = 4
 MOST_DIGITS = 32
 """More keys than anything we ask for; what comes after them is noise."""
 
@@ -53,13 +56,14 @@ def voice() -> Response:
     """The hotline rings."""
     here, sid = house(), request.form["CallSid"]
     now = here.clock.now()
+    book = shelf.kept(here, now)
     with here.transaction() as session:
         known = calls.by_sid(session, sid)
         if known is not None:
             return _xml(known.last_twiml or NOBODY_TO_SPEAK)
         flow = here.settings.hotline.flow
         call = calls.open_inbound(session, sid, caller_number(request.form.get("From", "")), flow, now)
-        return _xml(_begin(here, session, call, here.settings.hospital.languages[0], now))
+        return _xml(_begin(here, session, call, book, here.settings.hospital.languages[0], now))
 
 
 @blueprint.post("/ivr/call/<uuid:attempt_id>")
@@ -67,6 +71,7 @@ def answered(attempt_id: uuid.UUID) -> Response:
     """A ring of ours was answered. A stray double, and a doctor no longer needed, never speak."""
     here, sid = house(), request.form["CallSid"]
     now = here.clock.now()
+    book = shelf.kept(here, now)
     with here.transaction() as session:
         attempt = attempts.may_speak(session, attempt_id, sid)
         if attempt is None or not _is_needed(session, attempt, now):
@@ -77,13 +82,15 @@ def answered(attempt_id: uuid.UUID) -> Response:
         if known is not None:
             return _xml(known.last_twiml or NOBODY_TO_SPEAK)
         call = calls.open_for(session, attempt, sid, now)
-        return _xml(_begin(here, session, call, attempt.language, now))
+        return _xml(_begin(here, session, call, book, attempt.language, now))
 
 
 def _is_needed(session: Session, attempt: Attempt, now: datetime) -> bool:
     """Whether whoever picks up is still to come to the phone."""
     if attempt.kind == "doctor":
         return doctor.picked_up(session, attempt, now)
+    if attempt.kind == "agent":
+        return desk_of(session).picked_up(session, attempt, now)
     return attempt.kind != "night" or night.wants(session, attempt)
 
 
@@ -100,10 +107,12 @@ def take_turn(call_id: uuid.UUID, turn: int) -> Response:
             return _xml(NOBODY_TO_SPEAK)
         if told.ended or turn != told.turn:
             return _xml(call.last_twiml or NOBODY_TO_SPEAK)
-        book = here.service(Book)
+        book = shelf.of_call(session, call)
         flow, known = book.flows[call.flow], facts(session, call, now)
         # a ring-back makes this call another kind of call: the step is still one of the flow it was in
-        event = _event(session, call, flow, told, now)
+        kind, event = call.kind, _event(session, call, flow, told, now)
+        if isinstance(event, talk.Matched) and call.kind == kind:
+            known = facts(session, call, now)  # of whoever, or whatever, was just found
         step = engine.step(flow, told, event, known, book.prompts)
         # after all that reads: the row is then written once, with the turn
         calls.alive(call, now)
@@ -130,9 +139,8 @@ def caller_number(shown: str) -> str:
 
 
 # ---- a turn -------------------------------------------------------------------------------------
-def _begin(here: House, session: Session, call: Call, language: str, now: datetime) -> str:
-    book = here.service(Book)
-    flow = book.flows[call.flow]
+def _begin(here: House, session: Session, call: Call, book: Book, language: str, now: datetime) -> str:
+    call.book, flow = book.version, book.flows[call.flow]
     step = engine.start(flow, language, facts(session, call, now), book.prompts)
     call.flow_version = flow.version
     return _answer(here, session, call, step, now)
@@ -146,6 +154,8 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
     node = flow.nodes.get(told.node)
     if isinstance(node, nodes.Wait):
         return waiting.ended(session, call, now)
+    if isinstance(node, nodes.Queue):
+        return waiting.line_ended(session, call, now)
     recording_sid = form.get("RecordingSid") or form.get("RecordingUrl", "").rpartition("/")[2]
     if recording_sid:
         # Without a readable length something was recorded all the same: it must not pass for silence.
@@ -157,22 +167,31 @@ def _event(session: Session, call: Call, flow: Flow, told: talk.Session, now: da
     if isinstance(node, nodes.Number) and node.kind == "phone" and digits.isdigit():
         # A number nobody could ring back is asked for again, like any other wrong entry.
         return talk.Keys(digits if store.callback_number(session, digits) else "0")
-    if isinstance(node, nodes.Number) and node.kind == "birthday" and len(digits) == 4 and digits.isdigit():
-        return _looked_up(session, call, digits, now)
+    if isinstance(node, nodes.Number) and node.kind in engine.LOOKED_UP and digits.isdigit():
+        return _looked_up(session, call, node.kind, digits, now)
     return talk.Keys(digits) if digits else talk.Silence()
 
 
-def _looked_up(session: Session, call: Call, birth_mmdd: str, now: datetime) -> talk.Event:
-    """Whose birthday this is, if we rang that person in vain; nothing of it is stored or said again."""
-    keeper = house().services.get(RingBack)
-    if keeper is not None and keeper.begin(session, call, birth_mmdd, now):
-        return talk.Matched()
-    return talk.Keys(birth_mmdd)
+def _looked_up(session: Session, call: Call, kind: str, digits: str, now: datetime) -> talk.Event:
+    """Whose birthday this is, if we rang that person in vain or the number is theirs; or which ticket. Nothing of it is
+    stored or said again."""
+    services = house().services
+    found = False
+    if kind == "ticket":
+        desk = services.get(ServiceDesk)
+        found = desk is not None and desk.find_ticket(session, call, digits, now)
+    elif len(digits) == BIRTHDAY_DIGITS and kind == "holder":
+        booking = services.get(Booking)
+        found = booking is not None and booking.identify(session, call, digits, now)
+    elif len(digits) == BIRTHDAY_DIGITS:
+        keeper = services.get(RingBack)
+        found = keeper is not None and keeper.begin(session, call, digits, now)
+    return talk.Matched() if found else talk.Keys(digits)
 
 
 def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     form = request.form
-    attempts.ask_legs(session, call)
+    attempts.ask_legs(session, call, form.get("DialCallSid", ""))
     # What is told of the Dial of a queue is not documented (docs/twilio.md 2.7); then our own ledger knows.
     talked = waiting.talked_s(session, call, now)
     bridged = form.get("DialBridged", "false" if talked is None else "true") == "true"
@@ -180,6 +199,8 @@ def _dial_ended(session: Session, call: Call, now: datetime) -> talk.Event:
     if call.kind == "doctor" and call.attempt_id is not None and (bridged or "DialBridged" in form):
         # a patient who pressed the key and was not joined all the same has had no talk
         doctor.talk_ended(session, call.attempt_id, seconds if bridged else 0, now)
+    if call.kind == "agent" and call.attempt_id is not None:
+        events.publish(session, events.AgentTalked(call.attempt_id, seconds if bridged else 0), now)
     if bridged:
         return talk.Connected(seconds)
     return talk.NotConnected(DIAL_WORDS.get(form["DialCallStatus"], "failed"))
@@ -197,12 +218,12 @@ AFTER_THE_EFFECTS = (talk.Continue, talk.Connect, talk.Wait)
 def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: datetime) -> str:
     """Store the turn and write its document. A Dial the gate refuses, and a wait for nobody, become the next event of
     the flow."""
-    book, owed = here.service(Book), None
+    book, owed = shelf.of_call(session, call), None
     reached: twiml.DialPlan | twiml.WaitPlan | None = None
     for _ in range(MOST_REFUSALS):
         if _on_the_line() and not isinstance(step.output, AFTER_THE_EFFECTS):
             # before the effects, which have the row written: so it is written once
-            owed = _document(here, call, step)
+            owed = _document(here, call, book, step)
         store.save(session, call, step, now)
         if isinstance(step.output, talk.Continue):
             step = _joined(step, _continued(session, call, step, step.output, book, now))
@@ -219,7 +240,7 @@ def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: dat
         _legs_joined(session, call, now)
     if not _on_the_line():
         return NOBODY_TO_SPEAK
-    for announced in _document(here, call, step, reached) if owed is None else owed:
+    for announced in _document(here, call, book, step, reached) if owed is None else owed:
         events.publish(session, announced, now)
     return call.last_twiml or NOBODY_TO_SPEAK
 
@@ -229,7 +250,7 @@ def _reach(
 ) -> twiml.DialPlan | twiml.WaitPlan | talk.NotConnected | talk.Left | None:
     """How the one this output is about is reached; or what happened instead. None: it is about nobody else."""
     if isinstance(output, talk.Wait):
-        return waiting.begin(session, call, now)
+        return waiting.begin(session, call, output, now)
     if not isinstance(output, talk.Connect):
         return None
     dialled = _dial(session, call, output.target, now)
@@ -237,7 +258,7 @@ def _reach(
 
 
 def _document(
-    here: House, call: Call, step: talk.Turn, reached: twiml.DialPlan | twiml.WaitPlan | None = None
+    here: House, call: Call, book: Book, step: talk.Turn, reached: twiml.DialPlan | twiml.WaitPlan | None = None
 ) -> list[events.RecordingAnnounced]:
     """Write what the caller hears into the call. Returns the recordings that are owed once it has left."""
     owed, base = [], here.settings.public_url
@@ -251,7 +272,7 @@ def _document(
     call.last_twiml = twiml.render(
         step.output,
         f"{base}/ivr/turn/{call.id}/{step.session.turn}",
-        prompts=here.service(Book).prompts,
+        prompts=book.prompts,
         start_recording=step.start_recording,
         stop_recording=step.stop_recording,
         start_callback_url=promised(whole) if step.start_recording else None,
@@ -321,10 +342,13 @@ def _joined(first: talk.Turn, then: talk.Turn) -> talk.Turn:
 def _dial(session: Session, call: Call, target: str, now: datetime) -> Attempt | doctor.Waiting | gate.Refused:
     if target == "patient":
         return doctor.connect_patient(session, call, now)
+    if target == "caller":
+        return desk_of(session).connect(session, call, now)
     told = store.load(call)
+    to = hotline.own_number(session, call, now) if target == "theme" else hotline.operator(settings_of(session), now)
     return attempts.dial(
         session,
-        gate.Ring("operator", settings_of(session).hospital.operator, call.id),
+        gate.Ring(target, to, call.id),
         parent=call,
         flow="operator_join",
         language=told.language if told else settings_of(session).hospital.languages[0],
@@ -338,6 +362,10 @@ def _legs_joined(session: Session, call: Call, now: datetime) -> None:
     record(session, "call", call.id, "joined", now, who="caller")
     if call.kind == "patient" and call.attempt_id is not None:
         events.publish(session, events.PatientJoined(call.attempt_id), now)
+    leg = session.get(Attempt, call.attempt_id) if call.kind == "caller" else None
+    agent = session.get(Call, leg.parent_call_id) if leg is not None else None
+    if agent is not None and agent.attempt_id is not None:
+        events.publish(session, events.CallerTaken(call.id, agent.attempt_id), now)
 
 
 def _xml(document: str) -> Response:

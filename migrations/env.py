@@ -7,7 +7,16 @@ from alembic import context
 
 from core.db import AwareDateTime, Base, Encrypted
 
-for module in ("core.clock", "core.models", "dialer.models", "ivr.models", "recordings.models", "scheduler.models"):
+for module in (
+    "console.models",
+    "core.clock",
+    "core.models",
+    "desk.models",
+    "dialer.models",
+    "ivr.models",
+    "recordings.models",
+    "scheduler.models",
+):
     import_module(module)  # every table's module, so that a comparison with the models sees them all
 
 

@@ -115,8 +115,14 @@ def speech_wait(tries: int) -> timedelta | None:
     return timedelta(seconds=_SPEECH_WAITS[min(tries, len(_SPEECH_WAITS)) - 1])
 
 
-def keep_class(purpose: str, call_kind: str | None, *, escalated: bool) -> str:
-    """Which keeping time applies: `escalation` if the call led to or served one, else `ordinary`
-    (docs/clinical.md section 3, Recording). `complaint` is set by whoever opens the complaint."""
+COMPLAINT: Final = "complaint"
+"""The keeping class, and how the reasons of a caller who complains begin (dialer.machine.REASONS)."""
+
+
+def keep_class(purpose: str, call_kind: str | None, *, escalated: bool, complains: bool = False) -> str:
+    """Which keeping time applies: `escalation` if the call led to or served one, `complaint` if the caller rang to
+    complain, else `ordinary` (docs/clinical.md section 3, Recording)."""
     serves_one = purpose == "bridge" or call_kind in ("doctor", "patient")
-    return "escalation" if escalated or serves_one else "ordinary"
+    if escalated or serves_one:
+        return "escalation"
+    return COMPLAINT if complains else "ordinary"

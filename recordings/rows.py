@@ -16,7 +16,7 @@ from core import db
 from core.house import settings_of
 from core.models import new_id, record
 from dialer.models import Call, Escalation
-from recordings.machine import keep_class, step
+from recordings.machine import COMPLAINT, keep_class, step
 from recordings.models import Recording
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,12 @@ def new_row(
         language=language,
         state="announced",
         announced_at=now,
-        keep_class=keep_class(purpose, call.kind if call else None, escalated=bool(escalated)),
+        keep_class=keep_class(
+            purpose,
+            call.kind if call else None,
+            escalated=bool(escalated),
+            complains=call is not None and call.reason.startswith(COMPLAINT),
+        ),
     )
     row.keep_until = keep_until(session, row)
     session.add(row)

@@ -17,14 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import jobs
-from core.events import CallEnded, EscalationOpened, RecordingAnnounced
+from core.events import CallEnded, EscalationOpened, ReasonGiven, RecordingAnnounced, Transcribed, publish
 from core.models import new_id, record
 from dialer.models import Call
 from recordings.audio import Sound
-from recordings.conversation import Line
+from recordings.conversation import PATIENT, Line
 from recordings.files import StoredFile
 from recordings.lexicon import Finding
-from recordings.machine import HOLDS_FILE, TO_TRANSCRIBE, fetch_wait, speech_wait
+from recordings.machine import COMPLAINT, HOLDS_FILE, TO_TRANSCRIBE, fetch_wait, speech_wait
 from recordings.models import FindingRow, Recording, SegmentRow, Transcript
 from recordings.rows import (
     claimed,
@@ -101,6 +101,17 @@ def on_escalation_opened(session: Session, event: EscalationOpened, now: datetim
             row.keep_class = "escalation"
             row.keep_until = keep_until(session, row)
             record(session, "recording", row.id, "kept longer", now, why="escalation")
+
+
+def on_reason_given(session: Session, event: ReasonGiven, now: datetime) -> None:
+    """A complaint is kept as long as one (docs/clinical.md section 3, Recording)."""
+    if not event.reason.startswith(COMPLAINT):
+        return
+    for row in of_call(session, event.call_id):
+        if row.keep_class == "ordinary":
+            row.keep_class = COMPLAINT
+            row.keep_until = keep_until(session, row)
+            record(session, "recording", row.id, "kept longer", now, why=COMPLAINT)
 
 
 def carrier_completed(
@@ -293,6 +304,9 @@ def transcribed(
         session.add(FindingRow(recording_id=row.id, lexicon=lexicon_version, **vars(finding)))
     move(session, row, "screened", now, findings=len(findings), lexicon=lexicon_version)
     move(session, row, "kept", now, keep=row.keep_class)
+    if row.call_id is not None:
+        said = " ".join(line.text.strip() for line in lines if line.speaker == PATIENT)
+        publish(session, Transcribed(row.id, row.call_id, row.purpose, said), now)
 
 
 def transcribe_by_hand(session: Session, recording_id: uuid.UUID, who: str, now: datetime) -> bool:

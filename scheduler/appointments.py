@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,7 +17,7 @@ from core.db import blind
 from core.house import House, settings_of
 from core.models import Patient, new_id, record
 from core.tables import RowProblem, RowReport
-from scheduler import reminder_plan
+from scheduler import reminder_plan, visits
 from scheduler.models import Appointment
 from scheduler.texts import LONGEST_VALUE
 
@@ -29,25 +28,14 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 FURTHEST = timedelta(days=2 * 366)
 """How far ahead a visit may lie; further is a slip of the keyboard."""
 
-Result = Literal["created", "updated", "unchanged"]
-
 
 def import_appointments(house: House, path: Path, now: datetime, *, dry_run: bool = False) -> list[RowReport]:
     """Import the file; with `dry_run` everything is tried and nothing kept. Raises FileProblem."""
-    reports = []
-    for number, values in sheets.read_table(path, COLUMNS, REQUIRED, "appointments"):
-        try:
-            with house.transaction() as session:
-                result, detail = _row(session, values, now)
-                if dry_run:
-                    session.rollback()
-            reports.append(RowReport(number, result, detail))
-        except RowProblem as problem:
-            reports.append(RowReport(number, "refused", str(problem)))
-    return reports
+    rows = sheets.read_table(path, COLUMNS, REQUIRED, "appointments")
+    return sheets.row_by_row(house, rows, lambda session, values: _row(session, values, now), dry_run=dry_run)
 
 
-def _row(session: Session, values: dict[str, str], now: datetime) -> tuple[Result, str]:
+def _row(session: Session, values: dict[str, str], now: datetime) -> tuple[sheets.Result, str]:
     tables.refuse_ragged(values)
     tables.needed(values, *REQUIRED)
     tables.refuse_long(values)
@@ -98,7 +86,7 @@ def _new(session: Session, patient_id: object, values: dict[str, str], fields: F
     return _count(planned, "planned") if planned else "the visit is over, no reminder"
 
 
-def _changed(session: Session, visit: Appointment, fields: Fields, now: datetime) -> tuple[Result, str]:
+def _changed(session: Session, visit: Appointment, fields: Fields, now: datetime) -> tuple[sheets.Result, str]:
     wanted = dict(fields)
     moved = visit.starts_at != wanted["starts_at"]
     if wanted["status"] == "booked" and not moved and visit.status != "cancelled":
@@ -109,6 +97,8 @@ def _changed(session: Session, visit: Appointment, fields: Fields, now: datetime
         return "unchanged", ""
     for name in changed:
         setattr(visit, name, wanted[name])
+    if moved or visit.status == "cancelled":
+        visits.release(session, visit)
     session.flush()
     record(session, "appointment", visit.id, "updated", now, to_state=visit.status, who="import", fields=changed)
     details = [f"{name} changed" for name in changed]

@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import AwareDateTime, Base, Encrypted
@@ -168,3 +169,60 @@ class WorkItem(Base):
     closed_by: Mapped[str] = mapped_column(default="")
     note: Mapped[str | None] = mapped_column(Encrypted("work_items.note"))
     """What came of it, in the nurse's words."""
+
+
+class ClinicSession(Base):
+    """A doctor sees patients from `starts_at` until `ends_at`, in so many slots of equal length: the built-in calendar
+    that visits are booked in. `external_id` is the identity an import goes by."""
+
+    __tablename__ = "clinic_sessions"
+    __table_args__ = (
+        sa.Index("ix_clinic_sessions_department", "department", "starts_at"),
+        sa.Index("ix_clinic_sessions_starts", "starts_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    external_id: Mapped[str] = mapped_column(unique=True)
+    department: Mapped[str]
+    doctor: Mapped[str] = mapped_column(Encrypted("clinic_sessions.doctor"), default="")
+    place: Mapped[str] = mapped_column(default="")
+    starts_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    ends_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    slots: Mapped[int]
+    status: Mapped[str] = mapped_column(default="open")
+    """open | cancelled"""
+
+
+class Booked(Base):
+    """One slot of a session that is taken by a visit; freed by deleting the row. One visit takes one slot, one slot has
+    one visit."""
+
+    __tablename__ = "booked_slots"
+    __table_args__ = (sa.UniqueConstraint("session_id", "slot"), sa.UniqueConstraint("appointment_id"))
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    session_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("clinic_sessions.id"))
+    slot: Mapped[int]
+    """0 is the session's first."""
+    appointment_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("appointments.id"))
+    at: Mapped[datetime] = mapped_column(AwareDateTime)
+
+
+class VisitDraft(Base):
+    """What a caller has chosen so far in one call: nothing is booked before the last key."""
+
+    __tablename__ = "visit_drafts"
+
+    call_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("calls.id"), primary_key=True)
+    patient_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("patients.id"))
+    session_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("clinic_sessions.id"))
+    slot: Mapped[int | None]
+    at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When the slot begins, as it was heard."""
+    appointment_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("appointments.id"))
+    """The visit that is to be moved or cancelled, or the one just booked."""
+    offered: Mapped[dict[str, list[str]]] = mapped_column(JSONB, default=dict)
+    """`page`: the times read out last, so that a key means what was heard; `shown`: those read out before them too."""
+    result: Mapped[str] = mapped_column(default="")
+    """booked | moved | cancelled | noted (another system's visit: a nurse does it) | taken (somebody else had the
+    slot) | gone"""

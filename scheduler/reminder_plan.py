@@ -71,6 +71,12 @@ def follow(session: Session, visit: Appointment, now: datetime) -> int:
     return done
 
 
+def withdraw(session: Session, visit: Appointment, why: str, now: datetime) -> int:
+    """The visit does not take place as it stands, and nobody knows yet when it will: what has not been said of it is
+    taken back. Returns how many."""
+    return sum(_cancel(session, row, why, now) for row in _rows(session, visit))
+
+
 def _rows(session: Session, visit: Appointment) -> list[Reminder]:
     return list(
         session.scalars(

@@ -35,13 +35,15 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     # to staff
     "roster_alarm": (*ALWAYS, "gaps", "people", "day", "time"),
     "roster_unreachable": (*ALWAYS, "people"),
+    "ticket_alert": (*ALWAYS, "about", "more"),
+    "ticket_medical": (*ALWAYS, "about", "more"),
 }
 """Every text somebody sends, and all it may say of anybody: it is read by whoever holds the telephone."""
 LONGEST_VALUE: Final[Mapping[str, int]] = {
     **{"alias": 60, "hotline": 16, "emergency": 8},
     **{"about": 100, "minutes": 6},
     **{"day": 24, "time": 5, "place": 80, "way": 200},
-    **{"gaps": 4, "people": 4},
+    **{"gaps": 4, "people": 4, "more": 4},
 }
 """Characters. Imports and settings hold to it, so that a text that fits here fits for everybody."""
 LONGEST_SIGNATURE: Final = 64

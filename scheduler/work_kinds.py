@@ -34,100 +34,105 @@ def _kind(within: Within, zh: str, en: str, *, urgent: bool = False) -> Kind:
 KINDS: dict[str, Kind] = {
     # a wave without a whole interview (docs/clinical.md section 2, Retries: then a human task)
     "unreached": _kind(
-        "today", "多次拨打未能联系上,请人工随访。", "Not reached by any ring: please ring this patient."
+        "today", "多次拨打未能联系上，请人工随访。", "Not reached by any ring: please ring this patient."
     ),
-    "partial": _kind("today", "随访没有答完,请补问。", "The interview was broken off: please ask the rest."),
+    "partial": _kind("today", "随访没有答完，请补问。", "The interview was broken off: please ask the rest."),
     "expired": _kind(
-        "today", "随访已过期限而没有打出,请人工随访。", "The time for this follow-up passed unused: please ring."
+        "today", "随访已过期限而没有打出，请人工随访。", "The time for this follow-up passed unused: please ring."
     ),
     "identity_failed": _kind(
         "next day",
-        "接电话的人没有通过身份核对,请核对号码后人工随访。",
+        "接电话的人没有通过身份核对，请核对号码后人工随访。",
         "Whoever answered could not show who they are: please check the numbers and ring.",
     ),
     "wrong_number": _kind(
-        "next day", "接电话的人说打错了,请核实号码。", "Somebody else answered: please find the right number."
+        "next day", "接电话的人说打错了，请核实号码。", "Somebody else answered: please find the right number."
     ),
-    "no_number": _kind("today", "没有可以拨打的号码,请补登。", "There is no number to ring: please find one."),
+    "no_number": _kind("today", "没有可以拨打的号码，请补登。", "There is no number to ring: please find one."),
     "proxy_wrong": _kind(
         "next day",
-        "接电话的亲属没有登记,请核实并登记。",
+        "接电话的亲属没有登记，请核实并登记。",
         "A relative answered who is not registered: please check and register.",
     ),
     "guardian_missing": _kind(
-        "today", "未成年患者没有登记监护人,请补登。", "A child without a registered guardian: please find one."
+        "today", "未成年患者没有登记监护人，请补登。", "A child without a registered guardian: please find one."
     ),
     # what was said (docs/clinical.md section 2, C: nurse the same day)
     "red_flag": _kind(
-        "today", "患者报告了需要当天处理的情况,请当天回电。", "A warning sign for today: please ring back.", urgent=True
+        "today",
+        "患者报告了需要当天处理的情况，请当天回电。",
+        "A warning sign for today: please ring back.",
+        urgent=True,
     ),
     "nurse_score": _kind(
         1,
-        "疼痛评分达到护士回电标准,请尽快回电。",
+        "疼痛评分达到护士回电标准，请尽快回电。",
         "The pain score is one a nurse answers: please ring back.",
         urgent=True,
     ),
     # after a doctor's contact, where no call of ours may ask (scheduler/recheck.py)
     "recheck": _kind(
         4,
-        "医生已与患者联系,请回电复评疼痛。",
+        "医生已与患者联系，请回电复评疼痛。",
         "A doctor has helped this patient: please ring and ask how strong the pain is now.",
     ),
     "call_wanted": _kind(
-        2, "患者要求与工作人员通话,请回电。", "The patient asks to talk to somebody: please ring.", urgent=True
+        2, "患者要求与工作人员通话，请回电。", "The patient asks to talk to somebody: please ring.", urgent=True
     ),
     # the doctor's call-back (docs/design.md section 5, escalation)
     "patient_unreached": _kind(
         1,
-        "医生回电时患者没有接听,请继续联系。",
+        "医生回电时患者没有接听，请继续联系。",
         "The patient did not answer the doctor: please go on trying.",
         urgent=True,
     ),
     "no_doctor": _kind(
         1,
-        "有患者等候医生而无人接听,请立即处理。",
+        "有患者等候医生而无人接听，请立即处理。",
         "A patient waits for a doctor and nobody takes it: please see to it now.",
         urgent=True,
     ),
     # messages
-    "sms_reply": _kind(2, "患者发来短信,请阅读并处理。", "The patient wrote an SMS: please read it.", urgent=True),
+    "sms_reply": _kind(2, "患者发来短信，请阅读并处理。", "The patient wrote an SMS: please read it.", urgent=True),
     "sms_failed": _kind(
-        "today", "诊疗短信没有送达,请改用电话。", "A message of the treatment did not arrive: please ring."
+        "today", "诊疗短信没有送达，请改用电话。", "A message of the treatment did not arrive: please ring."
     ),
     "sms_stop": _kind(
-        "next day", "患者退订了短信,请确认随访方式。", "The patient wants no more messages: please settle how to go on."
+        "next day",
+        "患者退订了短信，请确认随访方式。",
+        "The patient wants no more messages: please settle how to go on.",
     ),
     # visits
-    "move_visit": _kind("next day", "患者要求改期,请另约时间。", "The patient wants another day for the visit."),
+    "move_visit": _kind("next day", "患者要求改期，请另约时间。", "The patient wants another day for the visit."),
     "cancel_visit": _kind(
-        "next day", "患者要求取消预约,请确认。", "The patient wants to cancel the visit: please confirm."
+        "next day", "患者要求取消预约，请确认。", "The patient wants to cancel the visit: please confirm."
     ),
     # what the nightly look found (scheduler/reconcile.py)
     "no_plan": _kind(
         "today",
-        "手术没有随访计划,现已补上,请核对是否漏打。",
+        "手术没有随访计划，现已补上，请核对是否漏打。",
         "An operation had no follow-up plan; it has one now: please check what was missed.",
     ),
     "no_call": _kind(
         "today",
-        "系统不会再拨打这次随访,请人工随访。",
+        "系统不会再拨打这次随访，请人工随访。",
         "Nothing was going to ring for this follow-up: please ring this patient.",
         urgent=True,
     ),
     # corrections (ivr/corrections.py, scheduler/merge.py)
     "wrong_patient": _kind(
         "today",
-        "别人的回答曾记在该患者名下,现已移走,请重新随访。",
+        "别人的回答曾记在该患者名下，现已移走，请重新随访。",
         "Another person's answers were taken for this patient's and have been moved: please ask again.",
         urgent=True,
     ),
     "answers_moved": _kind(
         "today",
-        "有回答从别人名下移到该患者,请核对并决定是否回电。",
+        "有回答从别人名下移到该患者，请核对并决定是否回电。",
         "Answers were moved to this patient from another record: please read them and decide.",
         urgent=True,
     ),
-    "merged": _kind("next day", "两份病历已合并,请核对。", "Two records were made one: please check."),
+    "merged": _kind("next day", "两份病历已合并，请核对。", "Two records were made one: please check."),
     # the roster (scheduler/roster_alarm.py)
     "roster_gap": _kind(
         "today",

@@ -138,6 +138,9 @@ def want(
     item = session.scalars(made, execution_options={"populate_existing": True}).one()
     what = "wanted" if item.times == 1 else "wanted again"
     record(session, "work", item.id, what, now, to_state="open", why=why, data={"work": kind, "times": item.times})
+    if item.times == 1:
+        urgent = KINDS[kind].urgent
+        events.publish(session, events.WorkOpened(item.id, kind, item.patient_id, urgent, item.due_at), now)
     return item
 
 
@@ -162,7 +165,15 @@ def done(session: Session, item_id: uuid.UUID, who: str, note: str, now: datetim
         raise WorkProblem("This item is done already.")
     item.status, item.closed_at, item.closed_by, item.note = "done", now, who, note
     record(session, "work", item.id, "done", now, from_state="open", to_state="done", who=who, data={"work": item.kind})
+    events.publish(session, events.WorkDone(item.id, who), now)
     return item
+
+
+def on_ticket_closed(session: Session, event: events.TicketClosed, now: datetime) -> None:
+    """The desk has closed the ticket that stands for an item: the item is done. It told us, so it hears nothing new."""
+    item = session.get(WorkItem, event.work_item_id) if event.work_item_id is not None else None
+    if item is not None and item.status == "open":
+        done(session, item.id, event.who, event.note[:LONGEST_NOTE], now)
 
 
 # ---- what there is ------------------------------------------------------------------------------

@@ -255,7 +255,8 @@ def test_a_recording_that_is_not_there_yet_is_waited_for_and_an_empty_one_is_nam
     stack.chaos(recording_404_s=20)
     steps: list[Step] = [
         {"on": "For English, press 8", "press": "8"},
-        {"on": "Leave a message, 3", "press": "3"},
+        {"on": "General information, 3", "press": "3"},
+        {"on": "Leave a message, 5", "press": "5"},
         {"on": "beep", "say": "Please call me back in the morning."},
         {"press": "#", "after": 0.6},
     ]

@@ -19,13 +19,14 @@ from flask import Flask
 import app
 import ivr.store
 from commands import database
+from console import api, frame, tokens
 from core import events, jobs, webhook
 from core.db import Base, Encrypted
 from core.house import House
 from ivr import talk
 from tests.house import ROOT
 
-ROOMS = ("carrier", "commands", "core", "dialer", "ivr", "recordings", "scheduler")
+ROOMS = ("carrier", "commands", "console", "core", "desk", "dialer", "ivr", "recordings", "scheduler")
 CARRIER_DOORS = ("/ivr", "/dialer", "/recordings")
 
 
@@ -33,6 +34,9 @@ def sources() -> Iterator[tuple[Path, str]]:
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
             yield path, path.read_text(encoding="utf-8")
+
+
+OPEN_SOUNDS = ("/ivr/music.wav", "/ivr/prompt/<language>/<digest>.wav")
 
 
 # ---- routes --------------------------------------------------------------------------------------------
@@ -46,7 +50,8 @@ def flask() -> Flask:
 
 def test_every_carrier_route_is_on_a_signed_blueprint(flask: Flask) -> None:
     doors = {rule.rule: rule for rule in flask.url_map.iter_rules() if rule.rule.startswith(CARRIER_DOORS)}
-    assert doors.pop("/ivr/music.wav").methods == {"GET", "HEAD", "OPTIONS"}, "music is for anybody"
+    for sound in OPEN_SOUNDS:
+        assert doors.pop(sound).methods == {"GET", "HEAD", "OPTIONS"}, "sounds are for anybody"
     assert {"/ivr/voice", "/ivr/fallback"} <= set(doors)
     for path, rule in doors.items():
         assert rule.endpoint.partition(".")[0] in webhook.SIGNED, f"{path} answers anybody"
@@ -56,7 +61,18 @@ def test_every_carrier_route_is_on_a_signed_blueprint(flask: Flask) -> None:
 
 def test_what_is_not_signed_is_known(flask: Flask) -> None:
     unsigned = {r.rule for r in flask.url_map.iter_rules() if r.endpoint.partition(".")[0] not in webhook.SIGNED}
-    assert unsigned == {"/healthz", "/readyz", "/ivr/music.wav", "/static/<path:filename>"}
+    # people sign in (console.frame), programs bring a token (console.api)
+    guarded = {r.rule for r in flask.url_map.iter_rules() if r.endpoint.partition(".")[0] in ("console", "api")}
+    assert unsigned - guarded == {"/healthz", "/readyz", "/static/<path:filename>", *OPEN_SOUNDS}
+
+
+def test_every_page_asks_for_a_right_and_every_address_of_the_api_for_a_scope(flask: Flask) -> None:
+    for rule in flask.url_map.iter_rules():
+        room = rule.endpoint.partition(".")[0]
+        if room == "console":
+            assert (rule.endpoint in frame.OPEN) != bool(frame.RIGHTS.get(rule.endpoint)), rule
+        elif room == "api":
+            assert (rule.endpoint in api.OPEN) != (api.SCOPES.get(rule.endpoint) in tokens.SCOPES), rule
 
 
 def test_every_signed_blueprint_is_in_the_application() -> None:
@@ -142,17 +158,23 @@ def test_the_timetable_names_everything_once() -> None:
 # ---- tables --------------------------------------------------------------------------------------------
 PLAIN: dict[str, str] = {
     # every text column that is not encrypted, and why it may be read in a dump
+    "agents.department": "a department", "agents.languages": "codes", "agents.login": "a login",
+    "agents.role": "a role", "agents.skills": "departments and words", "agents.status": "a word",
     "answers.corrected_by": "a nurse's login", "answers.how": "one of a few words", "answers.level": "a letter",
     "answers.question": "a key of a flow", "answers.respondent": "a word",
+    "api_tokens.made_by": "a login", "api_tokens.scopes": "words", "api_tokens.title": "the IT person's own words",
     "appointments.department": "a department", "appointments.external_id": "the hospital's number of a visit",
     "appointments.place": "a place in the hospital", "appointments.status": "a word",
     "attempts.answered_by": "a word", "attempts.flow": "a flow's name", "attempts.kind": "a word",
     "attempts.lane": "a word", "attempts.language": "a code", "attempts.outcome": "a word",
     "attempts.sid": "the carrier's id", "attempts.status": "a word", "attempts.via": "a word",
     "attempts.why": "our own sentence",
+    "calls.book": "a hash", "calls.department": "a department", "calls.reason": "a word",
     "calls.flow": "a flow's name", "calls.flow_version": "a hash", "calls.kind": "a word",
     "calls.sid": "the carrier's id", "calls.status": "a word",
     "campaigns.made_by": "a nurse's login", "campaigns.title": "the nurse's own name for a list",
+    "clinic_sessions.department": "a department", "clinic_sessions.external_id": "the hospital's number of a session",
+    "clinic_sessions.place": "a place in the hospital", "clinic_sessions.status": "a word",
     "consents.channel": "a word", "consents.purpose": "a word", "consents.source": "a word",
     "consents.version": "the name of a form",
     "contacts.relation": "from the hospital's file: relation2 may hold free text (open)",
@@ -169,6 +191,7 @@ PLAIN: dict[str, str] = {
     "events.why": "our own sentence",
     "findings.category": "a word", "findings.lexicon": "a version",
     "findings.phrase": "a phrase of our own list, not what was said around it", "findings.speaker": "a role",
+    "flow_books.content": "our own flows and prompts", "flow_books.version": "a hash",
     "followups.interview": "a word", "followups.origin": "a word", "followups.reason": "our own sentence",
     "followups.status": "a word", "followups.wave": "a code",
     "inbound_messages.meaning": "a word", "inbound_messages.sid": "the carrier's id",
@@ -180,6 +203,9 @@ PLAIN: dict[str, str] = {
     "pauses.lane": "a word", "pauses.reason": "the IT person's own words", "pauses.who": "the IT person's login",
     "procedures.department": "a department", "procedures.external_id": "the hospital's number of an operation",
     "procedures.status": "a word",
+    "queue_entries.department": "a department", "queue_entries.language": "a code", "queue_entries.mode": "a word",
+    "queue_entries.origin": "a word", "queue_entries.outcome": "a word", "queue_entries.reason": "a word",
+    "queue_entries.status": "a word", "queue_entries.why": "our own sentence", "queue_offers.decision": "a word",
     "recordings.keep_class": "a word", "recordings.language": "a code", "recordings.levels": "loudness",
     "recordings.purpose": "a word", "recordings.reason": "our own sentence", "recordings.sha256": "a hash",
     "recordings.sid": "the carrier's id", "recordings.state": "a word",
@@ -191,8 +217,21 @@ PLAIN: dict[str, str] = {
     "shifts.department": "a department", "shifts.language": "a code", "shifts.tier": "a tier",
     "special_days.kind": "a word", "special_days.note": "the hospital's name of a holiday",
     "special_days.source": "a word",
+    "surveys.status": "a word",
     "test_rings.asked_by": "the login of who asked", "test_rings.language": "a code", "test_rings.result": "a word",
+    "ticket_alarms.department": "a department", "ticket_alarms.tier": "a tier", "ticket_alarms.why": "a word",
+    "ticket_clocks.calendar": "a version", "ticket_clocks.name": "a word", "ticket_clocks.rule": "numbers",
+    "ticket_watchers.login": "a login",
+    "tickets.channel": "a word", "tickets.colour": "a word", "tickets.department": "a department",
+    "tickets.external_id": "the sender's own number", "tickets.first_owner": "a login", "tickets.kind": "a word",
+    "tickets.language": "a code", "tickets.link": "a word", "tickets.nature": "a word",
+    "tickets.number": "our own number", "tickets.owner": "a login", "tickets.preset": "a letter",
+    "tickets.problem": "a word", "tickets.status": "a word", "tickets.told_how": "a word",
     "transcripts.language": "a code", "transcripts.lexicon": "a version",
+    "users.language": "a code", "users.login": "a login", "users.password": "an Argon2 hash", "users.role": "a role",
+    "users.session_key": "a random word, of no use without SECRET_KEY",
+    "views.login": "a login", "views.what": "a word", "views.why": "the login's own words",
+    "visit_drafts.offered": "ids", "visit_drafts.result": "a word",
     "work_items.closed_by": "a nurse's login", "work_items.kind": "a word", "work_items.status": "a word",
     "work_items.why": "our own sentence",
 }  # fmt: skip

@@ -19,7 +19,9 @@ from commands.simulate.people import Patient, Telephone
 from commands.simulate.words import Ear, Line, last_of
 
 SILENCE = Act()
-NOTICES = ("fu_open", "fu_open_plain", "greet", "greet_plain")
+NOTICES = ("fu_open", "fu_open_plain", "greet")
+SHORT_MENUS = ("night", "short_menu")
+"""The hotline at night and on holidays."""
 WHO = ("fu_who", "fu_who_unnamed")
 PROMISES = frozenset({"escalate", "escalate_wait", "doctor_coming"})
 PATIENCE = timedelta(minutes=45)
@@ -193,7 +195,8 @@ class Caller:
         luck = self._rng.random()
         if luck < 0.5:
             return Act(hangs_up=True, after_s=1.0)
-        return self._press("2" if luck < 0.7 else "3" if luck < 0.9 else "0")
+        pain = "1" if line.key in SHORT_MENUS else "2"
+        return self._press(pain if luck < 0.7 else "3" if luck < 0.9 else "0")
 
     def _wait_offer(self, line: Line) -> Act:
         return self._press("1") if self._rng.random() < 0.4 else Act(hangs_up=True, after_s=1.0)
@@ -231,7 +234,7 @@ HANDLERS: dict[str, Callable[[Caller, Line], Act]] = {
     **dict.fromkeys(("pain_confirm", "pain_confirm_ten"), Caller._pain_right),
     "pain_confirm_one": Caller._pain_one,
     "pain_band": Caller._pain_band,
-    "main": Caller._main,
+    **dict.fromkeys(("main", "main_pain", *SHORT_MENUS), Caller._main),
     "ring_back": Caller._anything,  # by name: the last keys in the menu are those of another language
     "wait_offer": Caller._wait_offer,
     **dict.fromkeys(("wait_first", "wait_news", "wait_person"), Caller._while_waiting),

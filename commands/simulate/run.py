@@ -32,7 +32,7 @@ from core import jobs
 from core.house import House
 from core.models import ids_from
 from dialer.carrier import CarrierClient
-from ivr.book import Book
+from ivr.book import Book, spoken_only
 from recordings.fetch import Fetched, Fetcher, Listed, NotYet
 from scheduler import reconcile, timetable
 from scheduler.timetable import Tick
@@ -122,6 +122,8 @@ class Simulation:
         self.until = self.begins + timedelta(days=options.days)
         self.clock = Standing(self.begins)
         house.clock = self.clock
+        # the invented people know our words, not our recordings
+        house.services[Book] = spoken_only(house.service(Book))
         rng = random.Random(f"{options.seed} the world")
         self.population: Population = invent(options, rng)
         self.observer = Observer(house.settings.calling, self.population.telephones)

@@ -136,6 +136,10 @@ class Carrier:
         assert story["status"] in ("completed", "busy", "no-answer", "failed", "canceled"), story
         return story
 
+    def over(self, sid: str) -> dict[str, Any]:
+        """The call when it is over, while others go on."""
+        return dict(self.control("GET", f"/calls/{sid}?wait=ended&timeout=30"))
+
     def when(self, sid: str, kind: str, text: str = "") -> dict[str, Any]:
         """Wait until something has happened on a call."""
         last = 0

@@ -14,7 +14,9 @@ from xml.etree import ElementTree
 import pytest
 import sqlalchemy as sa
 
-from core import crypto
+import app
+from core import crypto, settings
+from ivr import shelf
 from tests.commands.conftest import Carecall
 from tests.house import OPERATOR, ROOT
 
@@ -251,7 +253,21 @@ def test_a_key_is_new_each_time_and_is_taken(carecall: Carecall, environment: py
 
 def test_the_flows_are_checked_without_a_house(carecall: Carecall) -> None:
     told = carecall("flows", "check")
-    assert (told.code, told.out) == (0, "flows and prompts are in order\n")
+    *warned, last = told.out.splitlines()
+    assert (told.code, last) == (0, "flows and prompts are in order")
+    assert all(line.startswith("warning: ") for line in warned)
+
+
+def test_the_versions_of_flows_are_listed_since_their_first_call(at_work: Carecall) -> None:
+    assert at_work("flows", "versions", "--json").rows == []
+    house = app.open_house(settings.load())
+    try:
+        book = shelf.kept(house, house.clock.now())
+    finally:
+        house.engine.dispose()
+    (row,) = at_work("flows", "versions", "--json").rows
+    assert (row["version"], row["flows"], row["calls now"], row["present"]) == (book.version, len(book.flows), 0, "yes")
+    assert book.version in at_work("flows", "versions").out
 
 
 def test_the_models_are_listed_without_keys(carecall: Carecall, environment: pytest.MonkeyPatch) -> None:

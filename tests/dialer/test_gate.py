@@ -154,6 +154,7 @@ CASES: dict[str, tuple[Case, timedelta | None]] = {
     "alarm_open": (_tested_in_an_alarm, timedelta(minutes=1)),
     "quiet_hours": (_sms_at_night, timedelta(hours=6)),
     "off_duty": (_off_duty, None),
+    "not_signed_in": (lambda ward, patient: ward.ring("agent", DOCTOR_PHONES[4]), None),
     "no_patient": (lambda ward, patient: ward.ring("followup", PATIENT_PHONE), None),
 }
 

@@ -27,6 +27,8 @@ from tests.house import HOTLINE, MID_MORNING, OPERATOR
 
 PATIENT_PHONE = "+861055550111"
 TABLES = (
+    *("ticket_watchers", "ticket_clocks", "ticket_alarms", "surveys", "queue_offers", "queue_entries", "tickets"),
+    "agents",
     *("inbound_messages", "work_items", "followups", "offers", "covers", "test_rings", "daily_runs", "special_days"),
     *("messages", "escalations", "calls", "attempts", "shifts", "refusals", "pace", "pauses", "do_not_call"),
     *("consents", "contacts", "procedures", "patients", "events", "procrastinate_jobs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ivr.engine import go_on, start, step
@@ -12,6 +13,7 @@ from ivr.talk import Continue, Event, Fact, Facts, Join, Keys, Output, Session, 
 ROOT = Path(__file__).parents[2]
 FLOWS: dict[str, Flow] = load_flows(ROOT / "flows")
 PROMPTS: Prompts = load_prompts(ROOT / "prompts")
+"""Flows a call begins with; the others are gone on in."""
 
 ALL_FACTS: dict[str, dict[str, Fact]] = {
     "hotline": {
@@ -27,7 +29,29 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
         "operator_on": True,
         "ring_back": False,
         "slow": False,
+        "agents_on": False,
+        "person_on": True,
+        "ahead": 0,
+        "next_up": True,
+        "callback_on": True,
+        "agent_known": False,
+        "agent_ready": False,
+        "agent_paused": False,
+        "night": False,
+        "holiday": False,
+        "postop_first": False,
+        "theme": "就诊指南",
+        "theme.en": "General information",
+        "theme_on": False,
+        "theme_number": False,
+        "departments": ("骨科", "眼科"),
+        "departments.en": ("Orthopaedics", "Eyes"),
+        "departments_values": ("orthopaedics", "eyes"),
+        "department_number": False,
+        "opening_hours": "周一至周五，上午八点到下午五点。",
+        "opening_hours.en": "Monday to Friday, eight to five.",
     },
+    # flows the hotline goes on in: they are told what it is told
     "followup": {
         "sender": "安和服务中心",
         "hotline": "02155550100",
@@ -102,8 +126,80 @@ ALL_FACTS: dict[str, dict[str, Fact]] = {
     },
     "patient_join": {"sender": "安和服务中心", "known": True, "recording_on": True},
     "operator_join": {"recording_on": True},
+    "appointments": {
+        "emergency": "120",
+        "known_number": True,
+        "identified": False,
+        "departments": ("骨科", "妇科"),
+        "departments.en": ("orthopaedics", "gynaecology"),
+        "slots": ("3月8日星期六上午9点", "3月10日星期一下午2点"),
+        "slots.en": ("Saturday, March 8, 9 a.m.", "Monday, March 10, 2 p.m."),
+        "visits": ("3月8日星期六上午9点",),
+        "visits.en": ("Saturday, March 8, 9 a.m.",),
+        "slot": "3月8日星期六上午9点",
+        "slot.en": "Saturday, March 8, 9 a.m.",
+        "when": "3月8日星期六上午9点",
+        "when.en": "Saturday, March 8, 9 a.m.",
+        "doctor": "李一",
+        "place": "二楼",
+        "visit_own": True,
+        "visit_stands": True,
+        "visit_done": False,
+        "visit_noted": False,
+        "visit_taken": False,
+        "reminded": True,
+    },
     "test_ring": {"hospital": "安和医院", "hospital.en": "Anhe Hospital"},
+    "complaints": {"callback_on": True, "ticket": "00001234", "ticket_minutes": 30},
+    "progress": {
+        "progress_working": True,
+        "progress_department": "骨科",
+        "progress_department.en": "orthopaedics",
+        "progress_hours": 3,
+    },
+    "satisfaction": {
+        "sender": "安和服务中心",
+        "hotline": "02155550100",
+        "operator_on": True,
+        "day": "3月8日星期六",
+        "day.en": "Saturday, March 8",
+        "low": False,
+    },
+    "ticket_alarm": {
+        "waits": True,
+        "medical": False,
+        "red": True,
+        "yellow": False,
+        "blue": False,
+        "dept": "骨科",
+        "dept.en": "orthopaedics",
+        "ticket": "00001234",
+        "late_minutes": 12,
+        "more_on": True,
+        "more": 2,
+    },
+    "agent": {
+        "waits": True,
+        "mine": True,
+        "talked": True,
+        "back": False,
+        "minutes": 2,
+        "reason": "预约",
+        "reason.en": "an appointment",
+        "dept": "骨科",
+        "tongue": "普通话",
+        "tongue.en": "Mandarin",
+        "recording_on": True,
+        "surname": "王",
+        "sex": "female",
+    },
+    "agent_sign": {"agent_ready": True, "agent_paused": False, "pin": "4711"},
+    "caller_join": {"sender": "安和服务中心", "asked": True, "recording_on": True},
 }
+
+
+GONE_ON_IN = frozenset({"appointments", "complaints", "progress", "agent_sign"})
+"""Flows in which a call goes on that the hotline has begun: they do not greet anybody."""
 
 
 def lines_of(output: Output) -> tuple[str, ...]:
@@ -116,7 +212,12 @@ def names_of(turn: Turn) -> list[str]:
 
 def within(turn: Turn, facts: Facts) -> Turn:
     """What is heard when a `continue` of a flow leads on in the same flow."""
-    while isinstance(turn.output, Continue) and turn.output.flow == turn.session.flow:
+    return onward(turn, facts, {turn.session.flow})
+
+
+def onward(turn: Turn, facts: Facts, into: Collection[str] = FLOWS) -> Turn:
+    """What is heard when a `continue` leads on in one of these flows; `facts` are those of all of them."""
+    while isinstance(turn.output, Continue) and turn.output.flow in into:
         on = go_on(FLOWS[turn.output.flow], turn.session, turn.output.node, facts, PROMPTS)
         lines = turn.output.lines + getattr(on.output, "lines", ())
         effects, stop = turn.effects + on.effects, turn.stop_recording or on.stop_recording
@@ -126,7 +227,10 @@ def within(turn: Turn, facts: Facts) -> Turn:
 
 class Call:
     def __init__(self, flow: str, language: str = "zh-CN", /, **changed: Fact) -> None:
-        self.begin(flow, language, {**ALL_FACTS[flow], **changed})
+        facts = {**ALL_FACTS[flow], **changed}
+        if flow == "hotline" and "person_on" not in changed:
+            facts["person_on"] = facts["operator_on"] or facts["agents_on"]
+        self.begin(flow, language, facts)
 
     @classmethod
     def told(cls, flow: str, facts: dict[str, Fact]) -> Call:

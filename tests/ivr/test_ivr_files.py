@@ -23,7 +23,7 @@ operator: person
 inbound: true
 facts: {hospital: text, age: "number?", operator_on: flag}
 nodes:
-  hello: {type: menu, speak: greet_plain, keys: {"1": end}, globals: [operator], failed: person}
+  hello: {type: menu, speak: greet, keys: {"1": end}, globals: [operator], failed: person}
   person: {type: take, speak: message, purpose: message, next: end}
   end: {type: bye, speak: goodbye}
 """)
@@ -52,7 +52,9 @@ def problems(path: str = "", value: Any = None, prompts: Prompts = PROMPTS) -> l
 def test_the_shipped_flows_are_clean() -> None:
     assert check_flows(FLOWS, PROMPTS) == []
     assert set(FLOWS) == {
-        *("hotline", "followup", "reminder", "doctor", "night", "test_ring", "patient_join", "operator_join")
+        *("hotline", "followup", "reminder", "doctor", "night", "test_ring", "patient_join", "operator_join"),
+        *("appointments", "complaints", "progress", "satisfaction", "ticket_alarm"),
+        *("agent", "agent_sign", "caller_join"),
     }
 
 
@@ -199,3 +201,82 @@ def test_a_directory_is_loaded_whole_or_not_at_all(tmp_path: Path, file: str, te
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FlowError, match=r"gone\.yaml: cannot be read"):
         read_yaml(tmp_path / "gone.yaml")
+
+
+# ---- ways over the borders of a flow, and keys -------------------------------------------------------
+ELSEWHERE: dict[str, Any] = yaml.safe_load("""
+name: elsewhere
+start: choice
+lost: choice
+over: end
+operator: person
+inbound: true
+nodes:
+  choice: {type: menu, speak: main_lang, keys: {"1": end}, globals: [operator], failed: person}
+  person: {type: continue, flow: small, node: person}
+  end: {type: bye, speak: goodbye}
+""")
+
+
+def together(**changed: Any) -> list[str]:
+    """The small flow, and another whose people are the small flow's."""
+    raw = copy.deepcopy(ELSEWHERE)
+    raw["nodes"] |= changed
+    flows = {"small": parse_flow(SMALL, "small.yaml"), "elsewhere": parse_flow(raw, "elsewhere.yaml")}
+    return check_flows(flows, PROMPTS)
+
+
+def test_another_flows_person_is_a_person() -> None:
+    assert together() == []
+
+
+def test_going_on_where_nobody_helps_is_no_help() -> None:
+    assert "elsewhere: choice: from here a caller reaches neither a person nor a message" in together(
+        person={"type": "continue", "flow": "small", "node": "end"}
+    )
+
+
+def test_two_flows_that_only_send_a_caller_to_each_other_are_a_dead_end() -> None:
+    first = {**copy.deepcopy(SMALL), "name": "first", "inbound": False, "start": "over_there", "lost": "over_there"}
+    first |= {"over": "over_there", "operator": None, "facts": {}}
+    second = copy.deepcopy(first) | {"name": "second"}
+    first["nodes"] = {"over_there": {"type": "continue", "flow": "second", "node": "over_there"}}
+    second["nodes"] = {"over_there": {"type": "continue", "flow": "first", "node": "over_there"}}
+    found = check_flows({"first": parse_flow(first, "f.yaml"), "second": parse_flow(second, "s.yaml")}, PROMPTS)
+    assert "first: over_there: is a dead end, no goodbye can be reached from it" in found
+    assert "second: over_there: sayings and branches lead in a ring at this node" in found
+
+
+def test_silence_that_goes_round_between_flows_is_found() -> None:
+    round_and_round = {"type": "continue", "flow": "elsewhere", "node": "choice"}
+    small_flow = parse_flow(small("nodes.person", round_and_round), "small.yaml")
+    flows = {"small": small_flow, "elsewhere": parse_flow(ELSEWHERE, "elsewhere.yaml")}
+    found = check_flows(flows, PROMPTS)
+    assert "elsewhere: choice: a caller who presses nothing never gets out of this node" in found
+
+
+def test_a_node_only_another_flow_leads_to_is_reached() -> None:
+    inside = {"type": "bye", "speak": "goodbye"}
+    lonely = parse_flow(small("nodes.attic", inside), "small.yaml")
+    assert "small: attic: is never reached" in check_flows({"small": lonely}, PROMPTS)
+    other = copy.deepcopy(ELSEWHERE)
+    other["nodes"]["choice"]["keys"] = {"1": "attic"}
+    other["nodes"]["attic"] = {"type": "continue", "flow": "small", "node": "attic"}
+    flows = {"small": lonely, "elsewhere": parse_flow(other, "elsewhere.yaml")}
+    assert "small: attic: is never reached" not in check_flows(flows, PROMPTS)
+
+
+@pytest.mark.parametrize(
+    ("keys", "skipped"),
+    [
+        (("1", "2", "3"), None),
+        (("1", "2", "4"), "skips key 3 and goes on with 4"),
+        (("2",), "skips key 1 and goes on with 2"),
+        (("1", "3", "5"), "skips key 2 and goes on with 5"),
+        (("1", "2", "7", "*"), None),  # 7 means "no more of these calls" wherever it is offered, star goes back
+        (("7",), None),
+    ],
+)
+def test_a_menu_that_skips_a_number_is_found(keys: tuple[str, ...], skipped: str | None) -> None:
+    found = problems("nodes.hello.keys", dict.fromkeys(keys, "end"))
+    assert found == ([] if skipped is None else [f"small: hello: {skipped}"])

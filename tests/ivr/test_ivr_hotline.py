@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from ivr_call import Call
 
-from ivr.talk import Ask, Bye, Connect, Connected, NotConnected, Recorded, Resumed, Take
+from ivr.talk import Ask, Connect, Connected, NotConnected, Resumed
+
+WANTS_A_PERSON = ("reason", {"reason": "operator"})
+"""The house keeps it only of callers who gave no other reason."""
 
 
 def at_main(**facts: str | int | bool) -> Call:
@@ -23,7 +26,7 @@ def at_confirm(score: str, **facts: str | int | bool) -> Call:
 # ---- the notice ------------------------------------------------------------------------------------
 def test_the_first_words_name_an_automated_voice_and_the_recording() -> None:
     call = Call("hotline")
-    assert call.heard == ("greet", "emergency")
+    assert call.heard == ("greet", "emergency", "greet_recorded")
     assert "智能语音" in call.text.split("。")[0]
     assert "录音" in call.text
     assert "1 2 0" in call.text, "a telephone number is read digit by digit"
@@ -36,15 +39,15 @@ def test_silence_at_the_notice_starts_the_recording_and_leads_to_the_menu() -> N
     call = at_main()
     assert call.turn.start_recording
     assert call.session.recording == "on"
-    assert (call.node, call.heard) == ("main", ("main", "main_lang"))
+    assert (call.node, call.heard) == ("day", ("main", "main_lang"))
 
 
 def test_star_at_the_notice_declines_and_the_menu_follows() -> None:
     call = Call("hotline").press("*")
     assert call.effects == [("recording_declined", {})]
     assert not call.turn.start_recording
-    assert (call.node, call.heard) == ("main", ("no_record", "main", "main_lang"))
-    assert call.press("3", "", "").session.recording == "declined"
+    assert (call.node, call.heard) == ("day", ("no_record", "main", "main_lang"))
+    assert call.press("3", "5", "", "").session.recording == "declined"
 
 
 def test_a_hurried_caller_loses_no_key() -> None:
@@ -56,91 +59,15 @@ def test_a_hurried_caller_loses_no_key() -> None:
 
 def test_a_hurried_wrong_key_is_a_wrong_key_at_the_menu() -> None:
     call = Call("hotline").press("6")
-    assert (call.node, call.heard, call.session.tries) == ("main", ("invalid", "main", "main_lang"), 1)
+    assert (call.node, call.heard, call.session.tries) == ("day", ("invalid", "main", "main_lang"), 1)
 
 
 def test_without_recording_no_recording_word_is_heard_and_star_means_nothing() -> None:
     call = Call("hotline", recording_on=False)
-    assert call.heard == ("greet_plain", "emergency")
+    assert call.heard == ("greet", "emergency")
     call.press("*")
-    assert (call.effects, call.turn.start_recording, call.node) == ([], False, "main")
+    assert (call.effects, call.turn.start_recording, call.node) == ([], False, "day")
     assert call.session.recording == "off"
-
-
-# ---- the menu ----------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("key", "node", "effects", "heard"),
-    [
-        ("1", "appointment", [], ("appointment",)),
-        ("2", "pain", [], ("postop", "pain")),
-        ("3", "message", [], ("message",)),
-        ("0", "operator_call", [("operator_wanted", {"reason": "asked"})], ("operator",)),
-        ("9", "main", [], ("main", "main_lang")),
-        ("8", "main", [("language_chosen", {"language": "en"})], ("main", "main_lang")),
-        ("7", "main", [], ("invalid", "main", "main_lang")),
-        ("", "main", [], ("timeout", "main", "main_lang")),
-        ("#", "main", [], ("main", "main_lang")),
-        ("*", "main", [], ("invalid", "main", "main_lang")),
-    ],
-)
-def test_main_menu(key: str, node: str, effects: list[object], heard: tuple[str, ...]) -> None:
-    call = at_main().press(key)
-    assert (call.node, call.effects, call.heard) == (node, effects, heard)
-
-
-def test_eight_changes_the_language_and_offers_the_way_back() -> None:
-    call = at_main().press("8")
-    assert call.session.language == "en"
-    assert "Appointments, press 1" in call.text
-    assert "中文服务请按8" in call.text
-    assert call.press("8").session.language == "zh-CN"
-
-
-def test_three_failures_lead_to_a_person_not_to_a_hang_up() -> None:
-    call = at_main().press("", "7", "")
-    assert call.effects == [("operator_wanted", {"reason": "three_tries"})]
-    assert call.heard == ("last_try", "operator")
-    assert isinstance(call.turn.output, Connect)
-    assert call.turn.output.target == "operator"
-
-
-def test_without_an_operator_three_failures_lead_to_a_message_and_promise_nobody() -> None:
-    call = at_main(operator_on=False).press("", "", "")
-    assert call.heard == ("operator_none", "message_now")
-    assert isinstance(call.turn.output, Take)
-
-
-@pytest.mark.parametrize("reason", ["busy", "no_answer", "failed", "declined", "refused"])
-def test_an_operator_who_does_not_answer_leaves_the_caller_a_message(reason: str) -> None:
-    call = at_main().press("0").does(NotConnected(reason))  # type: ignore[arg-type]
-    assert call.heard == ("operator_busy", "message_now")
-    call.does(Recorded("RE1", 12))
-    assert call.effects == [("message_taken", {"purpose": "message", "recording_sid": "RE1", "seconds": 12})]
-    assert call.heard == ("message_thanks", "goodbye")
-
-
-def test_after_the_talk_a_goodbye() -> None:
-    call = at_main().press("0").does(Connected(64))
-    assert isinstance(call.turn.output, Bye)
-    assert call.heard == ("talked",)
-    assert call.session.ended
-
-
-# ---- messages ----------------------------------------------------------------------------------------
-def test_an_appointment_is_a_message_with_its_purpose() -> None:
-    call = at_main().press("1")
-    assert isinstance(call.turn.output, Take)
-    assert call.turn.output.purpose == "appointment"
-    call.does(Recorded("RE2", 9))
-    assert call.effects == [("message_taken", {"purpose": "appointment", "recording_sid": "RE2", "seconds": 9})]
-
-
-def test_an_empty_message_is_asked_for_once_more_and_then_ends_with_words() -> None:
-    call = at_main().press("3").does(Recorded("RE3", 0))
-    assert (call.node, call.heard) == ("message_again", ("message_again",))
-    call.silent()
-    assert call.heard == ("message_none", "emergency_again", "goodbye")
-    assert call.all_effects == []
 
 
 # ---- pain --------------------------------------------------------------------------------------------
@@ -171,7 +98,7 @@ def test_pain_entry_is_stored_or_asked_again_never_guessed(
 @pytest.mark.parametrize("keys", ["*", "7*", "*1"])
 def test_star_in_a_number_is_a_person(keys: str) -> None:
     call = at_pain().press(keys)
-    assert call.effects == [("operator_wanted", {"reason": "asked"})]
+    assert call.effects == [("operator_wanted", {"reason": "asked"}), WANTS_A_PERSON]
     assert call.node == "operator_call"
 
 
@@ -189,7 +116,7 @@ def test_after_two_bad_numbers_words_are_offered_and_after_two_more_a_person() -
     call = at_pain().press("05", "11")
     assert (call.node, call.heard) == ("pain_band", ("pain_band",))
     call.press("7", "")
-    assert call.effects == [("operator_wanted", {"reason": "three_tries"})]
+    assert call.effects == [("operator_wanted", {"reason": "three_tries"}), WANTS_A_PERSON]
     assert call.node == "operator_call"
 
 
@@ -264,7 +191,7 @@ def test_a_slow_ten_is_ten_and_not_one() -> None:
 
 def test_zero_in_another_read_back_is_a_person_and_the_score_stays() -> None:
     call = at_confirm("7").press("0")
-    assert call.effects == [("operator_wanted", {"reason": "asked"})]
+    assert call.effects == [("operator_wanted", {"reason": "asked"}), WANTS_A_PERSON]
     call.does(NotConnected("no_answer"))
     assert ("score_confirmed", {"question": "pain", "score": 7, "raw": "7", "how": "unanswered"}) in call.effects, (
         "a score must not wait behind a voice message"
@@ -302,7 +229,7 @@ def test_a_withheld_number_is_asked_for_before_the_doctor_is_promised() -> None:
 
 def test_three_bad_numbers_to_call_back_lead_to_a_person() -> None:
     call = at_confirm("7", withheld=True).press("1", "", "12", "1" * 21)
-    assert call.effects == [("operator_wanted", {"reason": "three_tries"})]
+    assert call.effects == [("operator_wanted", {"reason": "three_tries"}), WANTS_A_PERSON]
     assert isinstance(call.turn.output, Connect)
 
 
@@ -312,5 +239,5 @@ def test_below_the_threshold_no_number_is_asked() -> None:
 
 def test_an_impossible_event_leads_to_a_person() -> None:
     call = at_main().does(Resumed())
-    assert call.effects == [("operator_wanted", {"reason": "not_understood"})]
+    assert call.effects == [("operator_wanted", {"reason": "not_understood"}), WANTS_A_PERSON]
     assert call.heard == ("lost", "operator")

@@ -23,6 +23,7 @@ from tests.ivr.ivr_line import CALLER, Line, Switch
 from tests.scheduler.clinic import hospital
 
 OTHER = "+8613800000009"
+MAIN_MENU = "Complaints, 4. Departments, 5."
 BRIEF: dict[str, Any] = {"wave": "6h", "department": "surgery", "threshold": 4, "nurse_from": 4, "questions": None}
 
 
@@ -285,7 +286,7 @@ def test_who_is_not_found_hears_the_main_menu(switch: Switch, keeper: Keeper, he
     line.press("1", birthday)
     said = line.press(birthday).said
     assert "Here is the main menu" in said
-    assert "Appointments, press 1" in said
+    assert MAIN_MENU in said
     assert birthday not in said.replace(" ", "")
     assert (switch.all(Call)[0].kind, heard.told) == ("hotline", [])
     with switch.house.transaction() as session:
@@ -294,10 +295,10 @@ def test_who_is_not_found_hears_the_main_menu(switch: Switch, keeper: Keeper, he
 
 
 def test_who_wants_something_else_or_was_not_rung_is_asked_nothing(switch: Switch, keeper: Keeper) -> None:
-    assert "Appointments, press 1" in rings_back(switch).press("2").said
+    assert MAIN_MENU in rings_back(switch).press("2").said
     other = rings_back(switch, OTHER)
     assert other.last is not None
-    assert "Appointments, press 1" in other.last.said
+    assert MAIN_MENU in other.last.said
 
 
 # ---- reminders -------------------------------------------------------------------------------------------

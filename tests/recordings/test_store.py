@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from core.events import ReasonGiven, Transcribed
 from core.house import House
+from dialer.models import Call
 from recordings import jobs, reports, store
 from recordings.conversation import Line
 from recordings.fetch import Broken, Denied, Listed, Media, NotYet
@@ -333,6 +335,36 @@ def test_what_led_to_an_escalation_is_kept_as_long_as_one(room: Room) -> None:
         assert room.row(recording).keep_class == kind
         assert room.row(recording).keep_until == room.row(recording).announced_at + timedelta(days=kept)
     assert room.row(other).keep_class == "ordinary"
+
+
+def test_a_complaint_is_kept_as_long_as_one(room: Room) -> None:
+    call = room.call()
+    before, other = room.announce(call), room.announce(room.call(call_sid=None))
+    for reason in ("services", "complaint_other"):
+        with room.house.transaction() as session:
+            session.get_one(Call, call).reason = reason
+        room.publish(ReasonGiven(call, reason))
+    after = room.announce(call, "message")
+    days = room.house.settings.recordings.keep_days
+    for recording in (before, after):
+        assert room.row(recording).keep_class == "complaint"
+        assert room.row(recording).keep_until == room.row(recording).announced_at + timedelta(days=days.complaint)
+    assert room.row(other).keep_class == "ordinary"
+    room.escalate(call)
+    assert room.row(before).keep_class == "complaint", "one long time is enough"
+
+
+def test_the_callers_words_are_told_when_they_are_known(room: Room) -> None:
+    told: list[Transcribed] = []
+    room.house.bus.subscribe(Transcribed, lambda session, event, now: told.append(event))
+    recording = announced(room)
+    room.carrier.files[sid(1)] = Media(SOUND)
+    room.speech.texts = ["The lift is broken.", "Thank you for your message."]
+    room.done(recording, **TOLD)
+    room.work()
+    call = room.row(recording).call_id
+    assert call is not None
+    assert told == [Transcribed(recording, call, "call", "The lift is broken.")], "not what the machine said"
 
 
 def test_at_the_end_of_its_time_the_sound_and_the_words_are_gone_and_the_row_stays(room: Room) -> None:

@@ -23,7 +23,7 @@ VALUES = {
     **{"alias": "ALIAS", "hotline": "+861055550100", "emergency": "120"},
     **{"day": "DAY", "time": "09:30", "place": "PLACE", "way": "WAY"},
     **{"about": "ABOUT", "minutes": "6"},
-    **{"gaps": "2", "people": "3"},
+    **{"gaps": "2", "people": "3", "more": "4"},
 }
 TO_STAFF = {"doctor_alert", "night_alert", "alert_reply"}
 TELLING = {

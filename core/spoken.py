@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from datetime import time as clock_time
 
 WEEKDAYS_ZH = "一二三四五六日"
@@ -30,3 +30,9 @@ def time(value: clock_time, language: str) -> str:
         return "12 noon"
     clock = f"{hour % 12 or 12}" + (f":{minute:02}" if minute else "")
     return f"{clock} {'a.m.' if hour < 12 else 'p.m.'}"
+
+
+def moment(value: datetime, language: str) -> str:
+    """`3月8日星期六上午9点05分`, `Saturday, March 8, 9:05 a.m.`; `value` as the clock on the wall shows it."""
+    between = "" if language.startswith("zh") else ", "
+    return day(value.date(), language) + between + time(value.time(), language)

@@ -6,7 +6,7 @@ from datetime import date, time
 
 import pytest
 
-from ivr import spoken
+from core import spoken
 
 
 @pytest.mark.parametrize(

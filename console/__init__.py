@@ -1,0 +1,1 @@
+"""What staff see: pages and a JSON API."""

@@ -1,0 +1,51 @@
+"""The view log: a patient's data are shown to somebody who says why, for a while, and it is written down."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from console.models import View
+
+SHOWN_FOR = timedelta(minutes=10)
+"""How long one reason holds for one subject; then the page is masked again."""
+REASONS = ("ring", "handle", "check", "other")
+LONGEST_WHY = 200
+_DIGITS = re.compile(r"\d[\d -]{5,}\d")
+
+
+class ViewProblem(Exception):
+    """No reason, or one that must not be kept; `str()` is a key of the console's words."""
+
+
+def look(session: Session, login: str, what: str, subject_id: uuid.UUID, reason: str, why: str, now: datetime) -> None:
+    """Write down who looks, and why. `reason`: one of REASONS; `why`: own words, needed with "other" and kept readable,
+    so no number may stand in them. Raises ViewProblem."""
+    why = " ".join(why.split())
+    if reason not in REASONS:
+        raise ViewProblem("view.reason_needed")
+    if reason == "other" and not why:
+        raise ViewProblem("view.words_needed")
+    if len(why) > LONGEST_WHY:
+        raise ViewProblem("view.too_long")
+    if _DIGITS.search(why):
+        raise ViewProblem("view.no_numbers")
+    session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=f"{reason}: {why}" if why else reason))
+    session.flush()
+
+
+def is_open(session: Session, login: str, what: str, subject_id: uuid.UUID, now: datetime) -> bool:
+    """Whether a reason this person gave for this subject still holds."""
+    return bool(
+        session.scalar(
+            sa.select(
+                sa.exists().where(
+                    View.subject_id == subject_id, View.login == login, View.what == what, View.at > now - SHOWN_FOR
+                )
+            )
+        )
+    )

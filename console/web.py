@@ -1,0 +1,9 @@
+"""The console's two doors, for app.py: the pages for people, and the API for programs."""
+
+from __future__ import annotations
+
+from console import board, door, tickets, worklist  # noqa: F401  their pages stand on the frame's blueprint
+from console.api import blueprint as api
+from console.frame import blueprint as pages
+
+BLUEPRINTS = (pages, api)

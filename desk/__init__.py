@@ -1,0 +1,1 @@
+"""People answering: agents, the queue, call backs, tickets and their clocks."""
