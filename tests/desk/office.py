@@ -116,5 +116,6 @@ class Office:
 def clear(house: House) -> None:
     """As it was before the first call."""
     with house.transaction() as session:
-        for table in ("ticket_clocks", "ticket_watchers", "tickets", "calls", "events", "special_days"):
+        of_tickets = ("surveys", "ticket_alarms", "ticket_clocks", "ticket_watchers", "tickets")
+        for table in (*of_tickets, "calls", "events", "special_days"):
             session.execute(sa.text(f"DELETE FROM {table}"))
