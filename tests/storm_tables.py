@@ -32,6 +32,10 @@ class Stood:
     def status_at(self, moment: float) -> str:
         return next((status for since, status in reversed(self.moves) if since <= moment), "")
 
+    def since(self, moment: float) -> float:
+        """Since when it was so."""
+        return next((since for since, _ in reversed(self.moves) if since <= moment), moment)
+
 
 @dataclass(frozen=True)
 class Asked:

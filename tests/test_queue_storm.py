@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dialer.machine import ATTEMPT_OVER
 from dialer.models import LIVE_CALL, Agent, Attempt, Call
 from tests.house import HOSPITAL_UNHEARD
-from tests.stack import Stage, no_errors, running
+from tests.stack import SPEED, Stage, no_errors, running
 from tests.storm import CALLBACK_TRIES, HOSPITAL_OF_THE_STORM, STAFF, Storm
 from tests.storm_record import Leg, Record, overlaps
 from tests.storm_tables import Stood, Tables
@@ -26,6 +26,8 @@ SKEW_S = 3.0
 """The two clocks, and a web process under load: so far may our moments be from the carrier's."""
 AT_ONCE_S = 5.0
 NOT_AGAIN_S = 60.0
+NEXT_SECOND_S = SPEED
+"""Who is looked at by somebody else in a tick of the line waits for the next, a real second later."""
 HUNG_UP = ("hangup", "bridging-in-process")
 
 
@@ -59,8 +61,10 @@ class Weathered:
         return call.first("beep") is not None and call.first("said") is not None
 
     def left_for_nothing(self, call: Leg) -> bool:
-        """They were sent, or went, to leave a message, and nobody has one of theirs."""
-        return call.first("beep") is not None and "message" not in self.tables.tickets_of(call.sid)
+        """They were sent, or went, to leave a message, or lost the agent in the moment of the joining; and nobody has a
+        message of theirs."""
+        lost = call.last_word("dequeued") == "error" or call.first("beep") is not None
+        return lost and "message" not in self.tables.tickets_of(call.sid)
 
     def fate(self, call: Leg) -> str:
         """What became of one who rang us, by the carrier's record; of tickets only the tables know."""
@@ -201,7 +205,10 @@ def the_line_keeps_its_order(w: Weathered) -> None:
                 if one.entry == other.id and one.agent == offer.agent
                 and one.at < offer.at < (one.decided or one.at) + NOT_AGAIN_S + SKEW_S
             ]  # fmt: skip
-            assert passed or not stands(w, other, offer.at), f"{chosen.wants}: overtaken at {offer.at}"
+            free_since = other.since(offer.at)
+            assert passed or not stands(w, other, offer.at), (
+                f"{chosen.wants}: overtaken at {offer.at}, had been waiting for {offer.at - free_since:.1f} s"
+            )
     assert checked, "nobody wanted the same as another: this seed proves no order"
 
 
@@ -209,7 +216,7 @@ def stands(w: Weathered, entry: Stood, at: float) -> bool:
     """In the carrier's queue around this moment, and free by the ledger."""
     waited = w.record.legs[entry.sid].waited if entry.sid in w.record.legs else None
     in_queue = waited is not None and waited[0] + SKEW_S < at < waited[1] - SKEW_S
-    return in_queue and entry.status_at(at - SKEW_S) == entry.status_at(at) == "waiting"
+    return in_queue and entry.status_at(at) == "waiting" and entry.since(at) < at - NEXT_SECOND_S
 
 
 def the_measures_are_right(w: Weathered) -> None:
