@@ -21,8 +21,8 @@ from core.models import Pause, record
 from core.settings import SettingsError
 from core.tables import RowReport
 from desk import measures
-from desk.agents import import_staff
 from desk.feedback import import_feedback
+from desk.staff import import_staff
 from dialer import heartbeat, roster_gaps
 from dialer.carrier import CarrierClient, CarrierRefused, InDoubt
 from dialer.roster_import import import_roster

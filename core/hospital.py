@@ -396,6 +396,11 @@ class Hotline(Section):
     def department(self, name: str) -> Department | None:
         return next((department for department in self.departments if department.name == name), None)
 
+    def spoken_department(self, name: str, language: str) -> str:
+        """As callers hear it, else as the roster and the files spell it."""
+        known = self.department(name)
+        return known.spoken(language) if known is not None else name
+
     def theme_on(self, day: date) -> Theme | None:
         """The offer that runs on `day` (the hospital's date), the first listed if several do."""
         return next((theme for theme in self.theme if theme.first_day <= day <= theme.last_day), None)

@@ -290,6 +290,14 @@ def lift_do_not_call(session: Session, e164: str, source: str, now: datetime) ->
     return True
 
 
+SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
+
+
+def sex(noted: str) -> str:
+    """male | female as a hospital's file notes it; empty for anything else."""
+    return SEXES.get(noted.lower(), "")
+
+
 def surname(name: str) -> str:
     """What may be spoken to a stranger: the family name. Chinese names start with it (two-character
     family names such as 欧阳 included), others end with it."""

@@ -10,16 +10,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import events, people
 from core.db import RowLock
-from core.house import House, settings_of
+from core.house import settings_of
 from core.models import record
-from core.tables import RowReport
 from dialer import attempt as attempts
 from dialer.machine import move
 from dialer.models import Agent, Attempt, Call
@@ -169,13 +167,6 @@ def _move(session: Session, agent: Agent, event: str, now: datetime, *, who: str
         session, "agent", agent.id, event, now, from_state=from_state, to_state=to_state, who=who, why=why, data=more
     )
     return True
-
-
-def import_staff(house: House, path: Path, now: datetime, *, dry_run: bool = False) -> list[RowReport]:
-    """`carecall import staff`. Raises FileProblem."""
-    from desk import staff  # it signs people off by what stands here
-
-    return staff.import_staff(house, path, now, dry_run=dry_run)
 
 
 # ---- asking --------------------------------------------------------------------------------------

@@ -205,6 +205,11 @@ class TicketClock(Base):
     met_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     missed_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
 
+    @property
+    def runs(self) -> bool:
+        """Neither met nor missed."""
+        return self.met_at is None and self.missed_at is None
+
 
 class TicketAlarm(Base):
     """A head of department who has to hear of a ticket: rung until a key is pressed or the tries are used up."""

@@ -21,7 +21,6 @@ from dialer.models import Agent, Attempt, Call
 
 Fact = str | int | bool | tuple[str, ...]
 """As ivr.talk.Fact: the rooms beside each other do not import one another."""
-SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
 
 
 _HERE = sa.select(
@@ -131,7 +130,7 @@ def _what_for(session: Session, entry: QueueEntry) -> dict[str, Fact]:
     for language in reversed(languages):  # the first language's words are also the plain ones
         words = {
             "reason": WORDS.get(entry.reason, {}).get(language, ""),
-            "dept": _department(session, entry.department, language),
+            "dept": settings_of(session).hotline.spoken_department(entry.department, language),
             "tongue": tongue.get(language, entry.language),
         }
         for name, text in words.items():
@@ -140,17 +139,12 @@ def _what_for(session: Session, entry: QueueEntry) -> dict[str, Fact]:
     return told
 
 
-def _department(session: Session, name: str, language: str) -> str:
-    listed = {one.name: one.spoken(language) for one in settings_of(session).hotline.departments}
-    return listed.get(name, name)
-
-
 def _who(session: Session, entry: QueueEntry) -> dict[str, Fact]:
     """The patient whose number this is; a number several patients share says nobody's name."""
     patient = session.get(Patient, entry.patient_id) if entry.patient_id is not None else None
     if patient is None:
         return {}
-    return {"surname": people.surname(patient.name), "sex": SEXES.get(patient.sex.lower(), "")}
+    return {"surname": people.surname(patient.name), "sex": people.sex(patient.sex)}
 
 
 def _agreed_to_recording(session: Session, entry: QueueEntry) -> bool:

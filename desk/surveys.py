@@ -10,7 +10,6 @@ Nobody reached leaves the ticket resolved, with a row of its ledger: a person de
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -27,6 +26,7 @@ from desk.models import Survey, Ticket
 from dialer import attempt as attempts
 from dialer import gate, lines
 from dialer.models import Attempt
+from dialer.retry import Next
 
 KIND: Final = "satisfaction"
 FLOW: Final = "satisfaction"
@@ -55,16 +55,6 @@ WITHIN: Final = timedelta(hours=72)
 LOW: Final = "low satisfaction"
 
 
-@dataclass(frozen=True)
-class Next:
-    """What a survey does after a ring: `event` of MOVES, and when to try again if it waits."""
-
-    event: str
-    after: timedelta = timedelta(0)
-    counts: bool = True
-    """Whether this ring was one of the MOST_TRIES."""
-
-
 AFTER_OUTCOME: Final[dict[str, Next]] = {
     # the carrier's word on the ring (dialer.machine.OUTCOMES)
     "no_answer": Next("wait", timedelta(hours=3)),
@@ -81,9 +71,7 @@ AFTER_OUTCOME: Final[dict[str, Next]] = {
 def after_ring(outcome: str, tries_before: int) -> Next:
     """The rule for a ring that ended with `outcome` and without a score. Pure."""
     rule = AFTER_OUTCOME[outcome]
-    if rule.event != "wait" or not rule.counts or tries_before + 1 < MOST_TRIES:
-        return rule
-    return Next("unreached")
+    return Next("unreached") if rule.uses_up(tries_before, MOST_TRIES) else rule
 
 
 # ---- planned --------------------------------------------------------------------------------------

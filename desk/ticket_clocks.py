@@ -50,7 +50,7 @@ def start(session: Session, ticket: Ticket, now: datetime, *, until: datetime | 
     """A ticket is new, or opened again: its clocks begin. One that still runs goes on as it was, the calming call is
     made once, and who has an owner is assigned."""
     there = of_ticket(session, ticket.id)
-    runs = {clock.name for clock in there if clock.met_at is None and clock.missed_at is None}
+    runs = {clock.name for clock in there if clock.runs}
     calmed = any(clock.name == "calm" and clock.met_at is not None for clock in there)
     for name, rule in rules_of(session, ticket, now, until).items():
         if name in runs or (name == "calm" and calmed) or (name == "assign" and ticket.owner):
@@ -69,7 +69,7 @@ def classified(session: Session, ticket: Ticket, now: datetime) -> None:
     kept |= {"assign"} if ticket.owner else set()
     kept |= {"respond", "solve"} if ticket.told_at is not None else set()
     for clock in there:
-        if clock.met_at is not None or clock.missed_at is not None:
+        if not clock.runs:
             continue
         rule = wanted.get(clock.name)  # type: ignore[call-overload]
         if rule is None:
@@ -165,7 +165,7 @@ def overdue(session: Session, now: datetime, limit: int = 50) -> int:
 
 def _miss(session: Session, ticket: Ticket, now: datetime) -> None:
     for clock in of_ticket(session, ticket.id):
-        if clock.met_at is not None or clock.missed_at is not None or clock.due_at > now:
+        if not clock.runs or clock.due_at > now:
             continue
         clock.missed_at = now
         ticket.overdue_at = ticket.overdue_at or clock.due_at
@@ -191,7 +191,7 @@ def recompute(session: Session, now: datetime, limit: int = 500) -> int:
 def _follow(session: Session, ticket: Ticket, version: str, now: datetime) -> None:
     for clock in of_ticket(session, ticket.id):
         rule = Rule.of(clock.rule)
-        if clock.met_at is not None or clock.missed_at is not None or rule.working_days is None:
+        if not clock.runs or rule.working_days is None:
             continue
         before, clock.due_at, clock.calendar = clock.due_at, _due(session, rule, clock.started_at), version
         if clock.due_at != before:

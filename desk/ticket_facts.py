@@ -97,7 +97,7 @@ def _department(session: Session, name: str, department: str) -> Facts:
     """A fact with one text per language."""
     settings = settings_of(session)
     languages = settings.hospital.languages
-    said = {language: ticket_words.department(settings, department, language) for language in languages}
+    said = {language: settings.hotline.spoken_department(department, language) for language in languages}
     return {name: said[languages[0]], **{f"{name}.{language}": words for language, words in said.items()}}
 
 

@@ -37,18 +37,12 @@ MINUTES_UP_TO, HOURS_UP_TO = 120, 48
 def about(settings: Settings, ticket: Ticket, why: str, language: str) -> str:
     """For an SMS to staff: "red ticket 00012345, surgery, time to solve"."""
     colour = COLOURS[language][ticket.colour]
-    name = department(settings, ticket.department, language)[:LONGEST_DEPARTMENT]
+    name = settings.hotline.spoken_department(ticket.department, language)[:LONGEST_DEPARTMENT]
     # a later round's clock is the same clock; a medical complaint is not told of because of a clock
     clock = CLOCKS[language].get(why.partition(" ")[0], "")
     if language == "en":
         return ", ".join(part for part in (f"{colour} ticket {ticket.number}", name, clock) if part)
     return "，".join(part for part in (f"{colour}工单{ticket.number}", name, clock) if part)
-
-
-def department(settings: Settings, name: str, language: str) -> str:
-    """As callers hear it ([[hotline.departments]] say), else as the roster spells it."""
-    known = next((one for one in settings.hotline.departments if one.name == name), None)
-    return known.spoken(language) if known is not None else name
 
 
 def span(name: str, length: timedelta) -> dict[str, str | int | bool | tuple[str, ...]]:

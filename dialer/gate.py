@@ -102,6 +102,8 @@ CONSENT: dict[str, tuple[str, ...]] = {
     "reminder": ("reminder", "followup"),
     "sms": ("followup", "reminder"),
 }
+GIVING_WAY = ["test", "head"]
+"""Kinds of ring an alarm does not wait for the end of: they are being hung up (dialer.test_rings, desk.alarms)."""
 ON_THE_ROSTER = ("doctor", "head")
 """Kinds of ring that belong to a shift of the roster, and end with it."""
 PERSON_GONE = frozenset({"deceased", "readmitted", "no_patient", "merged"})
@@ -410,10 +412,7 @@ _FACTS = sa.select(
             ATTEMPT_LIVES,
             Attempt.to_index == _NUMBER,
             Attempt.id.is_distinct_from(_MYSELF),
-            # an alarm does not wait for the end of a test ring, nor of one about a ticket: they are being hung up
-            # (dialer.test_rings, desk.alarms)
-            Attempt.kind != sa.bindparam("unless_kind"),
-            Attempt.kind != sa.bindparam("nor_kind"),
+            Attempt.kind != sa.all_(sa.bindparam("giving_way", type_=sa.ARRAY(sa.String))),
         )
         | sa.exists().where(CALL_LIVES, Call.party_index == _NUMBER, Call.attempt_id.is_(None))
     ).label("number_in_use"),
@@ -428,8 +427,7 @@ def _facts(session: Session, ring: Ring, now: datetime) -> Facts:
         "patient_id": ring.patient_id,
         "number": people.phone_index(ring.to),
         "besides": ring.attempt_id,
-        "unless_kind": "test" if ring.kind in ("doctor", "night") else "",
-        "nor_kind": "head" if ring.kind in ("doctor", "night") else "",
+        "giving_way": GIVING_WAY if ring.kind in ("doctor", "night") else [],
         "rung_since": now - LONGEST_DAY,
         **special,
     }

@@ -26,8 +26,6 @@ from ivr.prompts import Voice
 from ivr.service_desk import desk_of
 from ivr.talk import Fact
 
-SEXES = {"m": "male", "male": "male", "男": "male", "f": "female", "female": "female", "女": "female"}
-
 
 def facts(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     """The facts the call's flow declares in flows/*.yaml."""
@@ -132,7 +130,7 @@ def _called(session: Session, attempt: Attempt, known: _Asked, now: datetime) ->
         "recording_on": known.recording_on,
         "hotline": _as_dialled(settings_of(session).twilio_from),
         "surname": people.surname(known.name),
-        "sex": _sex(known.sex),
+        "sex": people.sex(known.sex),
         "birth_mmdd": people.birth_mmdd(known) or "",
         "guardian": guardian,
         "slow": bool(attempt.brief.get("slow", people.is_old(session, known, today))),
@@ -254,7 +252,8 @@ def _person(patient: Patient | None, now: datetime) -> dict[str, Fact]:
         return {}
     years = people.age(patient, people.today(patient, now))
     age: dict[str, Fact] = {} if years is None else {"age": years}
-    return {"surname": people.surname(patient.name), "sex": _sex(patient.sex), "allergy": patient.allergies, **age}
+    sex = people.sex(patient.sex)
+    return {"surname": people.surname(patient.name), "sex": sex, "allergy": patient.allergies, **age}
 
 
 def _answered(session: Session, call: Call, raised: Escalation) -> dict[str, Fact]:
@@ -378,7 +377,3 @@ def _as_dialled_here(e164: str, ours: str | None) -> str:
     region = phonenumbers.region_code_for_number(phonenumbers.parse(ours)) if ours else None
     here = phonenumbers.format_out_of_country_calling_number(phonenumbers.parse(e164), region or "CN")
     return "".join(character for character in here if character.isdigit())
-
-
-def _sex(noted: str) -> str:
-    return SEXES.get(noted.lower(), "")

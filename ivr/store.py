@@ -290,17 +290,12 @@ def _decided(decision: str) -> Apply:
     return apply
 
 
-def _doctor_said(session: Session, call: Call, data: Data, now: datetime) -> None:
-    if call.attempt_id is not None:
-        events.publish(session, events.DoctorSaid(call.attempt_id, str(data["what"])), now)
-
-
-def _of_its_ring(event: Callable[[uuid.UUID], object]) -> Apply:
-    """An effect that says all by coming from this ring."""
+def _of_its_ring(event: Callable[[uuid.UUID, Data], object]) -> Apply:
+    """An effect that is told of as what this ring brought about."""
 
     def apply(session: Session, call: Call, data: Data, now: datetime) -> None:
         if call.attempt_id is not None:
-            events.publish(session, event(call.attempt_id), now)
+            events.publish(session, event(call.attempt_id, data), now)
 
     return apply
 
@@ -355,22 +350,11 @@ def _visit(session: Session, call: Call, data: Data, now: datetime) -> None:
 
 
 def _agent_decided(decision: str) -> Apply:
-    return _of_its_ring(lambda ring: events.AgentDecided(attempt_id=ring, decision=decision))
-
-
-def _agent_said(session: Session, call: Call, data: Data, now: datetime) -> None:
-    if call.attempt_id is not None:
-        events.publish(session, events.AgentSaid(call.attempt_id, str(data["what"])), now)
+    return _of_its_ring(lambda ring, _data: events.AgentDecided(attempt_id=ring, decision=decision))
 
 
 def _agent_signed(session: Session, call: Call, data: Data, now: datetime) -> None:
     events.publish(session, events.AgentSigned(call.id, str(data["state"])), now)
-
-
-def _satisfaction(session: Session, call: Call, data: Data, now: datetime) -> None:
-    if call.attempt_id is not None:
-        score = int(str(data["score"]))
-        events.publish(session, events.SatisfactionKeyed(call.attempt_id, score or None), now)
 
 
 _EFFECTS: dict[str, Apply] = {
@@ -397,10 +381,10 @@ _EFFECTS: dict[str, Apply] = {
     "no_key": _decided("no_key"),
     "no_pin": _decided("no_pin"),
     "try_again": _noted("patient to be rung again"),
-    "doctor_said": _doctor_said,
-    "next_wanted": _of_its_ring(lambda ring: events.NextWanted(attempt_id=ring)),
-    "acknowledged": _of_its_ring(lambda ring: events.Acknowledged(attempt_id=ring)),
-    "test_confirmed": _of_its_ring(lambda ring: events.TestConfirmed(attempt_id=ring)),
+    "doctor_said": _of_its_ring(lambda ring, data: events.DoctorSaid(ring, str(data["what"]))),
+    "next_wanted": _of_its_ring(lambda ring, _data: events.NextWanted(attempt_id=ring)),
+    "acknowledged": _of_its_ring(lambda ring, _data: events.Acknowledged(attempt_id=ring)),
+    "test_confirmed": _of_its_ring(lambda ring, _data: events.TestConfirmed(attempt_id=ring)),
     "operator_wanted": _noted("operator wanted"),
     "reason": _reason,
     "ticket_wanted": _ticket_wanted,
@@ -409,9 +393,9 @@ _EFFECTS: dict[str, Apply] = {
     "agent_accepted": _agent_decided("accepted"),
     "agent_declined": _agent_decided("declined"),
     "agent_no_key": _agent_decided("no_key"),
-    "agent_said": _agent_said,
+    "agent_said": _of_its_ring(lambda ring, data: events.AgentSaid(ring, str(data["what"]))),
     "agent_signed": _agent_signed,
-    "satisfaction": _satisfaction,
+    "satisfaction": _of_its_ring(lambda ring, data: events.SatisfactionKeyed(ring, int(str(data["score"])) or None)),
     "outcome": _outcome,
 }
 """Every name of ivr.talk.EFFECTS; the wiring test holds the two together."""

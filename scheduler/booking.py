@@ -182,12 +182,12 @@ def _list(session: Session, name: str, said: list[dict[str, str]], values: list[
 def _departments(session: Session, now: datetime) -> dict[str, Fact]:
     """Those that can be booked, in the hospital's order and words; after them, as they are spelt, the ones
     hospital.toml does not name."""
-    languages = settings_of(session).hospital.languages
-    named = {one.name: one for one in settings_of(session).hotline.departments}
+    languages, hotline = settings_of(session).hospital.languages, settings_of(session).hotline
+    named = [one.name for one in hotline.departments]
     bookable = visits.departments(session, now)
     order = [name for name in named if name in bookable] + [name for name in bookable if name not in named]
     said: list[dict[str, str]] = [
-        {language: named[name].spoken(language) if name in named else name for language in languages}
+        {language: hotline.spoken_department(name, language) for language in languages}
         for name in order[:MOST_LISTED]
     ]
     return _list(session, "departments", said, order[:MOST_LISTED])

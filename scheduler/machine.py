@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from dialer import retry
+
 MOVES: dict[tuple[str, str], str] = {
     ("planned", "due"): "due",
     ("waiting", "due"): "due",
@@ -59,14 +61,10 @@ def deadline(due_at: datetime, offset: timedelta) -> datetime:
 
 
 @dataclass(frozen=True)
-class Next:
+class Next(retry.Next):
     """What a follow-up does after a ring: `event` of MOVES, and when and where it is tried again if it waits."""
 
     event: Literal["wait", "completed", "partial", "unreached", "declined"]
-    after: timedelta = timedelta(0)
-    """The earliest next try, counted from the end of this one."""
-    counts: bool = True
-    """Whether this ring was one of the tries a wave has."""
     other_part: bool = False
     """Next time at another part of the day, if there is one before the deadline."""
     next_number: bool = False
@@ -111,7 +109,7 @@ def after_ring(outcome: str, interview: str | None, tries_before: int, most_trie
     which is work for a nurse and never silence.
     """
     rule = AFTER_INTERVIEW[interview] if interview is not None else AFTER_OUTCOME[outcome]
-    if rule.event != "wait" or not rule.counts or tries_before + 1 < most_tries:
+    if not rule.uses_up(tries_before, most_tries):
         return rule
     return replace(rule, event="partial" if begun or interview == "partial" else "unreached")
 

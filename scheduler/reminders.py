@@ -11,7 +11,6 @@ nurse. A visit that moves takes its waiting reminder with it; one that was remin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,6 +24,7 @@ from core.models import Patient, record
 from dialer import attempt as attempts
 from dialer import gate, lines, sms
 from dialer.models import Attempt, Message
+from dialer.retry import Next
 from scheduler.models import Appointment, Reminder
 from scheduler.reminder_words import brief, copy_to_family, may_remind, numbers, visit_of, write
 
@@ -57,16 +57,6 @@ OVER: Final = frozenset({*ANSWERS, "sent", "unreached", "expired", "cancelled"})
 MOST_TRIES: Final = 2
 
 
-@dataclass(frozen=True)
-class Next:
-    """What a reminder does after a ring: `event` of MOVES, and when to try again if it waits."""
-
-    event: str
-    after: timedelta = timedelta(0)
-    counts: bool = True
-    """Whether this ring was one of the MOST_TRIES."""
-
-
 AFTER_OUTCOME: Final[dict[str, Next]] = {
     # the carrier's word on the ring (dialer.machine.OUTCOMES)
     "no_answer": Next("wait", timedelta(hours=2)),
@@ -96,9 +86,7 @@ CLAIM_LIMIT: Final = 20
 def after_ring(outcome: str, choice: str | None, tries_before: int) -> Next:
     """The rule for a ring that ended with `outcome`; what was keyed wins over what the carrier says. Pure."""
     rule = AFTER_CHOICE[choice] if choice is not None else AFTER_OUTCOME[outcome]
-    if rule.event != "wait" or not rule.counts or tries_before + 1 < MOST_TRIES:
-        return rule
-    return Next("unreached")
+    return Next("unreached") if rule.uses_up(tries_before, MOST_TRIES) else rule
 
 
 # ---- what is due --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from core import events
 from core.house import House
 from core.tables import FileProblem
-from desk import agents
+from desk import agents, staff
 from desk.agents import MOVES, AgentProblem
 from dialer import attempt as attempts
 from dialer import gate
@@ -26,7 +26,7 @@ HEADER = "login,name,role,department,phone,language,skills,pin"
 def imported(hall: Hall, tmp_path: Path, *rows: str, dry_run: bool = False) -> list[tuple[int | str, str]]:
     file = tmp_path / "staff.csv"
     file.write_text("\n".join([HEADER, *rows]), encoding="utf-8")
-    reports = agents.import_staff(hall.house, file, hall.now, dry_run=dry_run)
+    reports = staff.import_staff(hall.house, file, hall.now, dry_run=dry_run)
     return [(report.row, report.result) for report in reports]
 
 
@@ -99,7 +99,7 @@ def test_a_dry_run_keeps_nothing(hall: Hall, tmp_path: Path) -> None:
 def test_a_file_without_the_columns_is_one_sentence(hall: Hall, tmp_path: Path) -> None:
     (tmp_path / "staff.csv").write_text("login\nkim\n", encoding="utf-8")
     with pytest.raises(FileProblem, match="name, role"):
-        agents.import_staff(hall.house, tmp_path / "staff.csv", hall.now)
+        staff.import_staff(hall.house, tmp_path / "staff.csv", hall.now)
 
 
 # ---- signing -------------------------------------------------------------------------------------
