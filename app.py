@@ -17,6 +17,8 @@ import dialer.webhooks
 import ivr.waiting
 import ivr.webhooks
 import recordings.jobs
+import recordings.pausing
+import recordings.retention
 import recordings.store
 import recordings.webhooks
 from commands import cli, doors
@@ -32,7 +34,7 @@ from ivr.book import Book
 from ivr.flow import load_flows, load_questions
 from ivr.prompts import load_prompts
 from ivr.ringback import RingBack
-from recordings.fetch import Fetcher
+from recordings.fetch import BYTES_A_SECOND, Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
 from scheduler import (
@@ -84,6 +86,11 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.RecordingAnnounced, recordings.store.on_announced),
     (events.CallEnded, recordings.store.on_call_ended),
     (events.EscalationOpened, recordings.store.on_escalation_opened),
+    # the vault: what a complaint was made in is kept longer; identity is keyed unheard
+    (events.ReasonGiven, recordings.retention.on_reason_given),
+    (events.TicketWanted, recordings.retention.on_ticket_wanted),
+    (events.IdentityKeyed, recordings.pausing.on_identity_keyed),
+    (events.CallEnded, recordings.pausing.on_call_ended),
     (events.DoctorRung, sms.on_doctor_rung),
     (events.NightCalledIn, sms.on_night_called_in),
     (events.EscalationOpened, recheck.on_escalation_opened),
@@ -111,7 +118,8 @@ TICKS: list[Tick] = [
     ("test rings", 5.0, test_rings.due),
     ("the roster ahead", 60.0, roster_alarm.daily_look),
     ("recordings", 1.0, recordings.store.due),
-    ("recordings to purge", 60.0, recordings.store.purge_due),
+    ("recordings to pause", 0.5, recordings.pausing.due),
+    ("recordings to purge", 60.0, recordings.retention.purge_due),
     # asked every minute, done once an hour
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
@@ -157,7 +165,13 @@ def open_house(settings: Settings) -> House:
         Speech: Speech(settings.speech, settings.home_dir("models")),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""
-    house.services[Fetcher] = Fetcher(settings.account_sid, token, settings.carrier_url)
+    house.services[Fetcher] = Fetcher(
+        settings.account_sid,
+        token,
+        settings.carrier_url,
+        limit=settings.recordings.max_minutes * 60 * BYTES_A_SECOND,
+        redirect_hosts=frozenset(settings.recordings.media_hosts),
+    )
     if settings.account_sid and token:
         house.services[CarrierClient] = CarrierClient(
             settings.account_sid,

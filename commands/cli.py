@@ -11,7 +11,22 @@ from pathlib import Path
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from commands import admin, campaign, demo, downtime, escalations, flows, qa, reports, rights, roster, service, ward
+from commands import (
+    admin,
+    campaign,
+    demo,
+    downtime,
+    escalations,
+    flows,
+    keys,
+    qa,
+    reports,
+    rights,
+    roster,
+    service,
+    vault,
+    ward,
+)
 from commands.joined import Joined
 from commands.simulate import command as simulate_command
 from commands.simulate import options as simulate_options
@@ -90,7 +105,6 @@ def parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("followups", reports.followups, "Follow-ups with states, reasons and times."),
         ("reminders", reports.reminders, "Reminders of visits and before holidays, with states, reasons and times."),
-        ("recordings", reports.recordings, "Recordings with states and reasons."),
     ):
         report = add(name, command, text)
         report.add_argument("--patient", metavar="MRN")
@@ -121,6 +135,8 @@ def parser() -> argparse.ArgumentParser:
     add("resume", admin.resume, "Start outbound calls again.")
     add("fallback", admin.fallback, "The static TwiML to paste at the carrier for when this server is down.")
     add("key", admin.key, "Make a DATA_KEY or SECRET_KEY.")
+    keys.add_arguments(add("keys", keys.run, "Change DATA_KEY while the service runs."))
+    vault.add_commands(add)
     ward.add_commands(add)
     campaign.add_commands(add)
     roster.add_commands(add)
