@@ -70,7 +70,8 @@ def purge(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     if args.check:
         found = retention.check(house, read=args.read)
-        rows_out([asdict(one) for one in found], as_json=args.json)
+        if found or args.json:
+            rows_out([asdict(one) for one in found], as_json=args.json)
         if not args.json:
             print(f"{len(found)} disagreements" if found else "store and rows agree")
         return 1 if found else 0

@@ -99,7 +99,9 @@ SPOILT: dict[str, Callable[[bytes, bytes], bytes]] = {
     "cut by the last chunk": lambda blob, _: blob[: HEADER + 2 * PIECE],
     "cut in the header": lambda blob, _: blob[:60],
     "a byte more": lambda blob, _: blob + b"x",
-    "a chunk twice": lambda blob, _: blob[: HEADER + PIECE] + blob[HEADER : HEADER + PIECE] + blob[HEADER + 2 * PIECE :],
+    "a chunk twice": lambda blob, _: (
+        blob[: HEADER + PIECE] + blob[HEADER : HEADER + PIECE] + blob[HEADER + 2 * PIECE :]
+    ),
     "two chunks swapped": lambda blob, _: (
         blob[:HEADER] + blob[HEADER + PIECE : HEADER + 2 * PIECE] + blob[HEADER : HEADER + PIECE]
         + blob[HEADER + 2 * PIECE :]

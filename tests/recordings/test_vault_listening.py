@@ -17,7 +17,7 @@ from recordings.audio import Samples
 from recordings.fetch import Media
 from recordings.listening import Answer, ListeningProblem, Permit
 from recordings.models import Play
-from recordings.sounding import BLOCK_S, NoSound, Sounding
+from recordings.sounding import BLOCK_S, Mask, NoSound, Sounding
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, mono, wav
 
@@ -71,7 +71,7 @@ LONG = dual(noise(2 * BLOCK_S + 7.5), noise(2 * BLOCK_S + 7.5, 2))
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), mask=st.sampled_from([None, halved]))
-def test_any_piece_is_the_slice_of_the_whole(data: st.DataObject, mask: Callable[[Samples, int], Samples] | None) -> None:
+def test_any_piece_is_the_slice_of_the_whole(data: st.DataObject, mask: Mask | None) -> None:
     heard = Sounding(InMemory(LONG), mask)
     whole = heard.read(0, heard.size)
     assert len(whole) == heard.size
@@ -148,7 +148,7 @@ def test_a_player_hears_the_recording_and_it_is_written_down(room: Room, recordi
     [row] = plays(room)
     assert (row.login, row.why, row.kind, row.recording_id) == ("qa1", WHY, "listen", recording)
     assert row.heard == [[0.0, pytest.approx(60, abs=1)]]
-    rest, more = ask(room, permit, f"bytes={len(body)}-")
+    _, more = ask(room, permit, f"bytes={len(body)}-")
     assert body + more == SOUND
     assert plays(room)[0].heard == [[0.0, 90.0]]
     assert "permit to listen" in room.ledger(recording)

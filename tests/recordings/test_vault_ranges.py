@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +51,7 @@ TIMES = st.integers(0, 2000).map(lambda n: n / 10)
 @given(st.lists(st.tuples(TIMES, TIMES), max_size=20))
 def test_heard_seconds_are_in_order_and_none_is_lost_or_invented(spans: list[tuple[float, float]]) -> None:
     found = merged(spans, near=0.0)
-    assert all(a[1] < b[0] for a, b in zip(found, found[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(found))
 
     def inside(pieces: list[list[float]] | list[tuple[float, float]], at: float) -> bool:
         return any(start <= at < stop for start, stop in pieces)
