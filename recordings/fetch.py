@@ -18,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 
 TWILIO: Final = "https://api.twilio.com"
 BYTES_A_SECOND: Final = 32_000
@@ -131,9 +132,9 @@ class Fetcher:
                     response = self._get(session, target, with_credentials=False)
                 with response:
                     return self._read(response, ends)
-        except requests.Timeout:
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
             return Broken("the carrier did not answer in time")
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The type only: the text of a requests error holds the address.
             return Broken(f"the carrier could not be reached ({type(error).__name__})")
 
@@ -215,8 +216,12 @@ class Fetcher:
         announced = response.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self._limit:
             return too_large
+        if response.headers.get("content-encoding", "identity") != "identity":
+            # not asked for, and small packed bodies can be huge ones
+            return Broken("the carrier sent the file packed", again=False)
         data = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        # as much as one look at the line gives: waiting for a whole piece, a drop at a time would never reach the clock
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
             data += chunk
             if len(data) > self._limit:
                 return too_large
