@@ -160,21 +160,22 @@ class RecordingStore:
         return [recording for recording in reversed(recordings) if wanted(recording)]
 
     def pause(self, recording: Recording, skip: bool, now: float) -> bool:
-        """Take in nothing from now on; False if it has ended. Paused already, it goes on pausing as it did."""
+        """Take in nothing from now on; False if it pauses already, as it did before, or has ended."""
         with self._lock:
-            if recording.status == "in-progress":
-                recording.status = "paused"
-                recording.pauses.append(Pause(now, skip))
-                recording.updated = now
-            return recording.running
+            if recording.status != "in-progress":
+                return False
+            recording.status, recording.updated = "paused", now
+            recording.pauses.append(Pause(now, skip))
+            return True
 
     def resume(self, recording: Recording, now: float) -> bool:
-        """Take in sound again; False if it has ended."""
+        """Take in sound again; False if it does not pause."""
         with self._lock:
-            if recording.status == "paused":
-                recording.status = "in-progress"
-                recording.pauses[-1].end = recording.updated = now
-            return recording.running
+            if recording.status != "paused":
+                return False
+            recording.status = "in-progress"
+            recording.pauses[-1].end = recording.updated = now
+            return True
 
     def close(self, recording: Recording, leg: Leg, end: float) -> list[Clip] | None:
         """End a recording and mix its sound; None if it had ended before. Its file is not written yet."""

@@ -212,11 +212,11 @@ def _recordings(api: Blueprint, exchange: Exchange) -> None:
         if behaviour not in ("skip", "silence"):
             raise bad(20422, f"Invalid Parameter: PauseBehavior {behaviour}")
         if status == "paused":
-            exchange.recordings.pause(running[0], behaviour == "skip", now)
-            exchange.events.add("recording-paused", call.sid, recording=running[0].sid)
+            if exchange.recordings.pause(running[0], behaviour == "skip", now):
+                exchange.events.add("recording-paused", call.sid, recording=running[0].sid)
         elif status == "in-progress":
-            exchange.recordings.resume(running[0], now)
-            exchange.events.add("recording-resumed", call.sid, recording=running[0].sid)
+            if exchange.recordings.resume(running[0], now):
+                exchange.events.add("recording-resumed", call.sid, recording=running[0].sid)
         elif status == "stopped":
             exchange.stop_recording(running[0])
         else:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from core.hospital import HospitalFile
 from recordings.fetch import NOT_SET, Broken, Denied, Fetcher, Gone, Media, NotYet
 from tests.carrier.conftest import ACCOUNT as CARRIER_ACCOUNT
 from tests.carrier.conftest import TOKEN as CARRIER_TOKEN
-from tests.carrier.conftest import Hospital, start_carrier, stop_carrier
+from tests.carrier.conftest import HOSPITAL, Hospital, start_carrier, stop_carrier
 
 ACCOUNT, TOKEN = "AC" + "a" * 32, "the-secret-token"
 SID = "RE" + "0" * 32
@@ -268,9 +267,11 @@ def test_a_deletion_nobody_hears_of() -> None:
         gone.delete("RE/../../Calls")
 
 
-def test_the_local_carrier_deletes_what_we_delete(tmp_path: Path) -> None:
-    hospital, carrier = Hospital(), start_carrier(tmp_path)
+def test_the_local_carrier_deletes_what_we_delete() -> None:
+    carrier = start_carrier("--speed", "20")
+    hospital = Hospital()
     try:
+        carrier.control("PUT", f"/numbers/{HOSPITAL}", {"voice_url": f"{hospital.url}/voice"})
         hospital.document("/recorded", "<Say>Thank you</Say>")
         document = hospital.document("/v", '<Record action="/recorded" timeout="1" recordingStatusCallback="/done"/>')
         carrier.ended(carrier.call(carrier.phone(), document))
