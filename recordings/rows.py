@@ -31,11 +31,9 @@ def new_row(
     now: datetime,
 ) -> Recording:
     call = session.get(Call, call_id) if call_id else None
-    escalated = session.scalar(_ESCALATED, {"call_id": call_id})
+    escalated, heard_before = session.execute(_OF_ITS_CALL, {"call_id": call_id}).one()
     # whoever complained by key, or was heard to: the rest of the call belongs to it
-    complained = (call is not None and call.reason.startswith("complaint")) or bool(
-        session.scalar(_COMPLAINED, {"call_id": call_id})
-    )
+    complained = heard_before or (call is not None and call.reason.startswith("complaint"))
     row = Recording(
         id=recording_id,
         call_id=call_id,
@@ -46,7 +44,7 @@ def new_row(
         keep_class=keep_class(
             purpose,
             call.kind if call else None,
-            escalated=bool(escalated),
+            escalated=escalated,
             complained=complained,
             days=keep_days(session),
         ),
@@ -118,9 +116,9 @@ def of_call(session: Session, call_id: uuid.UUID) -> Sequence[Recording]:
 
 
 # the statements of every call are built once: building one costs as much as running it
-_ESCALATED = sa.select(sa.exists().where(Escalation.call_id == sa.bindparam("call_id")))
-_COMPLAINED = sa.select(
-    sa.exists().where(Recording.call_id == sa.bindparam("call_id"), Recording.keep_class == "complaint")
+_OF_ITS_CALL = sa.select(
+    sa.exists().where(Escalation.call_id == sa.bindparam("call_id")),
+    sa.exists().where(Recording.call_id == sa.bindparam("call_id"), Recording.keep_class == "complaint"),
 )
 _LOCKED = sa.select(Recording).with_for_update(key_share=True).execution_options(populate_existing=True)
 _OF_CALL = _LOCKED.where(Recording.call_id == sa.bindparam("call_id")).order_by(Recording.announced_at, Recording.id)

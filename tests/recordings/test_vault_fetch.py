@@ -14,8 +14,8 @@ import pytest
 from core.hospital import HospitalFile
 from recordings.fetch import NOT_SET, Broken, Denied, Fetcher, Gone, Media, NotYet
 from tests.carrier.conftest import ACCOUNT as CARRIER_ACCOUNT
-from tests.carrier.conftest import TOKEN as CARRIER_TOKEN
 from tests.carrier.conftest import HOSPITAL, Hospital, start_carrier, stop_carrier
+from tests.carrier.conftest import TOKEN as CARRIER_TOKEN
 
 ACCOUNT, TOKEN = "AC" + "a" * 32, "the-secret-token"
 SID = "RE" + "0" * 32

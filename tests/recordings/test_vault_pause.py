@@ -20,6 +20,7 @@ from ivr.nodes import Number
 from ivr.talk import Session as Told
 from recordings import pausing
 from recordings.models import Recording, RecordingPause
+from tests.carrier.conftest import ACCOUNT, HOSPITAL, TOKEN, Hospital, start_carrier, stop_carrier
 from tests.dialer.fakes import FakeCall, FakeCarrier
 from tests.ivr.ivr_line import Line, Switch
 
@@ -290,3 +291,30 @@ def test_the_carrier_in_memory_knows_what_runs(carrier: Asked) -> None:
     carrier.recorded.add("CA1")
     assert FakeCarrier.pause_recording(carrier, "CA1", paused=True) is True
     assert carrier.paused == [("CA1", True)]
+
+
+def test_our_client_silences_a_recording_of_the_local_carrier() -> None:
+    carrier = start_carrier("--speed", "20")
+    hospital = Hospital()
+    ours = CarrierClient(ACCOUNT, TOKEN, HOSPITAL, carrier.url, hospital.url)
+    try:
+        carrier.control("PUT", f"/numbers/{HOSPITAL}", {"voice_url": f"{hospital.url}/voice"})
+        document = hospital.document("/v", '<Start><Recording channels="dual"/></Start><Pause length="300"/>')
+        call = carrier.call(carrier.phone(), document)
+        carrier.when(call, "recording-started")
+
+        def status() -> str:
+            [recording] = carrier.client.calls(call).recordings.list()
+            return str(recording.status)
+
+        assert ours.pause_recording(call, paused=True)
+        assert status() == "paused"
+        assert ours.pause_recording(call, paused=False)
+        assert status() == "in-progress"
+        ours.hang_up(call)
+        carrier.ended(call)
+        assert ours.pause_recording(call, paused=True) is False
+    finally:
+        ours._client.http_client.session.close()
+        stop_carrier(carrier)
+        hospital.close()
