@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 import app
-from commands import cli
+from commands import admin, cli
 from commands.joined import Joined
 from core import crypto, db, people, reseal
 from core.crypto import DecryptError, Keyring
@@ -107,6 +107,27 @@ def test_a_house_goes_from_one_key_to_the_next_without_a_stop(
     with pytest.raises(DecryptError):
         read(gone, 7)
     gone.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"DATA_KEY": OLD}, "they open what is stored"),
+        ({"DATA_KEY": OLD, "LOOKUP_KEY": NEW}, "LOOKUP_KEY is not the first"),
+        ({"DATA_KEY": NEW}, "does not open"),
+    ],
+)
+def test_the_check_says_when_a_key_is_not_the_right_one(
+    tmp_path: Path, database_url: str, keys: dict[str, str], words: str
+) -> None:
+    before = open_house(tmp_path, database_url, DATA_KEY=OLD)
+    fill(before, 1)
+    before.engine.dispose()
+    house = open_house(tmp_path, database_url, **keys)
+    line = admin._tried("keys", lambda: admin._keys(house))
+    house.engine.dispose()
+    assert words in str(line["detail"])
+    assert line["ok"] is words.startswith("they open")
 
 
 def raw(house: House) -> list[bytes]:
