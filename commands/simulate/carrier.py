@@ -237,6 +237,7 @@ class Exchange(MemoryCarrier):
                     after += verb.length
                 case twiml.StartRecording():
                     leg.recordings.append(verb.callback.url)
+                    self.recorded.add(leg.sid)
                 case Gather():
                     self._gather(leg, verb, [*heard, *(p for p in verb.prompts if isinstance(p, Say))], after)
                     return
