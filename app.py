@@ -20,6 +20,8 @@ import ivr.played
 import ivr.waiting
 import ivr.webhooks
 import recordings.jobs
+import recordings.pausing
+import recordings.retention
 import recordings.store
 import recordings.webhooks
 from commands import cli, doors
@@ -39,7 +41,7 @@ from ivr.booking import Booking
 from ivr.flow import load_questions
 from ivr.ringback import RingBack
 from ivr.service_desk import ServiceDesk
-from recordings.fetch import Fetcher
+from recordings.fetch import BYTES_A_SECOND, Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
 from scheduler import (
@@ -92,6 +94,11 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.RecordingAnnounced, recordings.store.on_announced),
     (events.CallEnded, recordings.store.on_call_ended),
     (events.EscalationOpened, recordings.store.on_escalation_opened),
+    # the vault: what a complaint was made in is kept longer; identity is keyed unheard
+    (events.ReasonGiven, recordings.retention.on_reason_given),
+    (events.TicketWanted, recordings.retention.on_ticket_wanted),
+    (events.IdentityKeyed, recordings.pausing.on_identity_keyed),
+    (events.CallEnded, recordings.pausing.on_call_ended),
     (events.DoctorRung, sms.on_doctor_rung),
     (events.NightCalledIn, sms.on_night_called_in),
     (events.EscalationOpened, recheck.on_escalation_opened),
@@ -117,7 +124,6 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.WorkDone, ticket_events.on_work_done),
     (events.TicketClosed, worklist.on_ticket_closed),
     (events.PatientsMerged, ticket_events.on_patients_merged),
-    (events.ReasonGiven, recordings.store.on_reason_given),
     # visits by telephone
     (events.CallEnded, booking.on_call_ended),
     # alarms at heads of department, satisfaction calls
@@ -145,7 +151,8 @@ TICKS: list[Tick] = [
     ("test rings", 5.0, test_rings.due),
     ("the roster ahead", 60.0, roster_alarm.daily_look),
     ("recordings", 1.0, recordings.store.due),
-    ("recordings to purge", 60.0, recordings.store.purge_due),
+    ("recordings to pause", 0.5, recordings.pausing.due),
+    ("recordings to purge", 60.0, recordings.retention.purge_due),
     # asked every minute, done once an hour
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
@@ -208,7 +215,13 @@ def open_house(settings: Settings) -> House:
         attempt.Owners: attempt.Owners({"agent": queue.hold}),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""
-    house.services[Fetcher] = Fetcher(settings.account_sid, token, settings.carrier_url)
+    house.services[Fetcher] = Fetcher(
+        settings.account_sid,
+        token,
+        settings.carrier_url,
+        limit=settings.recordings.max_minutes * 60 * BYTES_A_SECOND,
+        redirect_hosts=frozenset(settings.recordings.media_hosts),
+    )
     if settings.account_sid and token:
         house.services[CarrierClient] = CarrierClient(
             settings.account_sid,

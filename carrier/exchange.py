@@ -140,7 +140,7 @@ class Exchange:
         if call.detector is not None:
             call.detector.call_over()
         self.progress(call, "completed")
-        for recording in self.recordings.select(lambda r: r.call is call and r.status == "in-progress"):
+        for recording in self.recordings.select(lambda r: r.call is call and r.running):
             self.stop_recording(recording)
 
     def end(self, call: Call, status: str) -> bool:

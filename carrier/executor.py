@@ -283,7 +283,7 @@ class Executor:
         )
 
     def _stop_recording(self, verb: twiml.StopRecording) -> None:
-        mine = self.exchange.recordings.select(lambda r: r.call is self.call and r.status == "in-progress")
+        mine = self.exchange.recordings.select(lambda r: r.call is self.call and r.running)
         if mine:
             self.exchange.stop_recording(mine[0])
 

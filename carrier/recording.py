@@ -7,11 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from carrier.calls import API_VERSION, Call, new_sid, rfc2822
 from carrier.chaos import Chaos
 from carrier.leg import Leg
-from carrier.sound import Clip, mix, seconds, trim, write_wav
+from carrier.sound import RATE, Clip, mix, seconds, trim, write_wav
 from carrier.twiml import SILENT, RecordingCallback
+
+RUNNING = ("in-progress", "paused")
+
+
+@dataclass
+class Pause:
+    """A stretch that is not recorded: heard as silence, or left out (`skip`)."""
+
+    start: float
+    skip: bool
+    end: float | None = None
 
 
 @dataclass
@@ -32,6 +45,12 @@ class Recording:
     duration: int | None = None
     updated: float = 0.0
     written: float | None = None
+    pauses: list[Pause] = field(default_factory=list)
+
+    @property
+    def running(self) -> bool:
+        """Not ended yet: it takes in sound, or pauses."""
+        return self.status in RUNNING
 
     def to_json(self, base_url: str) -> dict[str, Any]:
         """The Recording resource; `media_url` stands on the carrier's own address."""
@@ -87,10 +106,10 @@ class Recording:
 def render(recording: Recording, leg: Leg) -> list[Clip]:
     """Its channels from the leg's timeline. Dual: 1 = the call's own party, 2 = what that party heard."""
     assert recording.end is not None
-    said = leg.timeline.render_said(recording.start, recording.end)
+    said = _paused(recording, leg.timeline.render_said(recording.start, recording.end))
     if recording.party_only:
         return [trim(said)] if recording.trimmed else [said]
-    heard = leg.timeline.render_heard(recording.start, recording.end)
+    heard = _paused(recording, leg.timeline.render_heard(recording.start, recording.end))
     if recording.track == "inbound":
         heard = heard * 0
     elif recording.track == "outbound":
@@ -99,6 +118,22 @@ def render(recording: Recording, leg: Leg) -> list[Clip]:
         return [said, heard]
     both = mix([said, heard])
     return [trim(both)] if recording.trimmed else [both]
+
+
+def _paused(recording: Recording, clip: Clip) -> Clip:
+    """The clip without what sounded while the recording paused (docs/twilio.md 1.4, PauseBehavior)."""
+    kept = np.ones(len(clip), dtype=bool)
+    clip = clip.copy()
+    for pause in recording.pauses:
+        first, last = (
+            max(0, round((at - recording.start) * RATE))
+            for at in (pause.start, pause.end if pause.end is not None else recording.end or 0.0)
+        )
+        if pause.skip:
+            kept[first:last] = False
+        else:
+            clip[first:last] = 0
+    return clip[kept]
 
 
 class RecordingStore:
@@ -124,10 +159,28 @@ class RecordingStore:
             recordings = list(self._recordings.values())
         return [recording for recording in reversed(recordings) if wanted(recording)]
 
+    def pause(self, recording: Recording, skip: bool, now: float) -> bool:
+        """Take in nothing from now on; False if it pauses already, as it did before, or has ended."""
+        with self._lock:
+            if recording.status != "in-progress":
+                return False
+            recording.status, recording.updated = "paused", now
+            recording.pauses.append(Pause(now, skip))
+            return True
+
+    def resume(self, recording: Recording, now: float) -> bool:
+        """Take in sound again; False if it does not pause."""
+        with self._lock:
+            if recording.status != "paused":
+                return False
+            recording.status = "in-progress"
+            recording.pauses[-1].end = recording.updated = now
+            return True
+
     def close(self, recording: Recording, leg: Leg, end: float) -> list[Clip] | None:
         """End a recording and mix its sound; None if it had ended before. Its file is not written yet."""
         with self._lock:
-            if recording.status != "in-progress":
+            if not recording.running:
                 return None
             recording.status = "processing"
             recording.end = recording.updated = end

@@ -202,16 +202,26 @@ def _recordings(api: Blueprint, exchange: Exchange) -> None:
 
     @api.post("/<account>/Calls/<sid>/Recordings/<name>.json")
     def update_recording(account: str, sid: str, name: str) -> dict[str, Any]:
-        """Stop one, or with `Twilio.CURRENT` the one that runs (docs/twilio.md 1.4)."""
-        call = _call(exchange, sid)
+        """Pause, go on with or stop one, or with `Twilio.CURRENT` the one that runs (docs/twilio.md 1.4)."""
+        call, now = _call(exchange, sid), exchange.clock.seconds()
         running = exchange.recordings.select(
-            lambda r: r.call is call and r.status == "in-progress" and name in ("Twilio.CURRENT", r.sid)
+            lambda r: r.call is call and r.running and name in ("Twilio.CURRENT", r.sid)
         )
         if not running:
             raise not_found(request.path)
-        if request.form.get("Status") != "stopped":
-            raise bad(20422, "Invalid Parameter: this carrier only stops recordings")
-        exchange.stop_recording(running[0])
+        status, behaviour = request.form.get("Status"), request.form.get("PauseBehavior", "silence")
+        if behaviour not in ("skip", "silence"):
+            raise bad(20422, f"Invalid Parameter: PauseBehavior {behaviour}")
+        if status == "paused":
+            if exchange.recordings.pause(running[0], behaviour == "skip", now):
+                exchange.events.add("recording-paused", call.sid, recording=running[0].sid)
+        elif status == "in-progress":
+            if exchange.recordings.resume(running[0], now):
+                exchange.events.add("recording-resumed", call.sid, recording=running[0].sid)
+        elif status == "stopped":
+            exchange.stop_recording(running[0])
+        else:
+            raise bad(20422, "Invalid Parameter: Status is paused, in-progress or stopped")
         return shown(running[0])
 
     @api.get("/<account>/Recordings/<sid>.json")

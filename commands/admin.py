@@ -14,10 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from commands import database as schema
 from commands.joined import Joined
 from commands.show import rows_out
-from core import crypto, holidays, pg, settings
+from core import crypto, db, holidays, pg, settings
 from core.holiday_import import import_holidays
 from core.house import House
-from core.models import Pause, record
+from core.models import Patient, Pause, record
+from core.people import MRN
 from core.settings import SettingsError
 from core.tables import RowReport
 from desk import measures
@@ -201,6 +202,7 @@ def _speech_lines(here: settings.Settings) -> list[Line]:
 def _house_lines(house: House, joined: Joined) -> list[Line]:
     return [
         _tried("database", lambda: _database(house, joined)),
+        _tried("keys", lambda: _keys(house)),
         _tried("carrier", lambda: house.service(CarrierClient).check()),
         _tried("roster", lambda: _roster(house)),
         _tried("roster ahead", lambda: _roster_ahead(house)),
@@ -235,6 +237,20 @@ def _database(house: House, joined: Joined) -> str:
     if not schema.is_current(joined.root, house.engine):
         raise _Wrong("the schema is old: run `carecall db upgrade`")
     return "answers, schema up to date"
+
+
+def _keys(house: House) -> str:
+    """One patient is opened and found again: DATA_KEY and LOOKUP_KEY are the ones the tables were written with."""
+    with house.transaction() as session:
+        try:
+            patient = session.scalars(sa.select(Patient).limit(1)).first()
+        except crypto.DecryptError as error:
+            raise _Wrong(str(error)) from None
+        if patient is None:
+            return "nobody is on file yet"
+        if db.blind(patient.mrn, MRN) != patient.mrn_index:
+            raise _Wrong("LOOKUP_KEY is not the first DATA_KEY of this house: nobody is found by number any more")
+    return "they open what is stored, and find it"
 
 
 def _nightly(house: House) -> str:

@@ -19,6 +19,7 @@ from commands import (
     downtime,
     escalations,
     flows,
+    keys,
     qa,
     reports,
     rights,
@@ -26,6 +27,7 @@ from commands import (
     service,
     tickets,
     users,
+    vault,
     visits,
     ward,
 )
@@ -107,7 +109,6 @@ def parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("followups", reports.followups, "Follow-ups with states, reasons and times."),
         ("reminders", reports.reminders, "Reminders of visits and before holidays, with states, reasons and times."),
-        ("recordings", reports.recordings, "Recordings with states and reasons."),
     ):
         report = add(name, command, text)
         report.add_argument("--patient", metavar="MRN")
@@ -138,6 +139,8 @@ def parser() -> argparse.ArgumentParser:
     add("resume", admin.resume, "Start outbound calls again.")
     add("fallback", admin.fallback, "The static TwiML to paste at the carrier for when this server is down.")
     add("key", admin.key, "Make a DATA_KEY or SECRET_KEY.")
+    keys.add_arguments(add("keys", keys.run, "Change DATA_KEY while the service runs."))
+    vault.add_commands(add)
     ward.add_commands(add)
     campaign.add_commands(add)
     roster.add_commands(add)

@@ -37,13 +37,22 @@ class DecryptError(Exception):
 class Keyring:
     """The hospital's data key and everything derived from it. Safe to share between threads.
 
-    `data_key` is 32 bytes (see `parse_data_key`); any other length raises ValueError.
+    Three roots, each 32 bytes (see `parse_data_key`; any other length raises ValueError):
+
+    `data_key` seals, and opens what it sealed;
+    `previous` only opens: what the key before it sealed, until `carecall keys rotate` has sealed that anew;
+    `lookup` makes the look-up values (blind indexes, check digits) and opens nothing. It never changes, because a
+    look-up value cannot be made anew where the text it was made from is not kept (the do-not-call list, numbers that
+    were told to callers). Without one it is the data key itself.
     """
 
-    def __init__(self, data_key: bytes) -> None:
-        if len(data_key) != KEY_BYTES:
-            raise ValueError(f"the data key must be {KEY_BYTES} bytes, this one has {len(data_key)}")
+    def __init__(self, data_key: bytes, *, previous: bytes | None = None, lookup: bytes | None = None) -> None:
+        for key in (data_key, previous, lookup):
+            if key is not None and len(key) != KEY_BYTES:
+                raise ValueError(f"the data key must be {KEY_BYTES} bytes, this one has {len(key)}")
         self._root = bytes(data_key)
+        self._previous = None if previous is None or previous == data_key else Keyring(previous)
+        self._lookup = None if lookup is None or lookup == data_key else Keyring(lookup)
         self._derived: dict[str, bytes] = {}
         self._cipher = AESGCM(self.derive("column encryption"))
 
@@ -60,6 +69,15 @@ class Keyring:
             # Two threads may both compute it: the answer is the same, so no lock is needed.
             key = self._derived[purpose] = hkdf.derive(self._root)
         return key
+
+    def openers(self, purpose: str) -> tuple[bytes, ...]:
+        """The keys something of this purpose may have been sealed with: today's first, then the one before."""
+        return (self.derive(purpose), *(self._previous.openers(purpose) if self._previous else ()))
+
+    @property
+    def rotates(self) -> bool:
+        """Whether a previous key is still given: something may be sealed with it."""
+        return self._previous is not None
 
     def encrypt(self, plain: bytes, aad: bytes) -> bytes:
         """Seal `plain` with AES-256-GCM under a fresh random nonce.
@@ -81,10 +99,23 @@ class Keyring:
         try:
             return self._cipher.decrypt(blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :], aad)
         except InvalidTag:
+            if self._previous is not None:
+                return self._previous.decrypt(blob, aad)
             raise DecryptError(
                 "an encrypted value does not open: DATA_KEY is not the key it was written with, "
                 "or the value was damaged or moved from another row"
             ) from None
+
+    def resealed(self, blob: bytes, aad: bytes) -> bytes | None:
+        """The same value sealed with today's key; None if it is already. DecryptError as in `decrypt`."""
+        plain = self.decrypt(blob, aad)
+        if self._previous is None:
+            return None
+        try:
+            self._cipher.decrypt(blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :], aad)
+        except InvalidTag:
+            return self.encrypt(plain, aad)
+        return None
 
     def blind_index(self, value: str, purpose: str) -> bytes:
         """16 bytes by which an encrypted `value` can be looked up: HMAC-SHA256 under the purpose's own key.
@@ -92,7 +123,7 @@ class Keyring:
         Equal values give equal bytes within one `purpose` and unrelated bytes in another. The value is taken
         exactly as given: bring it to one form first (E.164, trimmed record number).
         """
-        key = self.derive("blind index/" + purpose)
+        key = (self._lookup or self).derive("blind index/" + purpose)
         return hmac.digest(key, value.encode(), sha256)[:INDEX_BYTES]
 
 

@@ -246,6 +246,14 @@ class RecordingAnnounced:
 
 
 @dataclass(frozen=True)
+class IdentityKeyed:
+    """A call that is being recorded comes to a place where a birthday or a PIN is keyed (`begins`), or leaves it."""
+
+    call_id: uuid.UUID
+    begins: bool
+
+
+@dataclass(frozen=True)
 class FollowUpUnreached:
     """A wave ended without a whole interview: work for a nurse."""
 

@@ -466,18 +466,28 @@ class Qa(Section):
         return self
 
 
+HostName = Annotated[StrictStr, Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$")]
+
+
 class KeepDays(Section):
     """How long each class of recording is kept, in days."""
 
     ordinary: StrictInt = Field(180, ge=1, le=36500, description="a whole number of days from 1 to 36500")
     escalation: StrictInt = Field(1095, ge=1, le=36500, description="a whole number of days from 1 to 36500")
     complaint: StrictInt = Field(1095, ge=1, le=36500, description="a whole number of days from 1 to 36500")
+    record: StrictInt = Field(5475, ge=1, le=36500, description="a whole number of days from 1 to 36500")
 
 
 class Recordings(Section):
     """Sound files."""
 
-    keep_days: KeepDays = Field(KeepDays(), description="a table with ordinary, escalation and complaint")
+    keep_days: KeepDays = Field(KeepDays(), description="a table with ordinary, escalation, complaint and record")
+    max_minutes: StrictInt = Field(120, ge=1, le=480, description="a whole number of minutes from 1 to 480")
+    media_hosts: Annotated[tuple[HostName, ...], BeforeValidator(as_tuple)] = Field(
+        (), description='a list of host names such as ["media.example.com"]'
+    )
+    delete_at_carrier: StrictBool = Field(False, description="true or false")
+    pause_identity: StrictBool = Field(True, description="true or false")
 
 
 class Speech(Section):

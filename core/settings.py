@@ -139,6 +139,8 @@ class Environment(BaseSettings):
     hospital_file: Path | None = _env("HOSPITAL_FILE")
     secret_key: Annotated[str, AfterValidator(_secret)] | None = _env("SECRET_KEY", secret=True)
     data_key: Annotated[bytes, BeforeValidator(_data_key)] | None = _env("DATA_KEY", secret=True)
+    data_key_previous: Annotated[bytes, BeforeValidator(_data_key)] | None = _env("DATA_KEY_PREVIOUS", secret=True)
+    lookup_key: Annotated[bytes, BeforeValidator(_data_key)] | None = _env("LOOKUP_KEY", secret=True)
     host: str = Field("127.0.0.1", validation_alias="HOST", description="an address to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000, validation_alias="PORT", description="a whole number from 0 (any free port) to 65535"
@@ -156,6 +158,12 @@ class Environment(BaseSettings):
             )
         if self.twilio_auth_token_secondary and not self.twilio_auth_token:
             raise ValueError("TWILIO_AUTH_TOKEN_SECONDARY is set without TWILIO_AUTH_TOKEN: set both")
+        if self.data_key_previous and not self.lookup_key:
+            # without it nobody would be found by number or record number any more
+            raise ValueError(
+                "DATA_KEY_PREVIOUS is set without LOOKUP_KEY: set LOOKUP_KEY to the first DATA_KEY "
+                "this house ever had, and leave it there for good"
+            )
         return self
 
     @classmethod
@@ -290,9 +298,10 @@ class Settings:
     @cached_property
     def keyring(self) -> Keyring:
         """The key that encrypts patients' data; SettingsError if it was not given."""
-        if self.environment.data_key is None:
+        here = self.environment
+        if here.data_key is None:
             raise SettingsError([_missing_key("DATA_KEY")])
-        return Keyring(self.environment.data_key)
+        return Keyring(here.data_key, previous=here.data_key_previous, lookup=here.lookup_key)
 
     def home_dir(self, name: str) -> Path:
         """The folder `name` under `home`, made with mode 0700 if absent."""

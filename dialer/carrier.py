@@ -147,6 +147,19 @@ class CarrierClient:
         """Ask to be told when a live inbound call ends. False: it is over already, and nothing will be told."""
         return self._update(sid, status_callback=status_callback, status_callback_method="POST")
 
+    def pause_recording(self, sid: str, *, paused: bool) -> bool:
+        """Silence the recording that runs on this call, or let it go on; its length stays true. False: none runs (yet,
+        or any more). Raises CarrierRefused, InDoubt."""
+        change = {"status": "paused", "pause_behavior": "silence"} if paused else {"status": "in-progress"}
+        try:
+            with _translated():
+                self._client.calls(sid).recordings("Twilio.CURRENT").update(**change)
+        except CarrierRefused as refused:
+            if refused.code not in (20404, 21220):
+                raise
+            return False
+        return True
+
     def _update(self, sid: str, **change: str) -> bool:
         """Change a call. False if the carrier says that it is not alive, or knows no such call."""
         try:

@@ -29,7 +29,7 @@ from dialer import call as calls
 from dialer import doctor, gate, night
 from dialer.machine import CALL_OVER, DIAL_WORDS, UnknownWord, call_word
 from dialer.models import Attempt, Call
-from ivr import engine, fallback, hotline, nodes, shelf, store, talk, twiml, waiting
+from ivr import engine, fallback, hidden, hotline, nodes, shelf, store, talk, twiml, waiting
 from ivr.book import Book
 from ivr.booking import Booking
 from ivr.facts import facts
@@ -114,9 +114,10 @@ def take_turn(call_id: uuid.UUID, turn: int) -> Response:
         if isinstance(event, talk.Matched) and call.kind == kind:
             known = facts(session, call, now)  # of whoever, or whatever, was just found
         step = engine.step(flow, told, event, known, book.prompts)
+        unheard = hidden.is_keyed_unheard(flow, told)
         # after all that reads: the row is then written once, with the turn
         calls.alive(call, now)
-        return _xml(_answer(here, session, call, step, now))
+        return _xml(_answer(here, session, call, step, now, unheard=unheard))
 
 
 @blueprint.post("/ivr/fallback")
@@ -215,9 +216,11 @@ AFTER_THE_EFFECTS = (talk.Continue, talk.Connect, talk.Wait)
 """Outputs whose document is only known when the turn's effects are stored."""
 
 
-def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: datetime) -> str:
+def _answer(
+    here: House, session: Session, call: Call, step: talk.Turn, now: datetime, *, unheard: bool = False
+) -> str:
     """Store the turn and write its document. A Dial the gate refuses, and a wait for nobody, become the next event of
-    the flow."""
+    the flow. `unheard`: before this turn the recording was silenced."""
     book, owed = shelf.of_call(session, call), None
     reached: twiml.DialPlan | twiml.WaitPlan | None = None
     for _ in range(MOST_REFUSALS):
@@ -240,6 +243,9 @@ def _answer(here: House, session: Session, call: Call, step: talk.Turn, now: dat
         _legs_joined(session, call, now)
     if not _on_the_line():
         return NOBODY_TO_SPEAK
+    begins = hidden.is_keyed_unheard(book.flows[call.flow], step.session)
+    if begins != unheard:
+        events.publish(session, events.IdentityKeyed(call.id, begins), now)
     for announced in _document(here, call, book, step, reached) if owed is None else owed:
         events.publish(session, announced, now)
     return call.last_twiml or NOBODY_TO_SPEAK

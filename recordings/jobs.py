@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import uuid
 from functools import cache
 
 from core import jobs
 from core.house import House
-from recordings import audio, search, store
+from core.models import record
+from recordings import audio, carrier_copy, retention, rows, search, store
 from recordings.audio import Unreadable
 from recordings.conversation import Line, join, speakers
-from recordings.fetch import Broken, Denied, Fetcher, Media, NotYet
+from recordings.fetch import Broken, Denied, Fetcher, Gone, Media, NotYet
 from recordings.files import FileProblem, FileStore
 from recordings.lexicon import Lexicon, find, load
 from recordings.stt import EngineDied, ModelMissing, Segment, Speech
@@ -29,6 +31,10 @@ def fetch_recording(house: House, recording_id: uuid.UUID) -> None:
         work = store.claim_fetch(session, recording_id, house.clock.now())
     if work is None:
         return
+    most_s = house.settings.recordings.max_minutes * 60
+    if work.announced_s is not None and work.announced_s > most_s:
+        _in_vain(house, recording_id, work, _too_long(work.announced_s, most_s), again=False)
+        return
     match house.service(Fetcher).fetch(work.sid):
         case Media(data):
             _take_in(house, recording_id, work, data)
@@ -43,6 +49,10 @@ def fetch_recording(house: House, recording_id: uuid.UUID) -> None:
 
 def _take_in(house: House, recording_id: uuid.UUID, work: store.FetchWork, data: bytes) -> None:
     sound = audio.check_wav(data, work.announced_s)
+    most_s = house.settings.recordings.max_minutes * 60
+    if isinstance(sound, audio.Sound) and sound.seconds > most_s + audio.TOLERANCE_S:
+        _in_vain(house, recording_id, work, _too_long(sound.seconds, most_s), again=False)
+        return
     # Stored before the row says so: a crash between the two leaves a file that the next try writes again.
     stored = house.service(FileStore).put(recording_id, data) if data else None
     if isinstance(sound, Unreadable) or stored is None:
@@ -53,6 +63,10 @@ def _take_in(house: House, recording_id: uuid.UUID, work: store.FetchWork, data:
     levels = [round(audio.level(channel), 1) for channel in audio.channels(data)[1]]
     with house.transaction() as session:
         store.fetched(session, recording_id, stored, sound, levels, house.clock.now())
+
+
+def _too_long(seconds: float, most_s: int) -> str:
+    return f"it lasts {seconds / 60:.0f} minutes, more than the {most_s // 60} of [recordings] max_minutes"
 
 
 def _in_vain(house: House, recording_id: uuid.UUID, work: store.FetchWork, reason: str, *, again: bool) -> None:
@@ -119,15 +133,66 @@ def _hear(house: House, recording_id: uuid.UUID, work: store.SpeechWork) -> list
     return join(heard)
 
 
-@jobs.handles(store.PURGE)
+@jobs.handles(retention.PURGE)
 def purge_recording(house: House, recording_id: uuid.UUID) -> None:
-    """The file first: if the words went first and we died, nobody would come back for the file."""
     with house.transaction() as session:
-        may = store.may_purge(session, recording_id, house.clock.now())
-    if may:
-        house.service(FileStore).delete(recording_id)
+        retention.purge(session, house.service(FileStore), recording_id, house.clock.now())
+
+
+@jobs.handles(carrier_copy.DELETE)
+def delete_at_carrier(house: House, recording_id: uuid.UUID) -> None:
+    """Read our copy back, compare, then delete theirs."""
+    with house.transaction() as session:
+        work = carrier_copy.begin(session, recording_id, house.clock.now())
+    if work is None:
+        return
+    if work.sha256 is not None:
+        wrong = _compare(house, recording_id, work.sha256)
+        if wrong is not None:
+            log.error("our copy of a recording is not good", extra={"recording": str(recording_id), "why": wrong})
+            mended = _mend(house, recording_id, work.sid, work.sha256)
+            _not_deleted(house, recording_id, wrong + ("; written anew from the carrier's" if mended else ""))
+            return
         with house.transaction() as session:
-            store.purged(session, recording_id, house.clock.now())
+            if not carrier_copy.verified(session, recording_id, house.clock.now()):
+                return
+    match house.service(Fetcher).delete(work.sid):
+        case Gone():
+            with house.transaction() as session:
+                carrier_copy.deleted(session, recording_id, house.clock.now())
+        case Denied(status):
+            log.error("the carrier refuses our credentials for recordings", extra={"status": status})
+            _not_deleted(house, recording_id, f"the carrier refused our credentials ({status})")
+        case Broken(reason):
+            _not_deleted(house, recording_id, reason)
+
+
+def _compare(house: House, recording_id: uuid.UUID, sha256: str) -> str | None:
+    """What is wrong with our file; None: it is what came."""
+    try:
+        found = retention.file_hash(house.service(FileStore), recording_id)
+    except FileProblem as problem:
+        return str(problem)
+    return None if found == sha256 else "the file in the store is not the one that came"
+
+
+def _mend(house: House, recording_id: uuid.UUID, sid: str, sha256: str) -> bool:
+    """The carrier still has it: fetched once more and, if it is what came then, written over the bad copy."""
+    answer = house.service(Fetcher).fetch(sid)
+    if not isinstance(answer, Media) or hashlib.sha256(answer.data).hexdigest() != sha256:
+        return False
+    with house.transaction() as session:
+        row = rows.locked(session, recording_id)  # a purge waits, or has been
+        if row is None or row.state not in carrier_copy.OURS_IS_GOOD:
+            return False
+        house.service(FileStore).put(recording_id, answer.data)
+        record(session, "recording", recording_id, "copy mended", house.clock.now())
+    return True
+
+
+def _not_deleted(house: House, recording_id: uuid.UUID, why: str) -> None:
+    with house.transaction() as session:
+        carrier_copy.in_vain(session, recording_id, why, house.clock.now())
 
 
 @cache

@@ -10,6 +10,7 @@ that did come.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -115,14 +116,44 @@ def speech_wait(tries: int) -> timedelta | None:
     return timedelta(seconds=_SPEECH_WAITS[min(tries, len(_SPEECH_WAITS)) - 1])
 
 
-COMPLAINT: Final = "complaint"
-"""The keeping class, and how the reasons of a caller who complains begin (dialer.machine.REASONS)."""
+CLASSES: Final = ("ordinary", "escalation", "complaint", "record")
+"""Why a recording is kept, in the order in which the later one wins where both are kept equally long."""
 
 
-def keep_class(purpose: str, call_kind: str | None, *, escalated: bool, complains: bool = False) -> str:
-    """Which keeping time applies: `escalation` if the call led to or served one, `complaint` if the caller rang to
-    complain, else `ordinary` (docs/clinical.md section 3, Recording)."""
-    serves_one = purpose == "bridge" or call_kind in ("doctor", "patient")
-    if escalated or serves_one:
-        return "escalation"
-    return COMPLAINT if complains else "ordinary"
+def keep_class(
+    purpose: str, call_kind: str | None, *, escalated: bool, days: Mapping[str, int], complained: bool = False
+) -> str:
+    """Which keeping time applies (docs/clinical.md section 3, Recording): `escalation` if the call led to or served
+    one, `complaint` if somebody complained in it, `record` for a spoken answer of a follow-up, else `ordinary`; of
+    several the one that keeps longest by `days`."""
+    fits = {"ordinary"}
+    if escalated or purpose == "bridge" or call_kind in ("doctor", "patient"):
+        fits.add("escalation")
+    if complained:
+        fits.add("complaint")
+    if purpose == "open_answer" and call_kind == "followup":
+        fits.add("record")
+    return longest(fits, days)
+
+
+def longest(classes: Collection[str], days: Mapping[str, int]) -> str:
+    return max(classes, key=lambda name: (days[name], CLASSES.index(name)))
+
+
+def delete_wait(tries: int) -> timedelta:
+    """How long to wait after the `tries`-th vain try to delete the carrier's copy: 1, 2, 4 … minutes, at most 6 hours.
+    It is never given up: a copy somewhere else is not forgotten."""
+    if tries < 1:
+        raise ValueError("a wait comes after a try")
+    return min(timedelta(minutes=2 ** min(tries - 1, 9)), timedelta(hours=6))
+
+
+def pause_wait(tries: int) -> timedelta | None:
+    """How long to wait after the `tries`-th vain order to silence a recording or to let it go on; None: leave it.
+    Seconds count, and the call is soon over."""
+    if tries < 1:
+        raise ValueError("a wait comes after a try")
+    return None if tries >= PAUSE_TRIES else timedelta(seconds=min(tries, 5))
+
+
+PAUSE_TRIES: Final = 10

@@ -26,6 +26,9 @@ class Recording(Base):
             postgresql_where=sa.text("state IN ('fetched','waiting_for_model')"),
         ),
         sa.Index("ix_recordings_keep", "keep_until", postgresql_where=sa.text("state <> 'purged'")),
+        sa.Index(
+            "ix_recordings_delete", "next_delete_at", postgresql_where=sa.text("next_delete_at IS NOT NULL")
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -59,8 +62,80 @@ class Recording(Base):
     """Whose work is under way; a result without it is nobody's and is dropped."""
     claimed_until: Mapped[datetime | None] = mapped_column(AwareDateTime)
     keep_class: Mapped[str]
-    """ordinary | escalation | complaint"""
+    """ordinary | escalation | complaint | record"""
     keep_until: Mapped[datetime] = mapped_column(AwareDateTime)
+    verified_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When our copy was read back from the disk and was the file that came."""
+    next_delete_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When the carrier's copy is to be deleted, or that is tried again; null: not wanted, or done."""
+    delete_tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    carrier_deleted_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When the carrier said that it has it no more."""
+    purged_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When the file was seen to be gone and the words were deleted."""
+
+
+class Hold(Base):
+    """Somebody wants a recording kept whatever its time: while one hold is open it is never purged."""
+
+    __tablename__ = "recording_holds"
+    __table_args__ = (
+        sa.Index("ix_recording_holds_open", "recording_id", postgresql_where=sa.text("released_at IS NULL")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), index=True)
+    held_by: Mapped[str]
+    held_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    reason: Mapped[str] = mapped_column(Encrypted("recording_holds.reason"))
+    released_by: Mapped[str] = mapped_column(default="", server_default="")
+    released_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    release_reason: Mapped[str | None] = mapped_column(Encrypted("recording_holds.release_reason"))
+
+
+class Play(Base):
+    """One permission to hear, or to take away, one recording: who, when, why, and which seconds were handed out.
+    The row outlives the recording."""
+
+    __tablename__ = "plays"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), index=True)
+    kind: Mapped[str]
+    """listen | export"""
+    login: Mapped[str]
+    why: Mapped[str] = mapped_column(Encrypted("plays.why"))
+    at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
+    original: Mapped[bool]
+    """True: the sound as it came; false: with the tones of keys masked."""
+    approved_by: Mapped[str] = mapped_column(default="", server_default="")
+    """The second login of an export."""
+    approved_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    token: Mapped[bytes | None] = mapped_column(unique=True)
+    """SHA-256 of the permit's word: a copy of the database opens nothing. Null while an export is not approved."""
+    expires_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    seconds: Mapped[float]
+    heard: Mapped[list[list[float]]] = mapped_column(JSONB, default=list)
+    """[[from, to]] in seconds of the recording, in order and without overlap: what left the house."""
+
+
+class RecordingPause(Base):
+    """The recording of a live call that is silenced while identity is keyed, and goes on afterwards."""
+
+    __tablename__ = "recording_pauses"
+    __table_args__ = (sa.Index("ix_recording_pauses_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),)
+
+    call_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("calls.id"), primary_key=True)
+    wanted: Mapped[bool]
+    """True: silence, now."""
+    ordered: Mapped[bool | None] = mapped_column(default=False)
+    """What the carrier has confirmed last; null while an order is under way or its answer was lost."""
+    since: Mapped[datetime] = mapped_column(AwareDateTime)
+    """When `wanted` last changed: what was late is `confirmed_at` minus this."""
+    confirmed_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    tries: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When the order is tried again; null while the carrier does what is wanted."""
 
 
 class Transcript(Base):

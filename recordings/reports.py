@@ -17,7 +17,7 @@ from core.models import Patient
 from core.people import MRN
 from dialer.models import Call
 from recordings import sample
-from recordings.models import DrawRow, FindingRow, Recording, SegmentRow, Transcript
+from recordings.models import DrawRow, FindingRow, Hold, Recording, SegmentRow, Transcript
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,11 @@ class RecordingLine:
     state: str
     reason: str
     seconds: float | None
+    keep: str
     keep_until: datetime
+    held: bool
+    purged_at: datetime | None
+    carrier_deleted_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def recordings(session: Session, *, mrn: str | None = None, since: datetime | No
         query = query.join(Patient, Patient.id == Call.patient_id).where(Patient.mrn_index == blind(mrn, MRN))
     if since is not None:
         query = query.where(Recording.announced_at >= since)
-    return [_line(row, kind) for row, kind in session.execute(query)]
+    return [_line(row, kind, held) for row, kind, held in session.execute(query)]
 
 
 def transcript(session: Session, recording_id: uuid.UUID) -> list[Spoken]:
@@ -108,8 +112,8 @@ def findings(session: Session, recording_id: uuid.UUID) -> list[Hit]:
 
 def draw_report(session: Session, row: DrawRow) -> DrawReport:
     lines = {
-        found.id: _line(found, kind)
-        for found, kind in session.execute(
+        found.id: _line(found, kind, held)
+        for found, kind, held in session.execute(
             _lines().where(Recording.id.in_([pick.recording_id for pick in sample.picks(session, row)]))
         )
     }
@@ -138,12 +142,13 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _lines() -> sa.Select[Recording, str]:
+def _lines() -> sa.Select[Recording, str, bool]:
     # The kind is null where the call is unknown.
-    return sa.select(Recording, Call.kind).outerjoin(Call, Call.id == Recording.call_id)
+    held = sa.exists().where(Hold.recording_id == Recording.id, Hold.released_at.is_(None))
+    return sa.select(Recording, Call.kind, held).outerjoin(Call, Call.id == Recording.call_id)
 
 
-def _line(row: Recording, kind: str | None) -> RecordingLine:
+def _line(row: Recording, kind: str | None, held: bool) -> RecordingLine:
     return RecordingLine(
         row.id,
         row.announced_at,
@@ -154,5 +159,9 @@ def _line(row: Recording, kind: str | None) -> RecordingLine:
         row.state,
         row.reason,
         row.seconds,
+        row.keep_class,
         row.keep_until,
+        held,
+        row.purged_at,
+        row.carrier_deleted_at,
     )

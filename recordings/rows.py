@@ -16,7 +16,7 @@ from core import db
 from core.house import settings_of
 from core.models import new_id, record
 from dialer.models import Call, Escalation
-from recordings.machine import COMPLAINT, keep_class, step
+from recordings.machine import keep_class, longest, step
 from recordings.models import Recording
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,9 @@ def new_row(
     now: datetime,
 ) -> Recording:
     call = session.get(Call, call_id) if call_id else None
-    escalated = session.scalar(_ESCALATED, {"call_id": call_id})
+    escalated, heard_before = session.execute(_OF_ITS_CALL, {"call_id": call_id}).one()
+    # whoever complained by key, or was heard to: the rest of the call belongs to it
+    complained = heard_before or (call is not None and call.reason.startswith("complaint"))
     row = Recording(
         id=recording_id,
         call_id=call_id,
@@ -42,8 +44,9 @@ def new_row(
         keep_class=keep_class(
             purpose,
             call.kind if call else None,
-            escalated=bool(escalated),
-            complains=call is not None and call.reason.startswith(COMPLAINT),
+            escalated=escalated,
+            complained=complained,
+            days=keep_days(session),
         ),
     )
     row.keep_until = keep_until(session, row)
@@ -85,10 +88,23 @@ def move(
     return True
 
 
+def keep_days(session: Session) -> dict[str, int]:
+    """Days by class, from hospital.toml `keep_days`."""
+    return settings_of(session).recordings.keep_days.model_dump()
+
+
 def keep_until(session: Session, row: Recording) -> datetime:
-    """By class, from hospital.toml `keep_days`, counted from the day it was made."""
-    days: int = getattr(settings_of(session).recordings.keep_days, row.keep_class)
-    return row.announced_at + timedelta(days=days)
+    """By class, counted from the day it was made."""
+    return row.announced_at + timedelta(days=keep_days(session)[row.keep_class])
+
+
+def keep_longer(session: Session, row: Recording, also: str, now: datetime) -> None:
+    """`row`, which is locked, is of this class as well: the longer time counts."""
+    name = longest({row.keep_class, also}, keep_days(session))
+    if name != row.keep_class and row.state != "purged":
+        row.keep_class = name
+        row.keep_until = keep_until(session, row)
+        record(session, "recording", row.id, "kept longer", now, why=also)
 
 
 locked = db.RowLock(Recording)
@@ -100,7 +116,10 @@ def of_call(session: Session, call_id: uuid.UUID) -> Sequence[Recording]:
 
 
 # the statements of every call are built once: building one costs as much as running it
-_ESCALATED = sa.select(sa.exists().where(Escalation.call_id == sa.bindparam("call_id")))
+_OF_ITS_CALL = sa.select(
+    sa.exists().where(Escalation.call_id == sa.bindparam("call_id")),
+    sa.exists().where(Recording.call_id == sa.bindparam("call_id"), Recording.keep_class == "complaint"),
+)
 _LOCKED = sa.select(Recording).with_for_update(key_share=True).execution_options(populate_existing=True)
 _OF_CALL = _LOCKED.where(Recording.call_id == sa.bindparam("call_id")).order_by(Recording.announced_at, Recording.id)
 _OF_SID = _LOCKED.where(Recording.sid == sa.bindparam("sid"))

@@ -103,7 +103,7 @@ def _candidate(session: Session, row: Recording, kind: str, hits: set[str]) -> C
     settings = settings_of(session)
     night = within(row.announced_at, settings.hospital.timezone.key, settings.hotline.night)
     risk = {f"phrase: {category}" for category in hits}
-    if row.keep_class != "ordinary":
+    if row.keep_class in ("escalation", "complaint"):
         risk.add(row.keep_class)
     if night:
         risk.add("night")

@@ -17,20 +17,21 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import jobs
-from core.events import CallEnded, EscalationOpened, ReasonGiven, RecordingAnnounced, Transcribed, publish
+from core.events import CallEnded, EscalationOpened, RecordingAnnounced, Transcribed, publish
 from core.models import new_id, record
 from dialer.models import Call
+from recordings import carrier_copy
 from recordings.audio import Sound
 from recordings.conversation import PATIENT, Line
 from recordings.files import StoredFile
 from recordings.lexicon import Finding
-from recordings.machine import COMPLAINT, HOLDS_FILE, TO_TRANSCRIBE, fetch_wait, speech_wait
+from recordings.machine import TO_TRANSCRIBE, fetch_wait, speech_wait
 from recordings.models import FindingRow, Recording, SegmentRow, Transcript
 from recordings.rows import (
     claimed,
     due_rows,
     for_callback,
-    keep_until,
+    keep_longer,
     locked,
     make_claim,
     move,
@@ -43,7 +44,6 @@ from recordings.rows import (
 FETCH = jobs.declare("fetch_recording", "recordings")
 LOOK = jobs.declare("look_for_recording", "recordings")
 TRANSCRIBE = jobs.declare("transcribe_recording", "speech")
-PURGE = jobs.declare("purge_recording", "recordings")
 
 FETCH_LEASE = timedelta(minutes=6)
 """Longer than a download may take (recordings.fetch.TOTAL_S)."""
@@ -97,21 +97,7 @@ _LOOK_FOR = (
 def on_escalation_opened(session: Session, event: EscalationOpened, now: datetime) -> None:
     """What led to an escalation is kept as long as one."""
     for row in of_call(session, event.call_id):
-        if row.keep_class == "ordinary":
-            row.keep_class = "escalation"
-            row.keep_until = keep_until(session, row)
-            record(session, "recording", row.id, "kept longer", now, why="escalation")
-
-
-def on_reason_given(session: Session, event: ReasonGiven, now: datetime) -> None:
-    """A complaint is kept as long as one (docs/clinical.md section 3, Recording)."""
-    if not event.reason.startswith(COMPLAINT):
-        return
-    for row in of_call(session, event.call_id):
-        if row.keep_class == "ordinary":
-            row.keep_class = COMPLAINT
-            row.keep_until = keep_until(session, row)
-            record(session, "recording", row.id, "kept longer", now, why=COMPLAINT)
+        keep_longer(session, row, "escalation", now)
 
 
 def carrier_completed(
@@ -163,7 +149,7 @@ def due(session: Session, now: datetime, limit: int = 100) -> int:
     for row in speeches:
         row.next_speech_at = now + SPEECH_LEASE
         jobs.defer(session, TRANSCRIBE, recording_id=row.id)
-    return len(fetches) + len(speeches)
+    return len(fetches) + len(speeches) + carrier_copy.due(session, now, limit)
 
 
 def claim_fetch(session: Session, recording_id: uuid.UUID, now: datetime) -> FetchWork | None:
@@ -192,6 +178,7 @@ def fetched(
     row.reason = ""
     row.sha256, row.size = stored.sha256, stored.size
     row.rate, row.channels, row.seconds, row.levels = sound.rate, sound.channels, sound.seconds, list(levels)
+    carrier_copy.want_gone(session, row, now)
     _ask_speech(session, row, now)
 
 
@@ -322,34 +309,3 @@ def _ask_speech(session: Session, row: Recording, now: datetime) -> None:
     row.claim = row.claimed_until = None
     row.next_speech_at = now + SPEECH_LEASE
     jobs.defer(session, TRANSCRIBE, recording_id=row.id)
-
-
-# ---- the end of the keeping time ------------------------------------------------------------------------
-
-
-def purge_due(session: Session, now: datetime, limit: int = 100) -> int:
-    """Recordings whose keeping time is over: their files go by a job, then the words. Returns how many."""
-    rows = session.scalars(
-        sa.select(Recording.id)
-        .where(Recording.state.in_(HOLDS_FILE), Recording.keep_until <= now)
-        .order_by(Recording.keep_until, Recording.id)
-        .limit(limit)
-    ).all()
-    for recording_id in rows:
-        jobs.defer(session, PURGE, recording_id=recording_id)
-    return len(rows)
-
-
-def may_purge(session: Session, recording_id: uuid.UUID, now: datetime) -> bool:
-    row = session.get(Recording, recording_id)
-    return row is not None and row.state in HOLDS_FILE and row.keep_until <= now
-
-
-def purged(session: Session, recording_id: uuid.UUID, now: datetime) -> None:
-    """The file is gone: so are the words and the hits. The row and its ledger stay."""
-    row = locked(session, recording_id)
-    if row is None or row.keep_until > now or not move(session, row, "purged", now, why=row.keep_class):
-        return
-    row.next_fetch_at = row.next_speech_at = None
-    session.execute(sa.delete(Transcript).where(Transcript.recording_id == row.id))
-    session.execute(sa.delete(FindingRow).where(FindingRow.recording_id == row.id))

@@ -237,8 +237,9 @@ class Exchange(MemoryCarrier):
                     after += verb.length
                 case twiml.StartRecording():
                     leg.recordings.append(verb.callback.url)
+                    self.recorded.add(leg.sid)
                 case twiml.StopRecording():
-                    pass  # its callback comes with the others, at the end of the call
+                    self.recorded.discard(leg.sid)  # its callback comes with the others, at the end of the call
                 case Gather():
                     self._gather(leg, verb, [*heard, *(p for p in verb.prompts if isinstance(p, Say))], after)
                     return

@@ -56,6 +56,9 @@ class MemoryCarrier:
     hung_up: list[str] = field(default_factory=list)
     said: dict[str, str] = field(default_factory=dict)
     watched: dict[str, str] = field(default_factory=dict)
+    recorded: set[str] = field(default_factory=set)
+    """Calls on which a recording runs."""
+    paused: list[tuple[str, bool]] = field(default_factory=list)
     lose_answers: int = 0
     """So many of the next POSTs are accepted, and their answers lost."""
     too_many: int = 0
@@ -115,6 +118,14 @@ class MemoryCarrier:
         self.watched[sid] = status_callback
         call = self.call(sid)
         return call is not None and call.status in LIVE
+
+    def pause_recording(self, sid: str, *, paused: bool) -> bool:
+        self._admit()
+        call = self.call(sid)
+        if call is None or call.status not in LIVE or sid not in self.recorded:
+            return False
+        self.paused.append((sid, paused))
+        return True
 
     def send_sms(self, *, to: str, body: str, status_callback: str) -> Placed:
         self._admit()

@@ -55,6 +55,7 @@ DUE = {
     "messages": "SELECT min(due_at) FROM messages WHERE status IN ('planned','sending')",
     "recordings": "SELECT least((SELECT min(next_fetch_at) FROM recordings WHERE state = 'announced'),"
     " (SELECT min(next_speech_at) FROM recordings WHERE state IN ('fetched','waiting_for_model')))",
+    "recordings to pause": "SELECT min(due_at) FROM recording_pauses",
 }
 DUE_NOW: Any = "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo'), " + ", ".join(
     f"({question})" for question in DUE.values()

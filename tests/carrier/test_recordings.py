@@ -165,3 +165,59 @@ def test_new_media_may_be_missing_for_a_while_or_empty(carrier: Carrier, hospita
     carrier.control("POST", "/clock", {"forward_s": 901})
     media = carrier.media(sid)
     assert (media.status_code, media.content) == (200, b"")
+
+
+def quiet_parts(samples: npt.NDArray[np.int16], start: float, end: float) -> float:
+    return loud(samples[int(start * 8000) : int(end * 8000)])
+
+
+@pytest.mark.parametrize("behaviour", ["silence", "skip"])
+def test_a_pause_is_not_recorded_not_even_the_tones_of_keys(
+    carrier: Carrier, hospital: Hospital, behaviour: str
+) -> None:
+    start = '<Start><Recording channels="dual" recordingStatusCallback="/done"/></Start>'
+    hospital.document("/keyed", "<Say>Thank you</Say><Pause length='60'/>")
+    gather = '<Gather input="dtmf" numDigits="4" action="/keyed" timeout="300"><Say>Please key it</Say></Gather>'
+    phone = carrier.phone({"say": SENTENCE}, {"after": 60, "press": "0506"})
+    sid = carrier.call(phone, hospital.document("/v", f"{start}<Pause length='5'/>{gather}"))
+    running = carrier.client.calls(sid).recordings("Twilio.CURRENT")
+    carrier.when(sid, "heard")
+    assert running.update(status="paused", pause_behavior=behaviour).status == "paused"
+    assert running.update(status="paused", pause_behavior=behaviour).status == "paused", "twice is once"
+    carrier.when(sid, "pressed")
+    carrier.when(sid, "heard", text="Thank you")
+    assert running.update(status="in-progress").status == "in-progress"
+    story = carrier.ended(sid)
+    (done,) = hospital.at("/done")
+    party, heard = channels(carrier.media(done["RecordingSid"]).content)
+    at = {event["kind"]: event["t"] for event in story["events"]}
+    begun, paused, resumed, stopped = (
+        at[f"recording-{what}"] for what in ("started", "paused", "resumed", "stopped")
+    )
+    length = stopped - begun - (resumed - paused if behaviour == "skip" else 0)
+    assert len(party) / 8000 == pytest.approx(length, abs=2)  # a tenth of a real second
+    assert int(done["RecordingDuration"]) == round(len(party) / 8000)
+    assert loud(party) > 0.4, "what was said before it is there"
+    assert paused < at["pressed"] < resumed
+    if behaviour == "silence":
+        assert quiet_parts(party, paused - begun + 2, resumed - begun - 2) == 0
+        assert quiet_parts(heard, paused - begun + 2, resumed - begun - 2) == 0
+    else:
+        assert quiet_parts(party, paused - begun + 2, len(party) / 8000) == 0, "the keys are left out"
+
+
+def test_what_is_wrong_about_an_order_is_said(carrier: Carrier, hospital: Hospital) -> None:
+    start = '<Start><Recording recordingStatusCallback="/done"/></Start>'
+    sid = carrier.call(carrier.phone(), hospital.document("/v", f"{start}<Pause length='60'/>"))
+    carrier.when(sid, "recording-started")
+    running = carrier.client.calls(sid).recordings("Twilio.CURRENT")
+    with pytest.raises(TwilioRestException) as refused:
+        running.update(status="deleted")
+    assert refused.value.code == 20422
+    with pytest.raises(TwilioRestException) as refused:
+        running.update(status="paused", pause_behavior="beep")
+    assert refused.value.code == 20422
+    running.update(status="paused")
+    assert running.update(status="stopped").status in ("processing", "completed"), "a pause is no hindrance"
+    carrier.client.calls(sid).update(status="completed")
+    carrier.ended(sid)

@@ -309,6 +309,15 @@ def test_orders_about_a_call_nobody_knows_or_that_is_over_are_no_error(line: Lin
         assert line.client.say_and_hang_up(sid, "<Response><Hangup/></Response>") is False
 
 
+def test_a_recording_that_does_not_run_cannot_be_silenced(line: Line) -> None:
+    ringing, over = place(line, line.phone("ringing")), place(line, line.phone("busy"))
+    line.over(over, "busy")
+    for sid in (UNKNOWN, over, ringing):
+        assert line.client.pause_recording(sid, paused=True) is False
+        assert line.client.pause_recording(sid, paused=False) is False
+    line.client.hang_up(ringing)
+
+
 def test_a_call_that_lives_is_watched(line: Line) -> None:
     assert line.client.watch(place(line, line.phone("ringing")), NOWHERE) is True
 

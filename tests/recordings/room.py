@@ -20,7 +20,7 @@ from core.models import EventRow, new_id
 from dialer.models import Call, Escalation
 from recordings import webhooks
 from recordings.audio import Samples
-from recordings.fetch import Broken, Denied, Fetched, Fetcher, Listed, NotYet
+from recordings.fetch import Broken, Denied, Fetched, Fetcher, Gone, Listed, NotYet
 from recordings.models import Recording
 from recordings.stt import Segment, Speech
 from tests.house import TOKEN
@@ -39,6 +39,15 @@ class ScriptedCarrier:
     files: dict[str, Fetched | list[Fetched]] = field(default_factory=dict)
     listed: Sequence[Listed] | Denied | Broken = ()
     asked: list[str] = field(default_factory=list)
+    deletes: list[Gone | Denied | Broken] = field(default_factory=list)
+    """Answers to the next deletions; then each is done."""
+    deleted: list[str] = field(default_factory=list)
+
+    def delete(self, recording_sid: str) -> Gone | Denied | Broken:
+        answer = self.deletes.pop(0) if self.deletes else Gone()
+        if isinstance(answer, Gone):
+            self.deleted.append(recording_sid)
+        return answer
 
     def fetch(self, recording_sid: str) -> Fetched:
         self.asked.append(recording_sid)

@@ -4,7 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from recordings.machine import EVENTS, HOLDS_FILE, MOVES, STATES, fetch_wait, keep_class, speech_wait, step
+from recordings.machine import (
+    EVENTS,
+    HOLDS_FILE,
+    MOVES,
+    STATES,
+    delete_wait,
+    fetch_wait,
+    keep_class,
+    pause_wait,
+    speech_wait,
+    step,
+)
 
 ROAD = [
     ("announced", "fetched", "fetched"),
@@ -79,15 +90,35 @@ def test_a_wait_comes_after_a_try(wait: object) -> None:
         wait()  # type: ignore[operator]
 
 
+DAYS = {"ordinary": 180, "escalation": 1095, "complaint": 1095, "record": 5475}
+
+
 @pytest.mark.parametrize(
-    ("purpose", "kind", "escalated", "expected"),
+    ("purpose", "kind", "escalated", "complained", "expected"),
     [
-        ("call", "hotline", False, "ordinary"),
-        ("call", "hotline", True, "escalation"),
-        ("bridge", "hotline", False, "escalation"),
-        ("call", "doctor", False, "escalation"),
-        ("call", None, False, "ordinary"),
+        ("call", "hotline", False, False, "ordinary"),
+        ("call", "hotline", True, False, "escalation"),
+        ("bridge", "hotline", False, False, "escalation"),
+        ("call", "doctor", False, False, "escalation"),
+        ("call", None, False, False, "ordinary"),
+        ("message", "hotline", False, True, "complaint"),
+        ("call", "hotline", True, True, "complaint"),
+        ("open_answer", "followup", False, False, "record"),
+        ("open_answer", "followup", True, True, "record"),
+        ("open_answer", "hotline", False, False, "ordinary"),
+        ("message", "followup", False, False, "ordinary"),
     ],
 )
-def test_how_long_it_is_kept(purpose: str, kind: str | None, escalated: bool, expected: str) -> None:
-    assert keep_class(purpose, kind, escalated=escalated) == expected
+def test_how_long_it_is_kept(purpose: str, kind: str | None, escalated: bool, complained: bool, expected: str) -> None:
+    assert keep_class(purpose, kind, escalated=escalated, complained=complained, days=DAYS) == expected
+
+
+def test_where_two_classes_fit_the_longer_time_counts_whatever_the_hospital_sets() -> None:
+    days = DAYS | {"escalation": 7300}
+    assert keep_class("open_answer", "followup", escalated=True, complained=True, days=days) == "escalation"
+
+
+def test_the_carriers_copy_is_never_given_up_and_a_pause_soon_is() -> None:
+    assert [delete_wait(tries).total_seconds() / 60 for tries in (1, 2, 3, 9, 10, 500)] == [1, 2, 4, 256, 360, 360]
+    waits = [pause_wait(tries) for tries in range(1, 12)]
+    assert [wait is None for wait in waits] == [False] * 9 + [True] * 2

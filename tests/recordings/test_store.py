@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from core.events import ReasonGiven, Transcribed
 from core.house import House
 from dialer.models import Call
-from recordings import jobs, reports, store
+from recordings import jobs, reports, retention, store
 from recordings.conversation import Line
 from recordings.fetch import Broken, Denied, Listed, Media, NotYet
 from recordings.files import FileStore
@@ -375,14 +375,14 @@ def test_at_the_end_of_its_time_the_sound_and_the_words_are_gone_and_the_row_sta
     room.work()
     room.forward(days=room.house.settings.recordings.keep_days.ordinary)
     with room.house.transaction() as session:
-        assert store.purge_due(session, room.now) == 1
+        assert retention.purge_due(session, room.now) == 1
     room.work()
     assert room.row(recording).state == "purged"
     assert not room.house.service(FileStore).path(recording).exists()
     with room.house.transaction() as session:
         for table in (Transcript, SegmentRow, FindingRow):
             assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0
-        assert store.purge_due(session, room.now) == 0
+        assert retention.purge_due(session, room.now) == 0
 
 
 def test_words_are_encrypted_at_rest_and_in_no_log(room: Room, caplog: pytest.LogCaptureFixture) -> None:

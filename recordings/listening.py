@@ -1,0 +1,322 @@
+"""Hearing a recording, and taking one away: who, when, why, and which seconds.
+
+`play` gives a permit: a word of 32 random bytes, good for one recording, one login and some minutes. The database keeps
+its hash only. `answer` turns an HTTP range request into bytes and writes down which seconds left the house before they
+leave. An export needs two people: one asks, another approves, and only who asked may take it.
+
+What a login may do is for the caller to know (the role's rights); it hands the rights in, and they are checked here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core.house import House
+from core.models import new_id, record
+from recordings import masking, retention
+from recordings.files import FileProblem, FileStore, Reader
+from recordings.machine import HOLDS_FILE
+from recordings.models import Play, Recording
+from recordings.ranges import Span, merged, span_of
+from recordings.rows import locked
+from recordings.sounding import NoSound, Sounding
+
+RIGHTS: Final = ("listen", "original", "held", "export", "approve")
+"""listen: with the tones of keys masked; original: as it came; held: also what is under a legal hold; export: ask for
+a copy to take away; approve: somebody else's export."""
+LEAST: Final = timedelta(minutes=10)
+"""A permit lasts so long and twice the recording's length: it may be heard twice, with pauses."""
+EXPORT_FOR: Final = timedelta(minutes=10)
+ASK_FOR: Final = timedelta(days=3)
+"""How long an export waits for the second person."""
+MOST_S: Final = 60
+"""One answer to a player's open range holds so many seconds at most: what is written down is what was heard, and not
+the whole file each time somebody presses play."""
+
+
+class ListeningProblem(Exception):
+    """Why somebody may not hear this; one sentence for a person."""
+
+
+@dataclass(frozen=True)
+class Permit:
+    """`token` goes into the address of the player and nowhere else."""
+
+    token: str
+    play_id: uuid.UUID
+    recording_id: uuid.UUID
+    login: str
+    original: bool
+    export: bool
+    expires_at: datetime
+    size: int
+    """Bytes of what will be sent."""
+    seconds: float
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes over the wire; `body` is to be sent piece by piece."""
+
+    status: int
+    headers: dict[str, str]
+    body: Iterator[bytes]
+
+
+# ---- permits --------------------------------------------------------------------------------------------
+
+
+def play(
+    session: Session,
+    recording_id: uuid.UUID,
+    login: str,
+    why: str,
+    now: datetime,
+    *,
+    original: bool = False,
+    rights: Collection[str] = ("listen",),
+) -> Permit:
+    """A permit to hear this recording; who, when and why are written down. Raises ListeningProblem."""
+    _allowed(rights, "original" if original else "listen")
+    row = _playable(session, recording_id, why, rights)
+    token = secrets.token_urlsafe(32)
+    with _sounding(session, row.id, original) as sound:
+        expires = now + LEAST + 2 * timedelta(seconds=sound.seconds)
+        made = _play_row(row, "listen", login, why, now, original, sound.seconds)
+        made.token, made.expires_at = _hash(token), expires
+        session.add(made)
+        session.flush()
+        record(session, "recording", row.id, "permit to listen", now, who=login, play=str(made.id), original=original)
+        return _permit(made, token, sound.size)
+
+
+def ask_export(
+    session: Session,
+    recording_id: uuid.UUID,
+    login: str,
+    why: str,
+    now: datetime,
+    *,
+    original: bool = False,
+    rights: Collection[str] = ("export",),
+) -> uuid.UUID:
+    """First step: somebody asks for a copy. The id of the request. Raises ListeningProblem."""
+    _allowed(rights, "export")
+    if original:
+        _allowed(rights, "original")
+    row = _playable(session, recording_id, why, rights)
+    made = _play_row(row, "export", login, why, now, original, row.seconds or 0.0)
+    made.expires_at = now + ASK_FOR
+    session.add(made)
+    session.flush()
+    record(session, "recording", row.id, "export asked", now, who=login, play=str(made.id), original=original)
+    return made.id
+
+
+def approve_export(
+    session: Session, play_id: uuid.UUID, login: str, now: datetime, *, rights: Collection[str] = ("approve",)
+) -> None:
+    """Second step: another person agrees. Raises ListeningProblem."""
+    _allowed(rights, "approve")
+    asked = _request(session, play_id, now)
+    if asked.login == login:
+        raise ListeningProblem("Somebody else has to approve the export you asked for.")
+    if asked.approved_by:
+        raise ListeningProblem("This export is approved already.")
+    asked.approved_by, asked.approved_at, asked.expires_at = login, now, now + ASK_FOR
+    record(session, "recording", asked.recording_id, "export approved", now, who=login, play=str(asked.id))
+
+
+def export(
+    session: Session, play_id: uuid.UUID, login: str, now: datetime, *, rights: Collection[str] = ("export",)
+) -> Permit:
+    """Third step: who asked takes it, once, within some minutes. Raises ListeningProblem."""
+    _allowed(rights, "export")
+    asked = _request(session, play_id, now)
+    if asked.login != login:
+        raise ListeningProblem("Only who asked for the export may take it.")
+    if not asked.approved_by or asked.approved_by == asked.login:
+        raise ListeningProblem("The export waits for a second person to approve it.")
+    if asked.token is not None:
+        raise ListeningProblem("This export was taken already: ask for another.")
+    row = _playable(session, asked.recording_id, asked.why, rights)
+    token = secrets.token_urlsafe(32)
+    with _sounding(session, row.id, asked.original) as sound:
+        asked.token, asked.expires_at = _hash(token), now + EXPORT_FOR
+        record(session, "recording", row.id, "permit to export", now, who=login, play=str(asked.id))
+        return _permit(asked, token, sound.size)
+
+
+def _allowed(rights: Collection[str], needed: str) -> None:
+    if needed not in rights:
+        words = {
+            "listen": "listen to recordings",
+            "original": "hear recordings unmasked",
+            "held": "hear recordings that are under a legal hold",
+            "export": "take recordings away",
+            "approve": "approve exports",
+        }
+        raise ListeningProblem(f"You have no right to {words[needed]}.")
+
+
+def _playable(session: Session, recording_id: uuid.UUID, why: str, rights: Collection[str]) -> Recording:
+    if not why.strip():
+        raise ListeningProblem("Say why you want to hear this recording.")
+    row = locked(session, recording_id)  # a purge waits until the permit is written down
+    if row is None:
+        raise ListeningProblem("There is no such recording.")
+    if row.state == "purged":
+        raise ListeningProblem("This recording was deleted at the end of its keeping time.")
+    if row.state not in HOLDS_FILE or row.sha256 is None:
+        raise ListeningProblem(f"There is nothing to hear: this recording is {row.state}.")
+    if retention.is_held(session, recording_id):
+        _allowed(rights, "held")
+    return row
+
+
+def _request(session: Session, play_id: uuid.UUID, now: datetime) -> Play:
+    found = session.scalar(sa.select(Play).where(Play.id == play_id, Play.kind == "export").with_for_update())
+    if found is None or found.expires_at <= now:
+        raise ListeningProblem("There is no such request for an export, or it is too old.")
+    return found
+
+
+def _play_row(
+    row: Recording, kind: str, login: str, why: str, now: datetime, original: bool, seconds: float
+) -> Play:
+    return Play(
+        id=new_id(), recording_id=row.id, kind=kind, login=login, why=why.strip(), at=now, original=original,
+        seconds=seconds, heard=[],
+    )  # fmt: skip
+
+
+def _permit(row: Play, token: str, size: int) -> Permit:
+    return Permit(
+        token, row.id, row.recording_id, row.login, row.original, row.kind == "export", row.expires_at, size,
+        row.seconds, "audio/wav",
+    )  # fmt: skip
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+# ---- the sound ------------------------------------------------------------------------------------------
+
+
+class _Open(Sounding):
+    """A sounding that closes its file."""
+
+    def __init__(self, reader: Reader, original: bool) -> None:
+        self._file = reader
+        try:
+            super().__init__(reader, None if original else masking.masked)
+        except BaseException:
+            reader.close()
+            raise
+
+    def __enter__(self) -> _Open:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _sounding(session: Session, recording_id: uuid.UUID, original: bool) -> _Open:
+    house: House = session.info["house"]
+    return _open(house, recording_id, original)
+
+
+def _open(house: House, recording_id: uuid.UUID, original: bool) -> _Open:
+    try:
+        return _Open(house.service(FileStore).open(recording_id), original)
+    except (FileProblem, NoSound) as problem:
+        raise ListeningProblem(f"The sound of this recording cannot be read: {problem}.") from problem
+
+
+def stream(house: House, permit: Permit, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes of a permit's WAV from `start` up to `stop`, written down as heard before the first of them is given.
+    Raises ListeningProblem when the permit is over or the recording gone."""
+    now = house.clock.now()
+    with house.transaction() as session:
+        row = session.get(Play, permit.play_id, with_for_update=True)
+        if row is None or row.token != _hash(permit.token) or row.login != permit.login or row.expires_at <= now:
+            raise ListeningProblem("This permission to listen is over.")
+        sound = _open(house, row.recording_id, row.original)
+        row.heard = merged([*row.heard, list(sound.span(start, stop))])
+    return _pieces(sound, start, stop)
+
+
+def _pieces(sound: _Open, start: int, stop: int) -> Iterator[bytes]:
+    with sound:
+        yield from sound.pieces(start, stop)
+
+
+# ---- over HTTP ------------------------------------------------------------------------------------------
+
+NEVER_KEPT: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def answer(house: House, token: str, login: str, wanted: str | None, *, head: bool = False) -> Answer:
+    """The answer to a player's request: `token` from its address, `login` from its session, `wanted` its Range header.
+    Whatever is wrong with the permit looks the same from outside: 404."""
+    try:
+        permit = _permit_of(house, token, login)
+    except ListeningProblem:
+        return Answer(404, dict(NEVER_KEPT), iter(()))
+    way = "attachment" if permit.export else "inline"
+    headers = NEVER_KEPT | {
+        "Accept-Ranges": "bytes",
+        "Content-Type": permit.content_type,
+        "Content-Disposition": f'{way}; filename="recording.wav"',
+    }
+    most = None if permit.export else MOST_S * round(permit.size / max(1.0, permit.seconds))
+    span = span_of(wanted, permit.size, most)
+    if span is None:
+        return Answer(416, headers | {"Content-Range": f"bytes */{permit.size}", "Content-Length": "0"}, iter(()))
+    headers["Content-Length"] = str(span.stop - span.start)
+    if span.partial:
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{permit.size}"
+    try:
+        body = iter(()) if head else stream(house, permit, span.start, span.stop)
+    except ListeningProblem:
+        return Answer(404, dict(NEVER_KEPT), iter(()))
+    return Answer(206 if span.partial else 200, headers, body)
+
+
+def _permit_of(house: House, token: str, login: str) -> Permit:
+    now = house.clock.now()
+    with house.transaction() as session:
+        row = session.scalar(sa.select(Play).where(Play.token == _hash(token)))
+        if row is None or row.login != login or row.expires_at <= now:
+            raise ListeningProblem("This permission to listen is over.")
+        with _open(house, row.recording_id, row.original) as sound:
+            return _permit(row, token, sound.size)
+
+
+__all__ = [
+    "Answer",
+    "ListeningProblem",
+    "Permit",
+    "Span",
+    "answer",
+    "approve_export",
+    "ask_export",
+    "export",
+    "play",
+    "stream",
+]
