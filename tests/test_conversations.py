@@ -279,7 +279,7 @@ def hotline_pain(score: str, read_back: str = "1") -> list[Step]:
     """English, post-op pain, the score, confirmed."""
     return [
         {"on": "For English, press 8", "press": "8"},
-        {"on": "Pain or problems after surgery, 2", "press": "2"},
+        {"on": "Pain or problems after surgery", "press": "2"},
         {"on": "Rate your pain", "press": f"{score}#"},
         {"on": f"You entered {score}", "press": read_back},
     ]

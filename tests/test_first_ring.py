@@ -45,7 +45,7 @@ DOCTORS = tuple(
 )
 PAIN: list[Step] = [
     {"on": "预约请按1", "at": "start", "press": "8"},
-    {"on": "Pain or problems after surgery, 2", "at": "start", "press": "2"},
+    {"on": "Pain or problems after surgery", "at": "start", "press": "2"},
     {"on": "Rate your pain", "at": "start", "press": "8#"},
     {"on": "You entered 8", "at": "start", "press": "1"},
     {"after": 1, "hangup": True},

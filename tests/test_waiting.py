@@ -18,7 +18,7 @@ from tests.stack import Conversation, Phone, Stage, Step, hears, no_errors, runn
 
 PAIN: list[Step] = [
     {"on": "For English, press 8", "press": "8"},
-    {"on": "Pain or problems after surgery, 2", "press": "2"},
+    {"on": "Pain or problems after surgery", "press": "2"},
     {"on": "Rate your pain", "press": "8#"},
     {"on": "You entered 8", "press": "1"},
 ]
