@@ -13,6 +13,17 @@ BOTH: Final = "both"
 """A single channel on which everybody speaks."""
 
 
+@dataclass(frozen=True)
+class Word:
+    """One word (of Chinese: one character or word, as the engine cuts it), in seconds from the start of the sound;
+    `confidence` 0..1."""
+
+    start_s: float
+    end_s: float
+    text: str
+    confidence: float
+
+
 class Heard(Protocol):
     @property
     def start_s(self) -> float: ...
@@ -22,6 +33,8 @@ class Heard(Protocol):
     def text(self) -> str: ...
     @property
     def confidence(self) -> float: ...
+    @property
+    def words(self) -> tuple[Word, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,7 @@ class Line:
     end_s: float
     text: str
     confidence: float
+    words: tuple[Word, ...] = ()
 
 
 def speakers(purpose: str, call_kind: str | None, channels: int) -> tuple[str, ...]:
@@ -47,7 +61,7 @@ def speakers(purpose: str, call_kind: str | None, channels: int) -> tuple[str, .
 def join(heard: Mapping[str, Sequence[Heard]]) -> list[Line]:
     """All sides in one list by time; at the same moment the patient comes first."""
     lines = [
-        Line(speaker, segment.start_s, segment.end_s, segment.text, segment.confidence)
+        Line(speaker, segment.start_s, segment.end_s, segment.text, segment.confidence, segment.words)
         for speaker, segments in heard.items()
         for segment in segments
     ]

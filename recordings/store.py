@@ -286,7 +286,8 @@ def transcribed(
     session.add(transcript)
     session.flush()
     for position, line in enumerate(lines):
-        session.add(SegmentRow(transcript_id=transcript.id, position=position, **vars(line)))
+        heard = vars(line) | {"words": [[word.start_s, word.end_s, word.text, word.confidence] for word in line.words]}
+        session.add(SegmentRow(transcript_id=transcript.id, position=position, **heard))
     for finding in findings:
         session.add(FindingRow(recording_id=row.id, lexicon=lexicon_version, **vars(finding)))
     move(session, row, "screened", now, findings=len(findings), lexicon=lexicon_version)

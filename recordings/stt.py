@@ -23,6 +23,7 @@ import numpy as np
 
 from recordings import weights
 from recordings.audio import MODEL_RATE, Samples
+from recordings.conversation import Word
 from recordings.weights import ModelMissing
 
 __all__ = ["EngineDied", "ModelMissing", "Segment", "Speech", "Transcriber", "WhisperChild", "time_limit"]
@@ -53,6 +54,8 @@ class Segment:
     end_s: float
     text: str
     confidence: float
+    words: tuple[Word, ...] = ()
+    """Each word with its time, in order; empty where the engine does not tell."""
 
 
 class Transcriber(Protocol):

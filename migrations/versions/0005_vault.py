@@ -74,3 +74,4 @@ def upgrade() -> None:
     op.create_index(
         "ix_recording_pauses_due", "recording_pauses", ["due_at"], postgresql_where=sa.text("due_at IS NOT NULL")
     )
+    op.add_column("segments", sa.Column("words", sa.LargeBinary(), nullable=True))
