@@ -12,7 +12,9 @@ from pathlib import Path
 
 from flask import Flask
 
+import console.raters
 import console.web
+import desk.qa_figures
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
@@ -22,6 +24,7 @@ import ivr.webhooks
 import recordings.jobs
 import recordings.pausing
 import recordings.retention
+import recordings.review_tick
 import recordings.store
 import recordings.webhooks
 from commands import cli, doors
@@ -43,6 +46,7 @@ from ivr.ringback import RingBack
 from ivr.service_desk import ServiceDesk
 from recordings.fetch import BYTES_A_SECOND, Fetcher
 from recordings.files import FileStore
+from recordings.qa_shapes import DeskFigures, Raters
 from recordings.stt import Speech
 from scheduler import (
     booking,
@@ -153,6 +157,7 @@ TICKS: list[Tick] = [
     ("recordings", 1.0, recordings.store.due),
     ("recordings to pause", 0.5, recordings.pausing.due),
     ("recordings to purge", 60.0, recordings.retention.purge_due),
+    ("reviews", 60.0, recordings.review_tick.due),
     # asked every minute, done once an hour
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
@@ -213,6 +218,8 @@ def open_house(settings: Settings) -> House:
         Speech: Speech(settings.speech, settings.home_dir("models")),
         ServiceDesk: Desk(),
         attempt.Owners: attempt.Owners({"agent": queue.hold}),
+        Raters: console.raters.ConsoleRaters(),
+        DeskFigures: desk.qa_figures.Figures(),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""
     house.services[Fetcher] = Fetcher(
