@@ -7,6 +7,7 @@ import json
 from datetime import date
 from typing import TYPE_CHECKING
 
+from commands import lexicon
 from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import table
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace, joined: Joined) -> int:
     """The same day and seed print the same sample."""
+    if args.what != "draw":
+        return (lexicon.strict if args.what == "strict" else lexicon.again)(args, joined)
     house = house_of(joined)
     now = house.clock.now()
     day = _day(args.date) if args.date else now.astimezone(house.settings.hospital.timezone).date()
@@ -66,7 +69,8 @@ def lines(report: DrawReport) -> list[str]:
         )
         said += [f"     {line.start_s:6.1f}s {line.speaker:>7}: {line.text}" for line in pick.transcript]
         said += [
-            f'     ! {hit.category}: "{hit.phrase}" ({hit.speaker}, {hit.start_s:.1f}s, severity {hit.severity})'
+            f'     ! {hit.category}: "{hit.phrase}" ({hit.speaker}, {hit.mark_s:.1f}s, severity {hit.severity}'
+            f"{', ' + hit.note if hit.note else ''})"
             for hit in pick.findings
         ]
     return said

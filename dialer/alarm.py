@@ -44,9 +44,9 @@ def on_red_flag(session: Session, event: events.RedFlag, now: datetime) -> None:
 
 
 def on_machine_heard(session: Session, event: events.MachineHeard, now: datetime) -> None:
-    """A machine heard words of warning: an alarm that says so. Its clocks run from now, when the house knew; how long ago
-    it was said is told with it. What a doctor knew who has closed the patient's alarm since is not raised again; if one
-    has talked with the patient since, a B is looked at by a nurse."""
+    """A machine heard words of warning: an alarm that says so. Its clocks run from now, when the house knew; how long
+    ago it was said is told with it. What a doctor knew who has closed the patient's alarm since is not raised again; if
+    one has talked with the patient since, a B is looked at by a nurse."""
     call = session.get_one(Call, event.call_id)
     to = _number_of(session, call)
     before = _known_since(session, call, to, event) if to else ""

@@ -248,9 +248,9 @@ def _lexicon(body: Any, language: str) -> Lexicon:
         variants={old: new for pair in body.get("variants", "").split() for old, new in [pair]},
         instead={name: str(group["instead"]) for name, group in groups.items()},
     )
-    for wanted, told in (*lexicon.by_length, *lexicon.flags_by_length):
-        if not wanted.strip() or CUT in wanted:
-            raise ValueError(f"{told.text!r} is empty or holds punctuation")
+    for text in [*(phrase.text for phrase in lexicon.phrases), *(flag.text for flag in lexicon.flags)]:
+        if not lexicon.normal(text).strip() or CUT in lexicon.normal(text):
+            raise ValueError(f"{text!r} is empty or holds punctuation")
     _no_twins([(phrase.category, wanted) for wanted, phrase in lexicon.by_length])
     _no_twins([(RED_FLAG, wanted) for wanted, _ in lexicon.flags_by_length])
     return lexicon

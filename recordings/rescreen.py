@@ -100,9 +100,8 @@ def _again(session: Session, transcript: Transcript, now: datetime) -> bool:
     before = transcript.lexicon
     gone = screen.replace_findings(session, recording.id, screened)
     transcript.lexicon, transcript.mode = screened.version, screened.mode
-    counts = {"findings": len(screened.findings), "before": gone}
-    versions = {"lexicon": screened.version, "was": before, "mode": screened.mode}
-    record(session, "recording", recording.id, "screened again", now, **counts, **versions)
+    told = {"findings": len(screened.findings), "before": gone, "lexicon": screened.version, "was": before}
+    record(session, "recording", recording.id, "screened again", now, data=told | {"mode": screened.mode})
     return True
 
 

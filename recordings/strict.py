@@ -43,8 +43,7 @@ def begin(session: Session, start: datetime, end: datetime, reason: str, who: st
     row = StrictPeriod(id=new_id(), starts_at=start, ends_at=end, reason=reason.strip(), set_by=who, set_at=now)
     session.add(row)
     session.flush()
-    span = {"from": start.isoformat(), "until": end.isoformat()}
-    record(session, "strict_period", row.id, "set", now, who=who, **span)
+    record(session, "strict_period", row.id, "set", now, who=who, begins=start.isoformat(), ends=end.isoformat())
     return row
 
 
