@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from commands import lexicon
 from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import table
@@ -24,6 +25,8 @@ LANGUAGE = "en"
 
 def run(args: argparse.Namespace, joined: Joined) -> int:
     """The same day and seed print the same sample. Without a seed: the day's draw, made now if there is none."""
+    if args.what != "draw":
+        return (lexicon.strict if args.what == "strict" else lexicon.again)(args, joined)
     house = house_of(joined)
     now = house.clock.now()
     today = now.astimezone(house.settings.hospital.timezone).date()
@@ -97,7 +100,8 @@ def _one(pick: Any) -> list[str]:
         said = [f"  {pick.position}. {'purged' if pick.chat.purged_at else pick.chat.channel}"]
     said += [f"     {line.start_s:6.1f}s {line.speaker:>7}: {line.text}" for line in pick.transcript]
     said += [
-        f'     ! {hit.category}: "{hit.phrase}" ({hit.speaker}, {hit.start_s:.1f}s, severity {hit.severity})'
+        f'     ! {hit.category}: "{hit.phrase}" ({hit.speaker}, {hit.mark_s:.1f}s, severity {hit.severity}'
+        f"{', ' + hit.note if hit.note else ''})"
         for hit in pick.findings
     ]
     return said

@@ -47,6 +47,13 @@ class Hit:
     speaker: str
     start_s: float
     severity: int
+    mark_s: float
+    """Where to listen: the phrase's first word, or its line."""
+    end_s: float | None
+    group: str
+    note: str
+    lexicon: str
+    mode: str
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,13 @@ def findings(session: Session, recording_id: uuid.UUID) -> list[Hit]:
         .where(FindingRow.recording_id == recording_id)
         .order_by(FindingRow.severity.desc(), FindingRow.start_s, FindingRow.id)
     )
-    return [Hit(row.category, row.phrase, row.speaker, row.start_s, row.severity) for row in rows]
+    return [_hit(row) for row in rows]
+
+
+def _hit(row: FindingRow) -> Hit:
+    mark_s = row.start_s if row.word_at is None else row.word_at
+    of_the_list = row.group, row.note, row.lexicon, row.mode
+    return Hit(row.category, row.phrase, row.speaker, row.start_s, row.severity, mark_s, row.end_s, *of_the_list)
 
 
 def draw_report(session: Session, row: DrawRow) -> DrawReport:

@@ -26,6 +26,7 @@ from recordings.machine import HOLDS_FILE
 from recordings.models import FindingRow, Hold, Recording, SegmentRow, SoundMeasuresRow, Transcript
 from recordings.review_models import QaNote
 from recordings.rows import keep_longer, locked, move, of_call
+from recordings.screen_models import MachineFlag
 
 PURGE = jobs.declare("purge_recording", "recordings")
 
@@ -34,6 +35,7 @@ GONE_WITH_IT: Final[tuple[InstrumentedAttribute[Any], ...]] = (
     FindingRow.recording_id,
     SoundMeasuresRow.recording_id,
     QaNote.recording_id,  # what listeners wrote about it; their marks stay
+    MachineFlag.recording_id,
 )
 """Rows that say what was said in a recording, by the column that names it: they end with it. Whoever adds a table of
 words adds it here."""

@@ -1,13 +1,26 @@
 """The phrase lists, proven on text: no model understands the offline voice's Mandarin."""
 
+from __future__ import annotations
+
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
-from recordings.lexicon import CATEGORIES, Finding, LexiconError, find, load
+from dialer.alarm import NOT_ASKED
+from ivr.flow import load_questions
+from recordings.conversation import Line, Word
+from recordings.lexicon import Finding, Lexicon, LexiconError, find, load, screen_line
+from recordings.lexicon_list import SPOKEN
+from tests.house import ROOT
 
 EN, ZH = load("en"), load("zh-CN")
+LISTS = {"en": EN, "zh-CN": ZH}
+CASES = yaml.safe_load(Path(__file__).with_name("lexicon_cases.yaml").read_text(encoding="utf-8"))
+by_list = pytest.mark.parametrize("lexicon", [EN, ZH], ids=["en", "zh-CN"])
 
 
 @dataclass(frozen=True)
@@ -17,89 +30,130 @@ class Said:
     start_s: float = 0.0
 
 
-def hits(text: str, speaker: str = "patient") -> list[tuple[str, str, int]]:
-    lexicon = ZH if any("\u4e00" <= c <= "\u9fff" for c in text) else EN
-    return [(hit.category, hit.phrase, hit.severity) for hit in find([Said(text, speaker)], lexicon)]
+def of(text: str) -> Lexicon:
+    return ZH if any("\u4e00" <= c <= "\u9fff" for c in text) else EN
 
 
-@pytest.mark.parametrize("lexicon", [EN, ZH], ids=["en", "zh-CN"])
-def test_the_shipped_lists_are_whole(lexicon: object) -> None:
-    assert {category.name for category in lexicon.categories} == set(CATEGORIES)  # type: ignore[attr-defined]
-    assert lexicon.version.startswith(lexicon.language)  # type: ignore[attr-defined]
+def hits(text: str, speaker: str = "patient", *, strict: bool = False) -> list[tuple[str, str, int]]:
+    found = find([Said(text, speaker)], of(text), strict=strict)
+    return [(hit.category, hit.phrase, hit.severity) for hit in found]
 
 
-@pytest.mark.parametrize("lexicon", [EN, ZH], ids=["en", "zh-CN"])
-def test_every_phrase_finds_itself(lexicon: object) -> None:
-    for category in lexicon.categories:  # type: ignore[attr-defined]
-        for phrase in category.phrases:
-            found = find([Said(phrase, sorted(category.speakers)[-1])], lexicon)  # type: ignore[arg-type]
-            assert (category.name, phrase) in [(hit.category, hit.phrase) for hit in found], phrase
+def notes(text: str, speaker: str = "line") -> list[tuple[str, str]]:
+    return [(hit.phrase, hit.note) for hit in find([Said(text, speaker)], of(text), strict=True)]
 
 
-@pytest.mark.parametrize(
-    ("text", "phrase"),
-    [
-        ("The wound is BLEEDING.", "bleeding"),
-        ("I have chest pain, doctor", "chest pain"),
-        ("I can\u2019t breathe!", "can't breathe"),
-        ("伤口一直在出血", "出血"),
-        ("我胸痛,喘不上气", "胸痛"),
-        ("我覺得胸悶", "胸闷"),
-        ("傷口裂開了", "伤口裂开"),
-        ("胸 口 疼", "胸口疼"),
-    ],
-)
-def test_red_flags_of_the_patient(text: str, phrase: str) -> None:
-    assert ("red_flag", phrase, 3) in hits(text)
-    assert hits(text, "line") == []
+# ---- the lists themselves --------------------------------------------------------------------------------
+@by_list
+def test_the_shipped_lists_are_whole(lexicon: Lexicon) -> None:
+    assert {phrase.category for phrase in lexicon.phrases} == set(SPOKEN)
+    assert lexicon.version.startswith(lexicon.language)
+    assert {phrase.group for phrase in lexicon.phrases if phrase.category == "advertising"} == set(lexicon.instead)
+    assert set(lexicon.instead) == {"absolute", "cure", "safety", "proof", "lure"}
+    assert {flag.level for flag in lexicon.flags} == {"A", "B", "C"}
 
 
-@pytest.mark.parametrize(
-    ("text", "category"),
-    [
-        ("I guarantee you'll be fine", "over_promise"),
-        ("That's not my department", "evasion"),
-        ("Hurry up please", "impatience"),
-        ("you can stop your medication", "unsafe_advice"),
-        ("我们保证治好", "over_promise"),
-        ("這個不歸我管", "evasion"),
-        ("有完沒完", "impatience"),
-        ("你把药停了", "unsafe_advice"),
-    ],
-)
-def test_staff_phrases_on_the_line_only(text: str, category: str) -> None:
-    assert category in [hit[0] for hit in hits(text, "line")]
-    assert hits(text, "patient") == []
-    assert category in [hit[0] for hit in hits(text, "both")]
+@by_list
+def test_every_phrase_finds_itself(lexicon: Lexicon) -> None:
+    for phrase in lexicon.phrases:
+        found = find([Said(phrase.text, "line")], lexicon, strict=True)
+        assert (phrase.category, phrase.text, "") in [(hit.category, hit.phrase, hit.note) for hit in found], phrase
+    for flag in lexicon.flags:
+        found = find([Said(flag.text)], lexicon)
+        assert (flag.text, "") in [(hit.phrase, hit.note) for hit in found], flag
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "we cannot guarantee that",
-        "nobody can promise, or guarantee it with no risk",
-        "我们不能保证治好",
-        "没人敢说百分之百",
-    ],
-)
-def test_a_negated_promise_is_none(text: str) -> None:
-    promised = [hit for hit in hits(text, "line") if hit[1] in ("guarantee", "保证治好", "百分之百")]
-    assert promised == [] or "," in text
+def test_every_sign_is_a_question_of_the_flows_and_has_words_for_the_doctor() -> None:
+    asked = load_questions(ROOT / "flows")
+    assert asked is not None
+    for language, lexicon in LISTS.items():
+        prompts = yaml.safe_load((ROOT / "prompts" / f"{language}.yaml").read_text(encoding="utf-8"))["prompts"]
+        keys = {flag.question for flag in lexicon.flags}
+        assert keys <= set(asked.questions) | NOT_ASKED
+        for_a_doctor = {flag.question for flag in lexicon.flags if flag.level in ("A", "B")}
+        assert {f"sign_{key}" for key in for_a_doctor} <= set(prompts), "the doctor would hear a key"
+    assert {flag.question for flag in EN.flags} == {flag.question for flag in ZH.flags}
 
 
+def test_the_words_of_the_compliance_list_are_in_ours() -> None:
+    """docs/clinical.md section 3: the banned and gated words, with their groups."""
+    text = (ROOT / "docs" / "clinical.md").read_text(encoding="utf-8")
+    [told] = re.findall(r"Banned/gated words.*?others inferred\) – (.*?) The clinical term", text)
+    ours = {(phrase.group, phrase.text) for phrase in ZH.phrases if phrase.category == "advertising"}
+    wanted = {
+        (group, word)
+        for part in told.split(";")
+        for group, words in [re.findall(r"\*(\w+):\* (.+)", part)[0]]
+        for word in words.replace("†", "").rstrip(".").split()
+    }
+    assert len(wanted) > 50
+    assert wanted - ours == set()
+
+
+# ---- sentences -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("language", "text", "wanted"), CASES["line"], ids=range(len(CASES["line"])))
+def test_what_our_side_says(language: str, text: str, wanted: list[str]) -> None:
+    found = find([Said(text, "line")], LISTS[language])
+    assert Counter(hit.category for hit in found) == Counter(wanted)
+    theirs = {hit.category for hit in find([Said(text, "patient")], LISTS[language])}
+    assert not theirs & set(SPOKEN), "the agent's channel only"
+
+
+def test_precision_and_recall_on_our_own_sentences_are_whole() -> None:
+    """On the fixture only, by category; what a list does with real talks is not known (docs/clinical.md section 4)."""
+    right: Counter[str] = Counter()
+    wrong, missed = Counter[str](), Counter[str]()
+    for language, text, wanted in CASES["line"]:
+        found = Counter(hit.category for hit in find([Said(text, "line")], LISTS[language]))
+        right += found & Counter(wanted)
+        wrong += found - Counter(wanted)
+        missed += Counter(wanted) - found
+    assert set(right) == set(SPOKEN), "each category has a case"
+    for category, count in right.items():
+        assert count / (count + wrong[category]) == count / (count + missed[category]) == 1.0, category
+
+
+# ---- windows ---------------------------------------------------------------------------------------------
 def test_a_negation_counts_within_its_clause_and_window() -> None:
     assert hits("我不能来,你保证治好", "line") == [("over_promise", "保证治好", 3)]
     assert hits("not today because we are full and I guarantee it", "line") == [("over_promise", "i guarantee", 3)]
+    assert hits("没有" + "好" * 10 + "包好", "line") == []
+    assert hits("没有" + "好" * 11 + "包好", "line") == [("over_promise", "包好", 3)], "twelve characters, not thirteen"
+
+
+def test_what_the_agent_repeats_from_the_patient_is_no_promise() -> None:
+    assert hits("您说包好", "line") == hits("you said it's guaranteed", "line") == []
+    assert notes("您说包好") == [("包好", "quoted")]
+    assert notes("you said it's guaranteed") == [("guaranteed", "quoted")]
+    assert hits("you said so. it's guaranteed", "line") != []
+
+
+def test_strict_shows_mild_and_negated_hits_and_says_why() -> None:
+    assert hits("您最好明天来", "line") == []
+    assert hits("您最好明天来", "line", strict=True) == [("advertising", "最好", 1)]
+    assert hits("我们不能保证治好", "line", strict=True) == [("over_promise", "保证治好", 1)]
+    assert notes("we cannot guarantee it") == [("guarantee", "negated")]
+    assert hits("calm down", "line", strict=True) == [("impatience", "calm down", 1)]
+
+
+def test_on_one_channel_the_finding_says_so_and_weighs_less() -> None:
+    [both] = find([Said("we guarantee it", "both")], EN)
+    [line] = find([Said("we guarantee it", "line")], EN)
+    assert (line.severity, line.note) == (3, "")
+    assert (both.severity, both.note, both.speaker) == (2, "mono", "both")
+    [mild] = find([Said("hurry up", "both")], EN)
+    assert (mild.severity, mild.note) == (1, "mono"), "shown all the same"
 
 
 def test_a_negated_red_flag_is_lowered_not_dropped() -> None:
     assert hits("there is no bleeding") == [("red_flag", "bleeding", 1)]
     assert hits("没有出血") == [("red_flag", "出血", 1)]
     assert hits("没出血") == [("red_flag", "出血", 1)]
+    assert notes("last year I had chest pain", "patient") == [("chest pain", "before")]
 
 
 @pytest.mark.parametrize(
-    "text", ["我要做无痛胃镜", "my blood pressure is fine", "a painless gastroscopy", "bloody number"]
+    "text", ["我要做无痛胃镜", "my blood pressure is fine", "a painless gastroscopy", "第一次来", "第一人民医院"]
 )
 def test_terms_that_only_look_alike(text: str) -> None:
     assert hits(text) == hits(text, "line") == []
@@ -114,38 +168,99 @@ def test_a_phrase_in_a_longer_one_counts_once() -> None:
     ]
 
 
-def test_a_finding_says_where() -> None:
-    lines = [Said("good morning", "line", 0.0), Said("I have a high fever", "patient", 12.5)]
-    assert find(lines, EN) == [Finding("red_flag", "high fever", 12.5, "patient", 3)]
+# ---- marks -----------------------------------------------------------------------------------------------
+def words(*told: tuple[float, str]) -> tuple[Word, ...]:
+    return tuple(Word(at, at + 0.4, text, 0.9) for at, text in told)
+
+
+def test_a_finding_is_marked_at_its_first_word_and_ends_with_its_last() -> None:
+    told = words((1.0, "Well,"), (1.5, "I"), (2.0, "guarantee"), (2.5, "it"))
+    [found] = screen_line(Line("line", 1.0, 3.0, "Well, I guarantee it.", 0.9, told), EN)
+    assert (found.start_s, found.word_at, found.end_s) == (1.0, 1.5, 2.4)
+    by_character = words(*[(n / 2, c) for n, c in enumerate("这个手术包好")])
+    [found] = screen_line(Line("line", 0.0, 4.0, "这个手术，包好。", 0.9, by_character), ZH)
+    assert (found.word_at, found.end_s) == (2.0, 2.9)
+
+
+def test_without_words_the_mark_is_the_lines() -> None:
+    [found] = screen_line(Line("line", 12.5, 15.0, "I guarantee it", 0.9), EN)
+    assert (found.start_s, found.word_at, found.end_s) == (12.5, None, 15.0)
+    other = words((12.5, "one"), (13.0, "guarantee"))
+    [found] = screen_line(Line("line", 12.5, 15.0, "1 guarantee", 0.9, other), EN)
+    assert (found.word_at, found.end_s) == (None, 15.0), "words that are not the text's give no mark"
+
+
+def test_line_by_line_is_the_whole() -> None:
+    lines = [Said("good morning", "line"), Said("I have a high fever", "patient", 12.5), Said("hurry up", "line", 14)]
+    assert find(lines, EN) == [hit for line in lines for hit in screen_line(line, EN)]
+    assert find(lines, EN)[0] == Finding("red_flag", "high fever", 12.5, "patient", 3, "fever")
+
+
+# ---- our own words ---------------------------------------------------------------------------------------
+OURS_MAY_SAY = {
+    # prompts of ours that hold a phrase of staff, and why that is right
+    "en": set[str](),
+    "zh-CN": set[str](),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_our_own_prompts_and_messages_pass_the_list(language: str) -> None:
+    lexicon = LISTS[language]
+    found = {}
+    for folder in ("prompts", "texts"):
+        body = yaml.safe_load((ROOT / folder / f"{language}.yaml").read_text(encoding="utf-8"))
+        texts = list(_texts(body))
+        assert len(texts) > 5
+        for text in texts:
+            for hit in find([Said(re.sub(r"\{\w+\}", " ", text), "line")], lexicon):
+                found[text] = hit.phrase
+    assert set(found) - OURS_MAY_SAY[language] == set(), found
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_no_prompt_of_ours_is_taken_for_an_agents_name(language: str) -> None:
+    lexicon = LISTS[language]
+    [name] = [one for one in lexicon.required if one.key == "own_name"]
+    body = yaml.safe_load((ROOT / "prompts" / f"{language}.yaml").read_text(encoding="utf-8"))
+    for text in _texts(body):
+        assert not [told for told in name.said_by if lexicon.normal(told) in lexicon.normal(text)], text
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for one in value.values() for text in _texts(one)]
+    return [text for one in value for text in _texts(one)] if isinstance(value, list) else []
+
+
+# ---- wrong lists -----------------------------------------------------------------------------------------
+HEAD = "language: xx\nversion: 1\nnegation: {window: 1, words: []}\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "told"),
     [
         ("language: xx\nversion: 1\n", "categories|negation"),
         ("language: yy\nversion: 1\nnegation: {window: 1, words: []}\ncategories: {}\n", "language yy"),
         ("language: xx\nversion: 1\nnegation: {window: 3, words: [no]}\ncategories: {}\n", "quote"),
+        (HEAD + "categories: {evasion: {severity: 9, phrases: [a]}}\n", "severity"),
+        (HEAD + "categories: {rudeness: {severity: 1, phrases: [a]}}\n", "no category rudeness"),
+        (HEAD + "categories: {evasion: {severity: 1, phrases: ['a, b']}}\n", "punctuation"),
+        (HEAD + "categories: {evasion: {severity: 1, phrases: [a], mild: [a]}}\n", "stands twice"),
+        (HEAD + "categories: {}\nflags: {chest: {D: [pain]}}\n", "A, B or C"),
+        (HEAD + "categories: {}\nflags: {}\nflag_rules: {doubts: {maybe: [perhaps]}}\n", "no doubt maybe"),
         (
-            "language: xx\nversion: 1\nnegation: {window: 1, words: []}\n"
-            "categories: {evasion: {severity: 9, speakers: [line], phrases: [a]}}\n",
-            "severity",
-        ),
-        (
-            "language: xx\nversion: 1\nnegation: {window: 1, words: []}\n"
-            "categories: {rudeness: {severity: 1, speakers: [line], phrases: [a]}}\n",
-            "no category rudeness",
-        ),
-        (
-            "language: xx\nversion: 1\nnegation: {window: 1, words: []}\n"
-            "categories: {evasion: {severity: 1, speakers: [line], phrases: ['a, b']}}\n",
-            "punctuation",
+            HEAD + "categories: {}\nrequired: {a: {kinds: [], purposes: [], who: nobody, severity: 1, said_by: [a]}}\n",
+            "who is line or agent",
         ),
         (": :", "cannot be used"),
     ],
 )
-def test_a_wrong_list_is_told(tmp_path: Path, text: str, words: str) -> None:
+def test_a_wrong_list_is_told(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "xx.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(LexiconError, match=words):
+    with pytest.raises(LexiconError, match=told):
         load("xx", tmp_path)
 
 

@@ -17,6 +17,7 @@ from recordings.conversation import Line
 from recordings.fetch import Broken, Denied, Listed, Media, NotYet
 from recordings.files import FileStore
 from recordings.models import FindingRow, SegmentRow, Transcript
+from recordings.screen import Screened
 from recordings.stt import EngineDied, Speech
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import MEDICINE, dual, mono, said, tone
@@ -259,7 +260,8 @@ def test_good_work_slower_than_its_lease_still_counts_once(room: Room) -> None:
         assert store.claim_speech(session, recording, room.now) is not None, "taken over"
     for words in ("first", "second"):
         with room.house.transaction() as session:
-            store.transcribed(session, recording, [Line("patient", 0, 1, words, 1.0)], [], "en-1", room.now)
+            heard = [Line("patient", 0, 1, words, 1.0)]
+            store.transcribed(session, recording, heard, Screened((), "en-1", "normal"), room.now)
     with room.house.transaction() as session:
         assert [line.text for line in reports.transcript(session, recording)] == ["first"]
 

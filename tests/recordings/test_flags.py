@@ -1,0 +1,69 @@
+"""Words of warning, proven on text. A miss is worse than a false alarm: each rule that takes one back has its limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recordings.conversation import Line
+from recordings.flags import in_text
+from recordings.lexicon import load
+from recordings.machine_flags import Sign, is_screened, signs
+
+LISTS = {"en": load("en"), "zh-CN": load("zh-CN")}
+CASES = yaml.safe_load(Path(__file__).with_name("lexicon_cases.yaml").read_text(encoding="utf-8"))["patient"]
+
+
+def heard(text: str, language: str = "en", speaker: str = "patient") -> dict[str, str]:
+    return {one.question: one.level for one in signs([Line(speaker, 0, 1, text, 0.9)], LISTS[language])}
+
+
+@pytest.mark.parametrize(("language", "text", "wanted"), CASES, ids=range(len(CASES)))
+def test_what_a_patient_says(language: str, text: str, wanted: dict[str, str]) -> None:
+    assert heard(text, language) == wanted
+
+
+def test_only_on_the_patients_own_channel() -> None:
+    for speaker in ("line", "both"):
+        assert heard("is the wound bleeding or do you have chest pain", speaker=speaker) == {}
+
+
+def test_the_worst_level_of_a_sign_counts_once_and_the_worst_sign_comes_first() -> None:
+    lines = [
+        Line("patient", 1, 2, "it is bleeding and I have a fever", 0.9),
+        Line("patient", 5, 6, "the bleeding won't stop", 0.9),
+    ]
+    assert signs(lines, LISTS["en"]) == [Sign("bleeding", "A", 5), Sign("fever", "C", 1)]
+
+
+def test_a_denial_and_then_the_sign_is_the_sign() -> None:
+    assert heard("no bleeding yesterday. now there is bleeding") == {"bleeding": "B"}
+    assert heard("昨天没有出血，今天出血了", "zh-CN") == {"bleeding": "B"}
+
+
+@pytest.mark.parametrize(
+    ("level", "said", "left"), [("A", "chest pain", "A"), ("B", "vomiting", "C"), ("C", "fever", "")]
+)
+@pytest.mark.parametrize("before", ["what if I have", "years ago I had", "my neighbour has"])
+def test_what_is_said_of_other_days_or_people_weighs_by_level(before: str, level: str, said: str, left: str) -> None:
+    lexicon = LISTS["en"]
+    [hit] = in_text(lexicon.normal(f"{before} {said}"), lexicon)
+    assert (hit.flag.level, hit.level) == (level, left)
+    assert hit.doubt
+
+
+@pytest.mark.parametrize(
+    ("purpose", "kind", "screened"),
+    [
+        ("open_answer", "followup", True),
+        ("message", "hotline", True),
+        ("open_answer", None, True),
+        ("call", "followup", True),
+        ("call", "hotline", False),  # an agent heard it, or a message has it
+        ("bridge", "doctor", False),
+    ],
+)
+def test_which_recordings_may_raise_an_alarm(purpose: str, kind: str | None, screened: bool) -> None:
+    assert is_screened(purpose, kind) is screened
