@@ -72,15 +72,15 @@ def channels(data: bytes) -> tuple[int, list[Samples]]:
     return wave.rate, [np.ascontiguousarray(flat[n :: wave.channels]) for n in range(wave.channels)]
 
 
-def to_model(samples: Samples, rate: int) -> Samples:
-    """The same sound at 16 kHz, as speech models want it."""
-    if rate == MODEL_RATE or not len(samples):
+def to_model(samples: Samples, rate: int, to: int = MODEL_RATE) -> Samples:
+    """The same sound at 16 kHz, as speech models want it, or at another rate of theirs."""
+    if rate == to or not len(samples):
         return samples
     import av  # here: only the process that transcribes loads FFmpeg
 
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
     frame.sample_rate = rate
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=MODEL_RATE)
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=to)
     pieces = [out.to_ndarray()[0] for given in (frame, None) for out in resampler.resample(given)]
     return np.concatenate(pieces).astype(np.float32, copy=False)
 
