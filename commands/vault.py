@@ -20,8 +20,8 @@ BATCH = 100
 
 
 def add_commands(add: Add) -> None:
-    made = add("recordings", recordings, "Recordings with states and reasons; hold, release or fetch one.")
-    made.add_argument("what", nargs="?", default="list", choices=["list", "hold", "release", "fetch"])
+    made = add("recordings", recordings, "Recordings with states and reasons; hold, release or fetch one; progress.")
+    made.add_argument("what", nargs="?", default="list", choices=["list", "progress", "hold", "release", "fetch"])
     made.add_argument("id", nargs="?", help="of the recording, for hold, release and fetch")
     made.add_argument("--reason", help="why it is held or released")
     made.add_argument("--patient", metavar="MRN")
@@ -36,6 +36,8 @@ def add_commands(add: Add) -> None:
 def recordings(args: argparse.Namespace, joined: Joined) -> int:
     if args.what == "list":
         return reports.recordings(args, joined)
+    if args.what == "progress":
+        return reports.progress(args, joined)
     recording_id = _id(args.id)
     if args.what != "fetch" and not (args.reason or "").strip():
         raise FileProblem(f"recordings {args.what}: say why, with --reason.")

@@ -13,6 +13,7 @@ from typing import IO, Final
 
 _PIECE: Final = 1024 * 1024
 _LONGEST_NAME: Final = 200
+TWO_OF_ONE_NAME: Final = "it has two files of one name"
 
 
 class BadArchive(Exception):
@@ -68,15 +69,18 @@ class _Room:
         return self._folder.joinpath(*path.parts)
 
     def folder(self, name: str) -> None:
-        self.place(name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.place(name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise BadArchive(TWO_OF_ONE_NAME) from error
 
     def file(self, name: str, source: IO[bytes]) -> None:
         path = self.place(name)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             out = path.open("xb")
         except (FileExistsError, NotADirectoryError) as error:
-            raise BadArchive("it has two files of one name") from error
+            raise BadArchive(TWO_OF_ONE_NAME) from error
         with out:
             while piece := source.read(_PIECE):
                 self._bytes += len(piece)  # as it comes: what the archive says of sizes may be a lie

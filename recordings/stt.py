@@ -7,12 +7,12 @@ cannot be heard says why: ModelMissing leaves a recording waiting, EngineDied ha
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from core.hospital import processors
 from recordings import audio, stt_models, weights
 from recordings.audio import MODEL_RATE, Samples
 from recordings.models_store import LANGUAGES, fetched
@@ -136,8 +136,3 @@ class Speech:
             if self._checked is None:
                 self._checked = weights.whisper_base(self._models)
             return self._checked
-
-
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

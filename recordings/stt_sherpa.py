@@ -68,8 +68,8 @@ def stretch(result: Any, start_s: float, end_s: float) -> dict[str, Any] | None:
 def words_of(
     tokens: list[str], starts: list[float], log_probs: list[float], start_s: float, end_s: float
 ) -> list[list[Any]]:
-    """Words out of the model's tokens: each Chinese character is one; pieces of a word of letters are joined (SenseVoice
-    marks where a word begins, Paraformer with @@ that it goes on). Empty without a time for each."""
+    """Words out of the model's tokens: each Chinese character is one; pieces of a word of letters are joined
+    (SenseVoice marks where a word begins, Paraformer with @@ that it goes on). Empty without a time for each."""
     if len(starts) != len(tokens):
         return []
     sure = [math.exp(min(0.0, one)) for one in log_probs] if len(log_probs) == len(tokens) else [0.0] * len(tokens)

@@ -28,7 +28,7 @@ class Engine:
         vosk.SetLogLevel(-1)
         self._rate = rate
         self._new = vosk.KaldiRecognizer
-        self._model = vosk.Model(model_path=folder)
+        self._model: Any = vosk.Model(model_path=folder)
 
     def hear(self, sound: Any, language: str, words: list[str] | None) -> list[dict[str, Any]]:
         """What is said, utterance by utterance. The library gives one at every pause it notices, and the rest at the
@@ -45,13 +45,14 @@ class Engine:
         length = len(sound) / self._rate
         return [segment for one in told if (segment := utterance(json.loads(one), length)) is not None]
 
-    def _grammar(self, words: list[str] | None) -> tuple[str, ...]:
-        if words is None:
+    def _grammar(self, phrases: list[str] | None) -> tuple[str, ...]:
+        if phrases is None:
             return ()
-        known = [phrase for phrase in words if all(self._knows(word) for word in phrase.split())]
+        known = [phrase for phrase in phrases if all(self._knows(word) for word in phrase.split())]
         if not known:
             raise NoWords
-        return (json.dumps([*known, *(word for word in UNKNOWN if self._knows(word))], ensure_ascii=False),)
+        known += [word for word in UNKNOWN if self._knows(word)]
+        return (json.dumps(known, ensure_ascii=False),)
 
     def _knows(self, word: str) -> bool:
         return int(self._model.vosk_model_find_word(word)) >= 0
@@ -60,7 +61,7 @@ class Engine:
 def utterance(result: dict[str, Any], length_s: float) -> dict[str, Any] | None:
     """One result of the library as a segment; None if nothing was said. The library sets blanks between Chinese
     words too."""
-    words = [
+    words: list[list[Any]] = [
         [float(word["start"]), min(float(word["end"]), length_s), str(word["word"]), min(1.0, float(word["conf"]))]
         for word in result.get("result", ())
         if word["word"] not in UNKNOWN
