@@ -1,6 +1,6 @@
 # Carecall: everything a developer or an operator runs from a checkout. `make` alone lists it.
 
-.PHONY: help install demo simulate test proofs zones lint types imports lock
+.PHONY: help install demo simulate test proofs soak zones lint types imports lock
 .DEFAULT_GOAL := help
 
 VENV  := .venv
@@ -13,6 +13,7 @@ help:
 	@echo 'make simulate  90 days of 20 operations a day in an invented world; every ring watched'
 	@echo 'make test      lint, types, import direction and all quick tests'
 	@echo 'make proofs    the long tests, those of all time zones among them'
+	@echo 'make soak      a thousand recordings heard in a row, memory watched; what the pipeline costs over the bare engine'
 	@echo 'make zones     every time zone over every change of clocks from 2024 to 2030'
 	@echo 'make lint      ruff only (types: mypy only, imports: import direction only)'
 	@echo 'make lock      write requirements.lock anew from pyproject.toml (needs uv)'
@@ -66,7 +67,11 @@ test: lint types imports
 	$(PYTEST) -m 'alone and not slow'
 
 proofs: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'slow and not soak'
+
+# It says its figures: -s shows them.
+soak: install
+	$(BIN)/python -m pytest -s -m soak
 
 zones: install
 	$(BIN)/python -m pytest -m slow tests/scheduler/test_zones.py

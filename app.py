@@ -226,7 +226,7 @@ def open_house(settings: Settings) -> House:
         Booking: booking.BuiltIn(),
         FileStore: FileStore(settings.home_dir("recordings"), settings.keyring),
         downtime.Sheets: downtime.Sheets(settings),
-        Speech: Speech(settings.speech, settings.home_dir("models")),
+        Speech: Speech(settings.speech, settings.home_dir("models"), at_once=settings.recordings.at_once),
         ServiceDesk: Desk(),
         CallFacts: call_facts.DeskFacts(),
         attempt.Owners: attempt.Owners({"agent": queue.hold}),

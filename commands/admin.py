@@ -72,18 +72,6 @@ def import_file(args: argparse.Namespace, joined: Joined) -> int:
     return 1 if refused else 0
 
 
-def models(args: argparse.Namespace, joined: Joined) -> int:
-    here = settings.load(require_keys=False)
-    engines = Speech(here.speech, here.home_dir("models"))
-    rows = []
-    for language, speech in here.speech.items():
-        missing = engines.missing(language)
-        state = "missing" if missing else "ready"
-        rows.append({"language": language, "engine": speech.engine, "state": state, "detail": missing or ""})
-    rows_out(rows, as_json=args.json)
-    return 0
-
-
 def login() -> str:
     try:
         return getpass.getuser()

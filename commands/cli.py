@@ -21,6 +21,7 @@ from commands import (
     flows,
     keys,
     lexicon,
+    models,
     qa,
     reports,
     rights,
@@ -126,9 +127,7 @@ def parser() -> argparse.ArgumentParser:
     imports.add_argument("--dry-run", action="store_true", help="try everything, keep nothing")
     imports.add_argument("--json", action="store_true")
     flows.add_arguments(add("flows", flows.run, "Validate, draw, or walk what callers hear."))
-    models = add("models", admin.models, "Speech models on this machine.")
-    models.add_argument("what", choices=["list"])
-    models.add_argument("--json", action="store_true")
+    models.add_commands(add)
     sample = add("qa", qa.run, "Draw or replay the day's quality sample; how its findings are made.")
     sample.add_argument("what", choices=["draw", "strict", "rescreen"])
     sample.add_argument("--date", help="ISO date, on the hospital's calendar (default: yesterday)")

@@ -22,9 +22,10 @@ BATCH = 100
 
 
 def add_commands(add: Add) -> None:
-    made = add("recordings", recordings, "Recordings with states and reasons; hold, release, fetch or read one.")
-    made.add_argument("what", nargs="?", default="list", choices=["list", "hold", "release", "fetch", "transcript"])
-    made.add_argument("id", nargs="?", help="of the recording, for all but list")
+    made = add("recordings", recordings, "Recordings with states and reasons; hold, release, fetch, read one; progress.")
+    whats = ["list", "progress", "hold", "release", "fetch", "transcript"]
+    made.add_argument("what", nargs="?", default="list", choices=whats)
+    made.add_argument("id", nargs="?", help="of the recording, for all but list and progress")
     made.add_argument("--reason", help="why it is held or released, or read unmasked")
     made.add_argument("--original", action="store_true", help="with transcript: unmasked; who and why is kept")
     made.add_argument("--language", choices=KNOWN_LANGUAGES, help="of the masks (default: the call's)")
@@ -40,6 +41,8 @@ def add_commands(add: Add) -> None:
 def recordings(args: argparse.Namespace, joined: Joined) -> int:
     if args.what == "list":
         return reports.recordings(args, joined)
+    if args.what == "progress":
+        return reports.progress(args, joined)
     recording_id = _id(args.id)
     if args.what == "transcript":
         return _transcript(args, joined, recording_id)

@@ -5,6 +5,7 @@ value is wrong. Nothing here reads a file or the environment.
 """
 
 import itertools
+import os
 import re
 from collections.abc import Mapping
 from datetime import date, time, timedelta
@@ -494,13 +495,24 @@ class Recordings(Section):
     )
     delete_at_carrier: StrictBool = Field(False, description="true or false")
     pause_identity: StrictBool = Field(True, description="true or false")
+    heard_at_once: StrictInt = Field(0, ge=0, le=256, description="a whole number from 0 to 256")
+
+    @property
+    def at_once(self) -> int:
+        """How many recordings one machine hears at the same time."""
+        return self.heard_at_once or processors()
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Speech(Section):
     """The speech-to-text engine of one language."""
 
-    engine: Literal["auto", "whisper", "vosk", "none"] = Field(
-        "auto", description='"auto", "whisper", "vosk" or "none"'
+    engine: Literal["auto", "whisper", "vosk", "sherpa", "none"] = Field(
+        "auto", description='"auto", "whisper", "vosk", "sherpa" or "none"'
     )
     model: StrictStr = Field("", description='a model name or folder, or "" for the engine\'s own choice')
 

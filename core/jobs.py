@@ -188,6 +188,9 @@ async def run_workers(house: House, queues: Iterable[str]) -> None:
         (("recordings",), 2),
         (("speech",), 1),
     ]
+    # speech: one slot for each recording that this machine may hear at once
+    at_once = {"speech": house.settings.recordings.at_once}
+    groups = [(names, at_once.get(names[0], slots)) for names, slots in groups]
     total = sum(slots for _, slots in groups)
     # The loop's own executor has few threads (processors + 4), shared by all queues: a slot without a thread is none.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(total + SPARE, thread_name_prefix="job"))

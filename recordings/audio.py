@@ -80,14 +80,14 @@ def piece(source: Readable, layout: Layout, first: int, last: int, margin: int) 
     return Piece(first, last, first - start, layout.read(source, start, stop))
 
 
-def to_model(samples: Samples, rate: int) -> Samples:
-    """The same sound at 16 kHz, as speech models want it. Up to 3,400 Hz of a telephone's 8 kHz nothing is lost, and
-    what it folds or mirrors stays 60 dB below (measured in tests/recordings/test_audio.py)."""
-    if rate == MODEL_RATE or not len(samples):
+def to_model(samples: Samples, rate: int, to: int = MODEL_RATE) -> Samples:
+    """The same sound at 16 kHz, as speech models want it, or at another rate of theirs. Up to 3,400 Hz of a telephone's
+    8 kHz nothing is lost, and what it folds or mirrors stays 60 dB below (measured in tests/recordings/test_audio.py)."""
+    if rate == to or not len(samples):
         return samples
     import av  # here: only the process that transcribes loads FFmpeg
 
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=MODEL_RATE)
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=to)
     made: list[Samples] = []
     for first in range(0, len(samples), _RESAMPLED_S * rate):
         frame = av.AudioFrame.from_ndarray(

@@ -9,18 +9,27 @@ import uuid
 from core import jobs
 from core.house import House
 from core.models import record
-from recordings import audio, carrier_copy, machine_flags, measures, rescreen, retention, rows, screen, search, store
+from recordings import (
+    audio,
+    carrier_copy,
+    hearing,
+    machine_flags,
+    measures,
+    rescreen,
+    retention,
+    rows,
+    screen,
+    search,
+    store,
+)
 from recordings.audio import Unreadable
-from recordings.conversation import Line, join, speakers
 from recordings.fetch import Broken, Denied, Fetcher, Gone, Media, NotYet
 from recordings.files import FileProblem, FileStore
-from recordings.stt import EngineDied, ModelMissing, Segment, Speech
+from recordings.sounding import NoSound
+from recordings.stt import EngineDied, ModelMissing
 from recordings.wav import InMemory
 
 log = logging.getLogger(__name__)
-
-SILENT_DBFS = -75.0
-"""A channel below this holds nobody: the model is not asked."""
 
 
 @jobs.handles(store.FETCH_ANSWER)
@@ -98,41 +107,40 @@ def look_for_recording(house: House, recording_id: uuid.UUID) -> None:
 @jobs.handles(store.TRANSCRIBE)
 def transcribe_recording(house: House, recording_id: uuid.UUID) -> None:
     """Hear each channel, join them by time, screen with the phrase list."""
+    with hearing.alone(recording_id) as mine:
+        if mine:
+            _transcribe(house, recording_id)
+
+
+def _transcribe(house: House, recording_id: uuid.UUID) -> None:
     with house.transaction() as session:
         work = store.claim_speech(session, recording_id, house.clock.now())
     if work is None:
         return
     try:
-        lines = _hear(house, recording_id, work)
+        heard = hearing.hear(house, recording_id, work)
     except ModelMissing as missing:
         with house.transaction() as session:
             store.no_model(session, recording_id, work.claim, str(missing), house.clock.now())
         return
-    except (EngineDied, FileProblem) as problem:
+    except (EngineDied, FileProblem, NoSound) as problem:
         log.warning("a recording was not heard", extra={"recording": str(recording_id), "why": str(problem)})
         again = isinstance(problem, EngineDied)
         with house.transaction() as session:
             store.speech_in_vain(session, recording_id, work.claim, str(problem), again, house.clock.now())
         return
     with house.transaction() as session:
-        screened = screen.of_recording(session, recording_id, lines)
-        store.transcribed(session, recording_id, lines, screened, house.clock.now())
-        measures.heard(session, recording_id, lines)
-
-
-def _hear(house: House, recording_id: uuid.UUID, work: store.SpeechWork) -> list[Line]:
-    speech = house.service(Speech)
-    missing = speech.missing(work.language)
-    if missing is not None:
-        raise ModelMissing(missing)
-    rate, channels = audio.channels(house.service(FileStore).get(recording_id))
-    heard: dict[str, list[Segment]] = {}
-    for speaker, channel in zip(speakers(work.purpose, work.call_kind, len(channels)), channels, strict=True):
-        if audio.level(channel) < SILENT_DBFS:
-            heard[speaker] = []
-        else:
-            heard[speaker] = speech.transcribe(audio.to_model(channel, rate), work.language)
-    return join(heard)
+        screened = screen.of_recording(session, recording_id, heard.lines)
+        store.transcribed(
+            session,
+            recording_id,
+            heard.lines,
+            screened,
+            house.clock.now(),
+            engine=heard.engine,
+            took_s=heard.took_s,
+        )
+        measures.heard(session, recording_id, heard.lines)
 
 
 @jobs.handles(retention.PURGE)

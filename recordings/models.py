@@ -58,6 +58,8 @@ class Recording(Base):
     next_fetch_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     speech_tries: Mapped[int] = mapped_column(default=0)
     next_speech_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    speech_since: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When whoever hears it, or heard it last, began."""
     claim: Mapped[uuid.UUID | None]
     """Whose work is under way; a result without it is nobody's and is dropped."""
     claimed_until: Mapped[datetime | None] = mapped_column(AwareDateTime)
@@ -164,11 +166,15 @@ class Transcript(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), unique=True)
     language: Mapped[str]
-    made_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    made_at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
     lexicon: Mapped[str]
     """Version of the phrase list it was screened with."""
     mode: Mapped[str] = mapped_column(default="normal", server_default="normal")
     """normal | strict: how it was screened."""
+    engine: Mapped[str] = mapped_column(default="", server_default="")
+    """Engine and model that heard it, such as "vosk vosk-model-small-cn-0.22"; empty before they were noted."""
+    took_s: Mapped[float | None]
+    """Real seconds the hearing took."""
 
 
 class SegmentRow(Base):

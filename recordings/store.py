@@ -52,6 +52,9 @@ TRANSCRIBE_ANSWER = jobs.declare("transcribe_answer", "answers")
 FETCH_LEASE = timedelta(minutes=6)
 """Longer than a download may take (recordings.fetch.TOTAL_S)."""
 SPEECH_LEASE = timedelta(minutes=10)
+"""How long a deferred transcription may wait for a free worker before it is deferred once more."""
+HEARING_LEASE = timedelta(minutes=2)
+"""Renewed while it is heard (recordings.hearing): so long after a worker was killed, another begins."""
 CALLBACK_GRACE = timedelta(seconds=60)
 """How long after a call's end the recording's callback is waited for before the carrier is asked."""
 MODEL_LOOK = timedelta(minutes=10)
@@ -249,11 +252,19 @@ def claim_speech(session: Session, recording_id: uuid.UUID, now: datetime) -> Sp
     row = locked(session, recording_id)
     if row is None or row.state not in TO_TRANSCRIBE or taken(row, now):
         return None
-    # Each channel may take three times its length, and at least a minute (recordings.stt.time_limit).
-    lease = timedelta(seconds=max(60.0, 3 * (row.seconds or 0)) * (row.channels or 1)) + SPEECH_LEASE
-    row.next_speech_at = now + lease
+    row.next_speech_at = now + HEARING_LEASE
+    row.speech_since = now
     call = session.get(Call, row.call_id) if row.call_id else None
-    return SpeechWork(make_claim(row, now + lease), row.language, row.purpose, call.kind if call else None)
+    return SpeechWork(make_claim(row, now + HEARING_LEASE), row.language, row.purpose, call.kind if call else None)
+
+
+def renew_speech(session: Session, recording_id: uuid.UUID, claim: uuid.UUID, now: datetime) -> bool:
+    """It is still being heard; False if the claim is not ours any more."""
+    row = locked(session, recording_id)
+    if row is None or row.claim != claim or row.state not in TO_TRANSCRIBE:
+        return False
+    row.claimed_until = row.next_speech_at = now + HEARING_LEASE
+    return True
 
 
 def no_model(session: Session, recording_id: uuid.UUID, claim: uuid.UUID, reason: str, now: datetime) -> None:
@@ -290,8 +301,12 @@ def transcribed(
     lines: Sequence[Line],
     screened: Screened,
     now: datetime,
+    *,
+    engine: str = "",
+    took_s: float | None = None,
 ) -> None:
-    """What was said and what was found, in one transaction: transcribed, screened, kept."""
+    """What was said and what was found, in one transaction: transcribed, screened, kept. `engine` heard it, in `took_s`
+    real seconds."""
     row = won(session, recording_id)
     if row is None or not move(session, row, "transcribed", now, segments=len(lines)):
         return
@@ -303,6 +318,8 @@ def transcribed(
         made_at=now,
         lexicon=screened.version,
         mode=screened.mode,
+        engine=engine,
+        took_s=took_s,
     )
     session.add(transcript)
     session.flush()

@@ -1,31 +1,37 @@
-"""The child process that hears: faster-whisper, one file at a time.
+"""The child process that hears, whatever the engine: one model, one piece of sound at a time.
 
-A process of its own, because a model's memory creeps and a decoder that hangs must be killed without taking
-the worker along (docs/measured.md section 5). Frames on the pipes: 4 bytes of length (big-endian), then
-JSON. A request `{"language": "en", "samples": n}` is followed by n 32-bit floats of 16 kHz mono sound; the
-first frame back is `{"ready": true}`, then one `{"segments": [...]}` or `{"error": "TypeName"}` per
-request. Nothing that was said is ever written anywhere but into that answer.
+A process of its own, because a model's memory creeps, because engines end the process they live in (Vosk over a name
+it does not know, sherpa-onnx over an empty path), and because a decoder that hangs must be killed without taking the
+worker along. Frames on the pipes: 4 bytes of length (big-endian), then JSON. The first frame back is
+`{"ready": true}` or `{"error": "sentence"}`. A request `{"language": "en", "words": null | [...], "samples": n}` is
+followed by n 32-bit floats of mono sound at the model's rate; back comes one `{"segments": [...]}` or
+`{"error": "TypeName"}`. A segment is `{"start", "end", "text", "confidence", "words": [[start, end, text,
+confidence], ...]}`, in seconds. Nothing that was said is ever written anywhere but into that answer.
 
-Run by path with `python -I`: it imports the standard library, numpy and faster-whisper only.
-Arguments: model folder, threads, process id of the parent.
+Run by path with `python -I`: it imports the standard library, numpy and its engine only. One argument, JSON:
+`{"engine": "whisper" | "vosk" | "sherpa", "folder", "threads", "rate", "parent", "options"}`.
 """
 
 import ctypes
+import importlib.util
 import json
-import math
 import os
 import signal
 import struct
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 PR_SET_PDEATHSIG = 1
-BEAM = 5
+NICER = 5
+"""Hearing gives way to the calls: it has minutes, they have milliseconds."""
 
 
 def die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when the worker is gone, however it went."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    """Let the kernel end this process when the worker is gone, however it went. (Elsewhere than on Linux the closed
+    pipe does it, at the end of the piece that is being heard.)"""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(0)
 
@@ -50,49 +56,37 @@ def read_exactly(source: BinaryIO, size: int) -> bytes:
     return data
 
 
-def hear(model: Any, language: str, sound: bytes) -> list[dict[str, Any]]:
-    """The segments. Greedy in temperature: re-tries at higher ones took 32 s over 8 s of sound, and invent
-    words."""
-    import numpy as np
-
-    segments, _ = model.transcribe(
-        np.frombuffer(sound, np.float32),
-        language=language,
-        task="transcribe",
-        beam_size=BEAM,
-        temperature=0.0,
-        vad_filter=True,
-        condition_on_previous_text=False,
-    )
-    return [
-        {
-            "start": float(segment.start),
-            "end": float(segment.end),
-            "text": segment.text.strip(),
-            "confidence": min(1.0, math.exp(segment.avg_logprob)),
-        }
-        for segment in segments
-        if segment.text.strip()
-    ]
+def engine_module(name: str) -> Any:
+    """`stt_<name>.py` beside this file, found without putting our folder on the path: its names (`models`, `files`)
+    are not for an engine's imports to find."""
+    spec = importlib.util.spec_from_file_location(f"stt_{name}", Path(__file__).with_name(f"stt_{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def main() -> None:
-    folder, threads, parent = sys.argv[1:]
-    die_with_parent(int(parent))
+    told = json.loads(sys.argv[1])
+    die_with_parent(told["parent"])
     out = own_pipe()
-    # No weight is ever fetched: what is not in the folder is not there.
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    from faster_whisper import WhisperModel
+    os.nice(NICER)
+    import numpy as np
 
-    model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=int(threads), local_files_only=True)
+    try:
+        engine = engine_module(told["engine"]).Engine(told["folder"], told["threads"], told["rate"], told["options"])
+    except Exception as error:  # the parent says it to the hospital's IT; a model's path is no secret
+        send(out, {"error": f"{type(error).__name__}: {error}"})
+        sys.exit(1)
     send(out, {"ready": True})
     while True:
         (length,) = struct.unpack(">I", read_exactly(sys.stdin.buffer, 4))
         request = json.loads(read_exactly(sys.stdin.buffer, length))
-        sound = read_exactly(sys.stdin.buffer, 4 * request["samples"])
+        sound = np.frombuffer(read_exactly(sys.stdin.buffer, 4 * request["samples"]), np.float32)
         try:
-            answer: dict[str, Any] = {"segments": hear(model, request["language"], sound)}
-        except Exception as error:  # handed on whole to the parent, which treats it as a death of the engine
+            answer: dict[str, Any] = {"segments": engine.hear(sound, request["language"], request["words"])}
+        except Exception as error:  # its name goes to the parent, which treats it as a death of the engine
             answer = {"error": type(error).__name__}
         send(out, answer)
 

@@ -45,7 +45,7 @@ def whisper_base(models: Path) -> Path:
     """
     folder = models / FOLDER
     models.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _only_one(models / ".lock"):
+    with only_one(models / ".lock"):
         if folder.is_dir():
             wrong = _differing(folder)
             if not wrong:
@@ -118,7 +118,7 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def only_one(path: Path) -> Iterator[None]:
     """One process at a time; the kernel lets go of the lock when its holder dies."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from recordings.audio import Samples
 from recordings.fetch import Broken, Denied, Fetched, Fetcher, Gone, Listed, NotYet
 from recordings.models import Recording
 from recordings.stt import Segment, Speech
+from recordings.stt_models import Model
 from tests.house import TOKEN
 
 CALL_SID = "CA" + "1" * 32
@@ -70,7 +72,12 @@ class ScriptedSpeech:
     def missing(self, language: str) -> str | None:
         return self.absent.get(language)
 
-    def transcribe(self, sound: Samples, language: str) -> list[Segment]:
+    def model(self, language: str) -> Model:
+        return Model("scripted", Path("nowhere"))
+
+    def transcribe(
+        self, sound: Samples, language: str, grammar: Sequence[str] | None = None, *, rate: int = 16_000
+    ) -> list[Segment]:
         self.heard.append((len(sound), language))
         text = self.texts.pop(0) if self.texts else ""
         if isinstance(text, Exception):

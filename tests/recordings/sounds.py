@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import struct
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from carrier import sound
+from carrier import espeak_child, sound
 from carrier.voice import Voice
+from recordings import audio
 
 Clip = npt.NDArray[np.int16]
 
@@ -56,3 +62,26 @@ def dual(first: Clip, second: Clip) -> bytes:
 
 def mono(clip: Clip) -> bytes:
     return sound.write_wav([clip])
+
+
+KOREAN_16K = ("오후", "예약", "다시", "있습니다", "수요일", "상담원", "여덟", "검사")
+KOREAN_8K = ("허리", "예약", "여덟", "아니요", "월요일", "예약 확인")
+"""Words that the Korean test model tells apart when the offline voice says them, at the rate of the line. With our own
+way from 8 to 16 kHz three words of a longer list (일요일 수요일 치과) are taken for others and are not in it."""
+
+
+@cache
+def korean(text: str, rate: int) -> audio.Samples:
+    """The text in Korean, in -1..1: the one language besides English that the offline voice speaks and a model by pip
+    understands. 0.4 s before and 0.6 s behind it are silent."""
+    child = subprocess.Popen(
+        [sys.executable, "-I", str(Path(espeak_child.__file__)), str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    out, _ = child.communicate(json.dumps({"text": text, "voice": "ko", "rate": 130, "pitch": 50}).encode() + b"\n")
+    head, _, body = out.partition(b"\n")
+    told = json.loads(head)
+    spoken = np.frombuffer(body, "<i2", told["bytes"] // 2).astype(np.float32) / 65536
+    at_rate = audio.to_model(spoken, told["rate"], rate)
+    return np.concatenate([np.zeros(int(0.4 * rate), np.float32), at_rate, np.zeros(int(0.6 * rate), np.float32)])

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recordings import audio
-from recordings.stt import EngineDied, ModelMissing, Segment, Speech, WhisperChild, time_limit
+from recordings import audio, stt_models
+from recordings.stt import Child, EngineDied, ModelMissing, NoGrammar, Segment, Speech, time_limit
+from recordings.stt_pool import Pool
 from tests.recordings.sounds import MEDICINE, mono, said
 
 
@@ -33,6 +34,10 @@ def sentence() -> audio.Samples:
     return audio.to_model(samples, rate)
 
 
+def whisper(weights: Path) -> stt_models.Model:
+    return stt_models.model("whisper", weights)
+
+
 def text_of(segments: list[Segment]) -> str:
     return " ".join(segment.text for segment in segments).lower()
 
@@ -43,7 +48,14 @@ def test_a_sentence_is_heard_and_silence_is_not(weights: Path, sentence: audio.S
         heard = speech.transcribe(sentence, "en")
         assert {"calling", "call", "back", "morning"} <= set(text_of(heard).replace(".", "").split())
         assert all(0 <= s.start_s < s.end_s <= len(sentence) / 16000 + 1 and 0 < s.confidence <= 1 for s in heard)
+        words = [word for segment in heard for word in segment.words]
+        assert {"calling", "medicine", "morning"} <= {word.text.strip(".,").lower() for word in words}
+        assert all(0 <= w.start_s <= w.end_s <= len(sentence) / 16000 and 0 < w.confidence <= 1 for w in words)
+        assert [w.start_s for w in words] == sorted(w.start_s for w in words)
         assert speech.transcribe(np.zeros(16000 * 5, np.float32), "en") == []
+        assert not speech.has_grammar("en")
+        with pytest.raises(NoGrammar, match="has no grammar"):
+            speech.transcribe(sentence, "en", ["yes", "no"])
     finally:
         speech.close()
 
@@ -61,7 +73,7 @@ def test_killed_in_the_middle_of_a_file_the_next_one_is_heard(weights: Path, sen
             threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
         return 60.0
 
-    child = WhisperChild(weights, limit=stop_and_kill_later)
+    child = Child(whisper(weights), limit=stop_and_kill_later)
     try:
         with pytest.raises(EngineDied, match="middle of a file"):
             child.transcribe(sentence, "en")
@@ -73,7 +85,7 @@ def test_killed_in_the_middle_of_a_file_the_next_one_is_heard(weights: Path, sen
 
 
 def test_what_takes_too_long_is_ended(weights: Path, sentence: audio.Samples) -> None:
-    child = WhisperChild(weights, limit=lambda seconds: 0.05)
+    child = Child(whisper(weights), limit=lambda seconds: 0.05)
     try:
         with pytest.raises(EngineDied, match="took over 0 s"):
             child.transcribe(np.tile(sentence, 10), "en")
@@ -88,7 +100,7 @@ def test_the_time_limit_is_three_times_the_sound_and_at_least_a_minute() -> None
 
 @pytest.mark.parametrize(("recycle_after", "grown"), [(1, 10**12), (50, 1)])
 def test_an_old_or_grown_child_is_replaced(weights: Path, recycle_after: int, grown: int) -> None:
-    child = WhisperChild(weights, recycle_after=recycle_after, grown=grown)
+    child = Child(whisper(weights), recycle_after=recycle_after, grown=grown)
     try:
         pids = []
         for _ in range(2):
@@ -100,18 +112,68 @@ def test_an_old_or_grown_child_is_replaced(weights: Path, recycle_after: int, gr
         child.close()
 
 
-def test_a_folder_that_is_no_model_is_an_engine_that_does_not_start(tmp_path: Path, capfd: object) -> None:
-    child = WhisperChild(tmp_path)
-    with pytest.raises(EngineDied):
+def test_a_model_that_does_not_open_is_missing(tmp_path: Path, capfd: object) -> None:
+    for name in ("model.bin", "config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    child = Child(whisper(tmp_path))
+    with pytest.raises(ModelMissing, match="does not open"):
         child.transcribe(np.zeros(1600, np.float32), "en")
-    child.close()
+    assert child.pid is None
+
+
+def test_killed_while_it_opens_its_model_is_no_fault_of_the_model(weights: Path) -> None:
+    child = Child(whisper(weights))
+    began = threading.Event()
+
+    def kill() -> None:
+        while child.pid is None:
+            began.wait(0.005)
+        os.kill(child.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(EngineDied, match="did not start"):
+        child.transcribe(np.zeros(1600, np.float32), "en")
+    killer.join()
+
+
+def test_the_pool_hears_as_many_at_once_as_it_may_and_makes_room(weights: Path, tmp_path: Path) -> None:
+    other = stt_models.Model("whisper", tmp_path)
+    pool = Pool(2, Child)
+    arrived = threading.Barrier(3)
+    go, late = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with pool.child(whisper(weights)):
+            arrived.wait(10)
+            go.wait(10)
+
+    def third() -> None:
+        with pool.child(other) as child:
+            assert child.model == other
+            late.set()
+
+    threads = [threading.Thread(target=one) for one in (hold, hold)]
+    for thread in threads:
+        thread.start()
+    arrived.wait(10)  # both are in at once
+    last = threading.Thread(target=third)
+    last.start()
+    assert not late.wait(0.2), "a third waits"
+    go.set()
+    assert late.wait(10)
+    for thread in (*threads, last):
+        thread.join(10)
+    assert len(pool._idle) == 2, "an idle child with the other model went"
+    pool.close()
 
 
 def test_the_child_dies_with_its_parent_and_has_none_of_its_secrets(weights: Path) -> None:
     program = f"""
         import os, pathlib, signal, numpy
-        from recordings.stt import WhisperChild
-        child = WhisperChild(pathlib.Path({str(weights)!r}))
+        from recordings import stt_models
+        from recordings.stt import Child
+        child = Child(stt_models.model("whisper", pathlib.Path({str(weights)!r})))
         child.transcribe(numpy.zeros(1600, numpy.float32), "en")
         told = open(f"/proc/{{child.pid}}/environ").read()
         print(child.pid, "DATA_KEY" in told, flush=True)
@@ -141,7 +203,8 @@ def test_the_child_dies_with_its_parent_and_has_none_of_its_secrets(weights: Pat
     ("language", "setting", "words"),
     [
         ("zh-CN", Setting("none"), "switched off for zh-CN"),
-        ("en", Setting("vosk"), "the Vosk engine is not installed on this server"),
+        ("en", Setting("vosk"), "there is no Vosk model for en here: carecall models fetch en"),
+        ("en", Setting("vosk", "no-such-name"), "does not exist"),
         ("en", Setting("magic"), "no speech engine called magic"),
         ("en", Setting(model="/no/such/model"), "does not exist"),
         ("fr", Setting(), "no speech engine for the language fr"),
