@@ -1,6 +1,6 @@
 """the sound of a recording in numbers: who spoke how long, pauses, interruptions, and the gain of what is played
 
-Revision: 0007, after 0005. Only adds: the code of 0005 runs on it.
+Revision: 0007, after 0006. Only adds: the code of 0005 runs on it.
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

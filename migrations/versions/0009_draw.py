@@ -1,6 +1,6 @@
 """the draw by agents, and chats
 
-Revision: 0009, after 0005 (chained by whoever joins the parts). Only adds, and widens the uniqueness of a draw by its
+Revision: 0009, after 0007 (chained by whoever joins the parts). Only adds, and widens the uniqueness of a draw by its
 kind: the code of 0005 runs on it. Old draws keep algorithm 1 and replay with it.
 """
 
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0009"
-down_revision = "0005"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

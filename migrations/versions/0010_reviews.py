@@ -1,6 +1,6 @@
 """quality review: scorecards, reviews with their marks, notes, coaching, vetoes
 
-Revision: 0010, after 0005. Only adds: the code of 0005 runs on it.
+Revision: 0010, after 0009. Only adds: the code of 0005 runs on it.
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0010"
-down_revision = "0005"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """findings with time marks and modes, words of warning a machine heard, strict periods, screening again
 
-Revision: 0011, after 0005. Only adds: the code of 0005 runs on it.
+Revision: 0011, after 0010. Only adds: the code of 0005 runs on it.
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0011"
-down_revision = "0005"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
