@@ -23,13 +23,13 @@ from core.models import new_id, record
 from dialer.models import Agent
 from recordings import review_rows, scorecard_rows, subjects
 from recordings.coaching_pages import open_tasks
+from recordings.draw_pool import AUDIBLE
 from recordings.models import FindingRow, Recording
 from recordings.qa_shapes import DeskFigures
 from recordings.qa_words import ReviewProblem, state
 from recordings.review_day import Assignment, open_review
 from recordings.review_machine import COACHING, COACHING_OVER, step
 from recordings.review_models import CoachingRecheck, CoachingTask, QaNote, Review
-from recordings.sample import AUDIBLE
 from recordings.scorecards import Card
 
 __all__ = ["confirm", "daily", "dismiss", "done", "draw_rechecks", "final", "of_review", "open_tasks", "settled"]

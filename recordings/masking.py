@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +162,7 @@ class _Sine:
 
 
 def _strongest(
-    power: Samples, rate: float, window: int, four: tuple[float, ...], lowest: float, highest: float
+    power: NDArray[Any], rate: float, window: int, four: tuple[float, ...], lowest: float, highest: float
 ) -> _Sine:
     width = rate / _BINS
     first, last = round(lowest / width), round(highest / width)

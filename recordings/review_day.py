@@ -87,9 +87,9 @@ def _open(session: Session, draw: DrawRow, now: datetime) -> Opened:
 
 
 def _key(pick: DrawPick) -> Key:
-    # chats come with the draw of chats
-    chat_id: uuid.UUID | None = getattr(pick, "chat_id", None)
-    return ("call", pick.recording_id) if chat_id is None else ("chat", chat_id)
+    subject = pick.recording_id or pick.chat_id
+    assert subject is not None, "a pick is of one of the two (draw_picks.one_subject)"
+    return (pick.subject_kind, subject)
 
 
 def second_rated(seed: int, ids: Collection[uuid.UUID], share: float) -> set[uuid.UUID]:
