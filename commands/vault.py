@@ -22,7 +22,7 @@ BATCH = 100
 
 
 def add_commands(add: Add) -> None:
-    made = add("recordings", recordings, "Recordings with states and reasons; hold, release, fetch, read one; progress.")
+    made = add("recordings", recordings, "Recordings and their states; hold, release, fetch, read one; progress.")
     whats = ["list", "progress", "hold", "release", "fetch", "transcript"]
     made.add_argument("what", nargs="?", default="list", choices=whats)
     made.add_argument("id", nargs="?", help="of the recording, for all but list and progress")

@@ -82,7 +82,7 @@ def piece(source: Readable, layout: Layout, first: int, last: int, margin: int) 
 
 def to_model(samples: Samples, rate: int, to: int = MODEL_RATE) -> Samples:
     """The same sound at 16 kHz, as speech models want it, or at another of their rates. Up to 3,400 Hz of a telephone's
-    8 kHz nothing is lost, and what it folds or mirrors stays 60 dB below (as tests/recordings/test_audio.py measures)."""
+    8 kHz nothing is lost, and what it folds or mirrors stays 60 dB below (tests/recordings/test_audio.py)."""
     if rate == to or not len(samples):
         return samples
     import av  # here: only the process that transcribes loads FFmpeg
