@@ -166,7 +166,7 @@ class Transcript(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), unique=True)
     language: Mapped[str]
-    made_at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
+    made_at: Mapped[datetime] = mapped_column(AwareDateTime)
     lexicon: Mapped[str]
     """Version of the phrase list it was screened with."""
     mode: Mapped[str] = mapped_column(default="normal", server_default="normal")

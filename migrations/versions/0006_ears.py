@@ -16,4 +16,4 @@ def upgrade() -> None:
     op.add_column("recordings", sa.Column("speech_since", sa.DateTime(timezone=True), nullable=True))
     op.add_column("transcripts", sa.Column("engine", sa.String(), server_default="", nullable=False))
     op.add_column("transcripts", sa.Column("took_s", sa.Float(), nullable=True))
-    op.create_index(op.f("ix_transcripts_made_at"), "transcripts", ["made_at"])
+    op.create_index("ix_transcripts_made_at", "transcripts", ["made_at", "id"])

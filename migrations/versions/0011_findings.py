@@ -22,7 +22,6 @@ def upgrade() -> None:
     op.add_column("findings", sa.Column("note", sa.String(), **word))
     op.add_column("findings", sa.Column("mode", sa.String(), server_default="normal", nullable=False))
     op.add_column("transcripts", sa.Column("mode", sa.String(), server_default="normal", nullable=False))
-    op.create_index("ix_transcripts_made_at", "transcripts", ["made_at", "id"])
     op.add_column("escalations", sa.Column("made_by", sa.String(), server_default="key", nullable=False))
     op.add_column(
         "escalations",
