@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -232,8 +233,9 @@ def test_the_worker_killed_in_the_middle_of_a_file_loses_nothing(
     room: Room, weights: Path, tmp_path: Path, database_url: str
 ) -> None:
     recording = fetched(room, 1, mono(np.tile(said(MEDICINE), 20)))
-    room.carrier.files.clear()
-    home = room.house.settings.home
+    key = room.house.settings.environment.data_key
+    assert key is not None
+    there = variables(tmp_path, database_url, DATA_KEY=base64.urlsafe_b64encode(key).decode())
     program = f"""
         import threading, uuid
         from app import open_house
@@ -253,16 +255,17 @@ def test_the_worker_killed_in_the_middle_of_a_file_loses_nothing(
     worker = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program)],
         cwd=ROOT,
-        env={**os.environ, **variables(home, database_url), "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **there, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )
     assert worker.stdout is not None
-    child = int(worker.stdout.readline())
-    watch = os.pidfd_open(child)
     try:
-        worker.send_signal(signal.SIGKILL)
+        watch = os.pidfd_open(int(worker.stdout.readline()))
+    finally:
+        worker.kill()
         worker.communicate()
+    try:
         assert select.select([watch], [], [], 10)[0], "the model process outlived its worker"
     finally:
         os.close(watch)
