@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
+from sqlalchemy.exc import OperationalError
+
 from core.house import House
 from recordings import audio, store
 from recordings.conversation import Line, join, speakers
@@ -105,9 +107,14 @@ def _kept(house: House, recording_id: uuid.UUID, claim: uuid.UUID) -> Iterator[N
 
     def renew() -> None:
         while not done.wait(RENEW_S):
-            with house.transaction() as session:
-                if not store.renew_speech(session, recording_id, claim, house.clock.now()):
-                    return  # another has it now; whoever is first with a result wins
+            try:
+                with house.transaction() as session:
+                    ours = store.renew_speech(session, recording_id, claim, house.clock.now())
+            except OperationalError:  # there are five more times before the claim ends
+                log.warning("a claim was not renewed: no database", extra={"recording": str(recording_id)})
+                continue
+            if not ours:
+                return  # another has it now; whoever is first with a result wins
 
     keeper = threading.Thread(target=renew, name="speech-claim")
     keeper.start()

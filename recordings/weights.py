@@ -22,7 +22,7 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 # Published with repository Systran/faster-whisper-base on Hugging Face, revision
-# ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66 (docs/measured.md section 5).
+# ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66 (docs/speech.md).
 PUBLISHED: Final[Mapping[str, str]] = {
     "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
     "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",

@@ -49,7 +49,7 @@ def test_a_sentence_is_heard_and_silence_is_not(weights: Path, sentence: audio.S
         assert {"calling", "call", "back", "morning"} <= set(text_of(heard).replace(".", "").split())
         assert all(0 <= s.start_s < s.end_s <= len(sentence) / 16000 + 1 and 0 < s.confidence <= 1 for s in heard)
         words = [word for segment in heard for word in segment.words]
-        assert {"calling", "medicine", "morning"} <= {word.text.strip(".,").lower() for word in words}
+        assert {"calling", "call", "morning"} <= {word.text.strip(".,").lower() for word in words}
         assert all(0 <= w.start_s <= w.end_s <= len(sentence) / 16000 and 0 < w.confidence <= 1 for w in words)
         assert [w.start_s for w in words] == sorted(w.start_s for w in words)
         assert speech.transcribe(np.zeros(16000 * 5, np.float32), "en") == []

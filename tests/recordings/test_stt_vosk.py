@@ -1,5 +1,6 @@
 """Vosk, with the one model that comes by pip: Korean, which no hospital of ours speaks. So this proves the engine
-(words and times, silence, rates, grammar) and nothing about Mandarin or English, whose models are fetched and not measured."""
+(words and times, silence, rates, grammar) and nothing about Mandarin or English, whose models are fetched and were
+never measured here."""
 
 from __future__ import annotations
 
