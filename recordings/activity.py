@@ -3,7 +3,7 @@
 Voice is what is louder than the channel's own noise and moves as speech does. The noise is measured anew every second
 (the 10th percentile of the half minute around it), so a loud hum asks for a louder voice; what hardly moves for most of
 a second is a hum, hiss, dial tone or beep and no voice. What it cannot tell: music on hold, a radio or people talking
-behind a caller sound like voice and are counted as such.
+behind a caller sound like voice and are counted as such, and so is a quick busy tone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BAND: Final = (250.0, 3400.0)
 """Of a telephone; below it the mains hum."""
 LEAST_DB: Final = -55.0
 """dBFS below which nothing is a voice: quieter than the quietest telephone, louder than mu-law's own hiss."""
-OVER_NOISE_DB: Final = 9.0
+OVER_NOISE_DB: Final = 7.0
 RANGE_DB: Final = 30.0
 """How far below its loud moments a voice goes; what is fainter is the other side's echo."""
 NOISE_WINDOW_S: Final = 15

@@ -6,12 +6,11 @@ What would then be too loud is pressed down softly within five milliseconds arou
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
 
-from recordings.wav import Samples
+from recordings.wav import Samples, even_step
 
 TARGET_DBFS: Final = -20.0
 """Mean level of a voice while it speaks: 6 dB over the nominal level of a digital line (ITU-T G.111: -26 dBov as
@@ -39,7 +38,7 @@ def levelled(samples: Samples, rate: int, decibels: float) -> Samples:
     if not decibels or not len(samples):
         return samples
     louder: Samples = samples * np.float32(10 ** (decibels / 20))
-    cell = _cell(rate)
+    cell = even_step(rate, round(rate * _CELL_S))
     count = -(-len(samples) // cell)
     padded = np.zeros(count * cell, np.float32)
     padded[: len(samples)] = np.abs(louder)
@@ -53,10 +52,3 @@ def levelled(samples: Samples, rate: int, decibels: float) -> Samples:
     curve = np.interp(np.arange(len(samples)), middles, least)
     pressed: Samples = (louder * curve).astype(np.float32)
     return pressed
-
-
-def _cell(rate: int) -> int:
-    """The largest number of moments of at most five milliseconds that divides a second: pieces that begin at whole
-    seconds then have the same cells."""
-    most = max(1, math.floor(rate * _CELL_S))
-    return max((n for n in range(1, most + 1) if rate % n == 0), default=most)

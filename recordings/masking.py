@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recordings.wav import Samples
+from recordings.wav import Samples, even_step
 
 LOW: Final = (697.0, 770.0, 852.0, 941.0)
 HIGH: Final = (1209.0, 1336.0, 1477.0, 1633.0)
@@ -89,8 +89,8 @@ def tones(samples: Samples, rate: int) -> list[tuple[int, int]]:
     """First and one past the last moment of each tone of a key, in order; which key it is, nobody is told. Judged by
     what lies within a tenth of a second, so a part of a sound gives what the whole would."""
     narrow, factor = _narrowed(samples, rate)
-    slow = rate / factor
-    window, hop = round(WINDOW_S * slow), round(HOP_S * slow)
+    slow = rate // factor
+    window, hop = round(WINDOW_S * slow), even_step(slow, round(HOP_S * slow))
     padded = np.concatenate([np.zeros(window, np.float32), narrow, np.zeros(window, np.float32)])
     found: list[tuple[int, int, int]] = []
     for first, last, key in _runs(_judged(padded, slow, window, hop)):
@@ -104,7 +104,7 @@ def tones(samples: Samples, rate: int) -> list[tuple[int, int]]:
 def _narrowed(samples: Samples, rate: int) -> tuple[Samples, int]:
     """At 8 kHz or a little more, and by which whole number it was thinned out. Of what lies over the tones' highest
     neighbour nothing may fold back onto them: a Hann-windowed low-pass at 2,900 Hz, 40 dB down at 4,500."""
-    factor = max(1, rate // 8000)
+    factor = even_step(rate, max(1, rate // 8000))
     if factor == 1 or not len(samples):
         return samples, 1
     reach = 8 * factor

@@ -32,6 +32,12 @@ _OTHERS: Final = {
 }  # fmt: skip
 
 
+def even_step(rate: int, most: int) -> int:
+    """The largest number of moments, `most` at most, that divides a second: pieces of a sound that begin at whole
+    seconds are then cut at the same moments as the whole."""
+    return max((n for n in range(1, most + 1) if rate % n == 0), default=1)
+
+
 class Readable(Protocol):
     """Bytes that are read piece by piece; `read` is as slicing them."""
 
