@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from commands import ask, forecast, handover, plan
+from commands import ask, forecast, handover, patient, plan
 from commands.admin import house_of, login
 from commands.joined import Joined
 from commands.show import rows_out
@@ -64,11 +64,13 @@ def add_commands(add: Add) -> None:
     reassign.add_argument("--reason", required=True)
 
     person = add("patient", _nothing, "Patients' records.")
-    join = _words(person, required=True).add_parser("merge", help="two records of one person become one")
+    records = _words(person, required=True)
+    join = records.add_parser("merge", help="two records of one person become one")
     join.set_defaults(command=patient_merge)
     join.add_argument("old", metavar="OLD", help="the record number that goes")
     join.add_argument("new", metavar="NEW", help="the record number that stays")
     join.add_argument("--reason", required=True)
+    patient.add_commands(records)
 
     forecast.add_commands(add)
     handover.add_commands(add)

@@ -110,8 +110,9 @@ TRUSTED_S = 5.0
 
 
 def make_engine(url: str, *, pool_size: int = 8) -> Engine:
-    """An engine whose sessions speak UTC. Create it after a fork, never before."""
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+    """An engine whose sessions speak UTC. Create it after a fork, never before. What its errors say never holds a
+    statement's parameters: they end in logs."""
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True)
     ledger.attach(engine)
     # a lock taken since a savepoint is let go of with it; which ones these were is not worth keeping
     event.listen(engine, "begin", _holds_nothing)

@@ -9,7 +9,7 @@ an alarm that arrives late sends somebody to a patient who has long been helped.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -197,6 +197,11 @@ def cancel(session: Session, subject_id: uuid.UUID, kind: str, why: str, now: da
 def cancel_to(session: Session, number: str, why: str, now: datetime) -> int:
     """Take back everything that has not left for this number. Returns how many."""
     return _cancel(session, (Message.to_index == people.phone_index(number),), why, now)
+
+
+def cancel_of(session: Session, ids: Collection[uuid.UUID], why: str, now: datetime) -> int:
+    """Take back those of these messages that have not left. Returns how many."""
+    return _cancel(session, (Message.id.in_(ids),), why, now)
 
 
 def _cancel(session: Session, wanted: tuple[sa.ColumnElement[bool], ...], why: str, now: datetime) -> int:

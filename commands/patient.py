@@ -1,0 +1,109 @@
+"""`carecall patient export|erase`: a copy of all that is held about one patient, and its deletion."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from commands import ask, patient_copy, patient_erase, patient_held
+from commands.admin import house_of, login
+from commands.joined import Joined
+from commands.show import rows_out
+from core.house import House
+from core.models import new_id, record
+from core.tables import FileProblem
+from recordings import redact, retention
+from recordings.files import FileStore
+from scheduler.models import WorkItem
+
+
+def add_commands(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """`words`: of `carecall patient` (commands/ward.py)."""
+    copy = _add(words, "export", export, "a copy of all that is held about one patient (PIPL 45)")
+    copy.add_argument("--out", type=Path, required=True, metavar="FILE", help="a new ZIP, readable by you only")
+    gone = _add(words, "erase", erase, "delete what the law lets go, and say what stays and why (PIPL 47)")
+    gone.add_argument("--dry-run", action="store_true", help="only say")
+    gone.add_argument("--do-not-call", action="store_true", help="leave the patient's own numbers alone, too")
+
+
+def _add(
+    words: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    command: Callable[[argparse.Namespace, Joined], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    made = words.add_parser(name, help=text, description=text)
+    made.set_defaults(command=command)
+    made.add_argument("mrn", metavar="MRN")
+    made.add_argument("--reason", required=True, help="who asked, and when")
+    made.add_argument("--json", action="store_true")
+    return made
+
+
+def export(args: argparse.Namespace, joined: Joined) -> int:
+    house = house_of(joined)
+    now = house.clock.now()
+    try:
+        with house.transaction() as session:
+            found = _found(session, args)
+            counts = patient_copy.write(house, session, found, args.out, now)
+            try:
+                _write_down(session, found, "copy given", args.reason, house)
+                session.flush()
+            except BaseException:
+                args.out.unlink()  # a copy nobody wrote down was not given
+                raise
+    except patient_held.PatientProblem as problem:
+        raise FileProblem(str(problem)) from None
+    lines = [{"table": name, "rows": count} for name, count in counts.items() if count]
+    rows_out(lines, as_json=args.json)
+    return 0
+
+
+def erase(args: argparse.Namespace, joined: Joined) -> int:
+    house = house_of(joined)
+    now, who = house.clock.now(), login()
+    try:
+        with house.transaction() as session:
+            found = _found(session, args)
+            known = patient_erase.known_of(session, found)
+            report = patient_erase.erase(session, found, who, now, do_not_call=args.do_not_call)
+            if args.dry_run:
+                session.rollback()
+            else:
+                reason = redact.masked(args.reason, found.patient.language, known)
+                _write_down(session, found, "erased", reason, house)
+    except patient_held.PatientProblem as problem:
+        raise FileProblem(str(problem)) from None
+    if not args.dry_run:
+        files = house.service(FileStore)
+        for recording_id in sorted(found.ids["recordings"]):
+            with house.transaction() as session:
+                retention.purge(session, files, recording_id, house.clock.now())
+    rows_out([asdict(line) for line in report], as_json=args.json)
+    if not args.json:
+        print("nothing was changed (dry run)" if args.dry_run else "done; what stays now may go later: erase again")
+    return 0
+
+
+def _found(session: Session, args: argparse.Namespace) -> patient_held.Found:
+    if not args.reason.strip():
+        raise FileProblem("--reason: say who asked for it, and when.")
+    return patient_held.find(session, ask.patient(session, args.mrn))
+
+
+def _write_down(session: Session, found: patient_held.Found, what: str, reason: str, house: House) -> None:
+    """The ledger has who and when; the reason, in a person's words, is kept encrypted as a work item that is done."""
+    now = house.clock.now()
+    if what != "erased":
+        record(session, "patient", found.patient.id, what, now, who=login())
+    session.add(
+        WorkItem(
+            id=new_id(), kind="other", patient_id=None, subject_id=found.patient.id, why=what, status="done",
+            due_at=now, created_at=now, closed_at=now, closed_by=login(), note=reason.strip(),
+        )
+    )  # fmt: skip
