@@ -54,7 +54,7 @@ def _plain(value: object) -> str:
 
 
 def lines(report: DrawReport | ChatDrawReport) -> list[str]:
-    """The sample as a listener would read it: each conversation with why it was drawn, what was said, what was found."""
+    """The sample as a listener would read it: each conversation, why it was drawn, what was said, what was found."""
     what = "recordings" if report.kind == "calls" else "chats"
     said = [f"QA sample of {report.day}: {len(report.picked)} of {report.candidates} {what}, seed {report.seed}"]
     if report.whole_day:
