@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_sample(day: Room) -> None:
 def test_shares_strata_and_risk(day: Room) -> None:
     with day.house.transaction() as session:
         report = reports.draw_report(session, draw_day(session, TODAY, 1, day.now))
-    assert [name for name, _, _ in report.strata] == ["followup / call / en / day", "hotline / call / en / day"]
+    assert [name for name, _, _ in report.strata] == ["no agent / - / day / followup", "no agent / - / day / hotline"]
     risky = [drawn for drawn in report.picked if drawn.findings]
     assert len(risky) == 1, "the one recording with a hit is always drawn, by chance or for its risk"
     assert risky[0].part == "random" or risky[0].why == "phrase: red_flag"
@@ -71,6 +71,9 @@ def test_without_a_seed_the_days_draw_stands(day: Room) -> None:
         other = draw_day(session, TODAY, first.seed + 1, day.now)
         assert other.id != first.id
         assert session.scalar(sa.select(sa.func.count()).select_from(DrawRow)) == 2
+        drawn = [pick.recording_id for row in (first, other) for pick in sample.picks(session, row)]
+        assert len(drawn) == len(set(drawn)) == 60, "a second draw is drawn from what is left"
+        assert (other.whole_day, other.left_out["drawn before"]) == (True, 50)
 
 
 def test_a_tampered_draw_is_noticed(day: Room) -> None:
@@ -95,7 +98,7 @@ def test_a_day_is_the_hospitals_own(room: Room) -> None:
         (next_day,) = sample.candidates(session, TODAY + timedelta(days=1))
     assert next_day.id == str(morning)
     assert next_day.risk == {"night"}
-    assert next_day.stratum == ("hotline", "call", "en", "night")
+    assert next_day.stratum == ("", "", "night", "hotline")
 
 
 def test_an_empty_day(room: Room) -> None:
