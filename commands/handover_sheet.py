@@ -76,8 +76,6 @@ class Alarm:
     at: datetime
     score: int | None
     flags: Sequence[str]
-    heard: Sequence[str]
-    """Those of `flags` that only a machine heard."""
     status: str
     first_ring_s: float | None
     accepted_s: float | None
@@ -85,6 +83,8 @@ class Alarm:
     closed_s: float | None
     talk_s: int | None
     late: bool
+    heard: Sequence[str] = ()
+    """Those of `flags` that only a machine heard."""
 
 
 @dataclass(frozen=True)

@@ -171,15 +171,20 @@ def _conninfo(house: House) -> str:
     return url.render_as_string(hide_password=False)
 
 
+def served(queues: Iterable[str]) -> set[str]:
+    """The queues a worker asked for `queues` works at: whoever hears recordings hears answers too, also where the list
+    in a service file is older than that queue."""
+    wanted = set(queues)
+    return wanted | {"answers"} if "speech" in wanted else wanted
+
+
 async def run_workers(house: House, queues: Iterable[str]) -> None:
     """Work until stopped: the escalation queue has its own slots, so that nothing routine is ever ahead of it."""
     global _house
     import asyncio
 
     _house = house
-    wanted = set(queues)
-    if "speech" in wanted:  # whoever hears recordings hears these first, also where a list of queues is older than them
-        wanted.add("answers")
+    wanted = served(queues)
     groups = [
         (("escalation",), 6),
         (("calls", "sms"), 4),

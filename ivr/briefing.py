@@ -35,13 +35,16 @@ def signs(flags: Sequence[str], answers: Sequence[Told]) -> list[str]:
     return list(dict.fromkeys([*flags, *(question for _, question in others)]))
 
 
-def ago_words(minutes: int, language: str) -> str:
-    """How long ago something was said, as it is spoken: minutes below two hours, else whole hours; at least one
-    minute."""
-    number, one = (minutes // 60, "hour") if minutes >= 120 else (max(1, minutes), "minute")
-    if language.startswith("zh"):
-        return f"{number}{'小时' if one == 'hour' else '分钟'}"
-    return f"{number} {one}{'' if number == 1 else 's'}"
+def heard_words(questions: Sequence[str], minutes: int, voice: Voice) -> str:
+    """What only a machine heard, and how long ago it was said: minutes below two hours, else whole hours; at least one
+    minute. Empty for nothing."""
+    signs = sign_words(questions, voice)
+    if not signs:
+        return ""
+    number, unit = (minutes // 60, "hour") if minutes >= 120 else (max(1, minutes), "minute")
+    if voice.language.startswith("zh"):
+        return f"{signs}，{number}{'小时' if unit == 'hour' else '分钟'}前所说"
+    return f"{signs}, said {number} {unit}{'' if number == 1 else 's'} ago"
 
 
 def sign_words(questions: Sequence[str], voice: Voice) -> str:

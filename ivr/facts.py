@@ -246,8 +246,7 @@ def _alarm(session: Session, call: Call, raised: Escalation, now: datetime) -> d
         "known": raised.patient_id is not None,
         **({"score": raised.score} if raised.score is not None else {}),
         **_in_words(session, call, "signs", lambda voice: briefing.sign_words(keyed, voice)),
-        **_in_words(session, call, "heard", lambda voice: briefing.sign_words(raised.heard, voice)),
-        **_in_words(session, call, "ago", lambda voice: briefing.ago_words(ago, voice.language)),
+        **_in_words(session, call, "heard", lambda voice: briefing.heard_words(raised.heard, ago, voice)),
         "dept": "" if raised.department == roster.EVERYWHERE else raised.department,
     }
 

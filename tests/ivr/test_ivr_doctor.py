@@ -10,7 +10,7 @@ from ivr_call import ALL_FACTS, FLOWS, PROMPTS, Call
 from dialer.doctor import CALL_LATER
 from dialer.escalation import OUTCOMES
 from ivr import engine
-from ivr.briefing import LONGEST_S, Told, answer_words, prompt_of, sign_words, signs
+from ivr.briefing import LONGEST_S, Told, answer_words, heard_words, prompt_of, sign_words, signs
 from ivr.lengths import seconds
 from ivr.nodes import Menu
 from ivr.talk import (
@@ -47,6 +47,29 @@ def test_the_alert_gives_the_reason_and_no_name() -> None:
     assert "胸痛" in call.text
     assert "术后6小时" in call.text
     assert "王" not in call.text
+
+
+def test_what_a_machine_heard_is_told_apart_before_and_after_the_key() -> None:
+    words = "敷料渗血，3小时前所说"
+    call = Call("doctor", heard=words)
+    assert call.heard == ("doc_call", "doc_score", "doc_signs", "doc_heard", "doc_hours", "doc_dept", "doc_keys")
+    assert f"机器从留言中听到警示词，尚未核实：{words}" in call.text
+    assert "doc_heard" in call.press("1").heard
+    assert "doc_heard" in Call("night", heard=words).heard
+
+
+@pytest.mark.parametrize(
+    ("minutes", "en", "zh"),
+    [
+        (0, "1 minute ago", "1分钟前"), (1, "1 minute ago", "1分钟前"), (20, "20 minutes ago", "20分钟前"),
+        (119, "119 minutes ago", "119分钟前"), (120, "2 hours ago", "2小时前"), (700, "11 hours ago", "11小时前"),
+    ],
+)  # fmt: skip
+def test_how_long_ago_it_was_said_is_spoken(minutes: int, en: str, zh: str) -> None:
+    for language, ago in (("en", f", said {en}"), ("zh-CN", f"，{zh}所说")):
+        voice = PROMPTS.voices[language]
+        assert heard_words(["bleeding"], minutes, voice) == voice.prompts["sign_bleeding"] + ago
+        assert heard_words([], minutes, voice) == ""
 
 
 def test_a_caller_in_no_file_is_announced_as_such() -> None:

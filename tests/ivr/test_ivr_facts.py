@@ -120,6 +120,19 @@ ALERT: dict[str, Fact] = {
 }
 
 
+def test_a_doctor_is_told_apart_what_only_a_machine_heard_and_how_long_ago(told: Told) -> None:
+    raised = told.escalation(told.switch.patient("followup"))
+    with told.house.transaction() as session:
+        row = session.get_one(Escalation, raised)
+        row.flags, row.heard = ["wound", "bleeding"], ["bleeding"]
+        row.said_at = told.house.clock.now() - timedelta(hours=3)
+    for owner in (False, True):
+        heard = told.doctor(raised, owner=owner)
+        assert heard["heard.en"] == "bleeding through the dressing, said 3 hours ago"
+        assert heard["heard.zh-CN"] == "敷料渗血，3小时前所说"
+        assert heard["signs.en"] == "wound bleeding, open or with pus"
+
+
 def test_a_doctor_is_told_who_it_is_and_what_was_answered_only_once_he_has_the_patient(told: Told) -> None:
     raised = told.escalation(told.switch.patient("followup"))
     answers(told, raised, ("fever", "from_38.0", "C"), ("pain_moving", "8", ""), ("wound", "yes", "B"))

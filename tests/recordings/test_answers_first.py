@@ -1,0 +1,121 @@
+"""The minute: from the carrier's word that an answer is ready to the doctor being rung, with the real worker, while 500
+ordinary recordings wait and one of them holds the engine. Only the engine and the carrier are scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from core import events, jobs
+from core.clock import SystemClock
+from core.house import House
+from dialer.models import Call, Escalation
+from recordings.audio import MODEL_RATE, Samples
+from recordings.fetch import Media
+from recordings.models import Recording
+from recordings.stt import Segment, Speech
+from tests.dialer.ward import Ward
+from tests.recordings.room import Room, sid
+from tests.recordings.sounds import mono, tone
+
+ORDINARY = 500
+ANSWER_S, CALL_S = 3, 2
+
+
+class HeldEngine:
+    """Hears an answer at once; an ordinary recording takes until the test lets go of it."""
+
+    def __init__(self) -> None:
+        self.busy, self.let_go = threading.Event(), threading.Event()
+
+    def missing(self, language: str) -> str | None:
+        return None
+
+    def transcribe(self, sound: Samples, language: str) -> list[Segment]:
+        if len(sound) < (ANSWER_S - 0.5) * MODEL_RATE:
+            self.busy.set()
+            assert self.let_go.wait(120)
+            return []
+        assert np.any(sound)
+        return [Segment(0.5, 2.0, "the bleeding won't stop", 0.9)]
+
+
+@contextmanager
+def worker(house: House) -> Iterator[None]:
+    """The worker of core.jobs on all queues, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    task: asyncio.Task[None] = loop.create_task(jobs.run_workers(house, jobs.QUEUES))
+
+    def run() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(60)
+        loop.close()
+        assert not thread.is_alive()
+
+
+def backlog(room: Room, call: Call) -> None:
+    """Ordinary recordings that the carrier has announced as ready, each with its fetch deferred."""
+    for number in range(ORDINARY):
+        recording = room.announce(call.id)
+        assert room.done(recording, RecordingSid=sid(1000 + number), CallSid=str(call.sid)) == 204
+
+
+def test_words_of_warning_ring_a_doctor_within_a_minute_of_the_recording_being_ready(house: House) -> None:
+    house.clock = SystemClock()
+    ward = Ward.of(house)
+    room, engine = Room(house), HeldEngine()
+    house.services[Speech] = engine
+    ward.doctor(1)
+    sound = mono(tone(CALL_S))
+    room.carrier.files |= {sid(1000 + number): Media(sound) for number in range(ORDINARY)}
+    room.carrier.files[sid(1)] = Media(mono(tone(ANSWER_S)))
+    call = ward.inbound(patient=ward.patient())
+    answer = room.announce(call.id, "open_answer")
+    opened = threading.Event()
+    house.bus.subscribe(events.EscalationOpened, lambda session, event, now: opened.set())
+    backlog(room, ward.inbound("+861055550112"))
+    with worker(house):
+        try:
+            assert engine.busy.wait(60), "an ordinary recording is being heard"
+            ready = time.monotonic()
+            assert room.done(answer, CallSid=str(call.sid)) == 204
+            assert opened.wait(60)
+            took = time.monotonic() - ready
+            heard = sa.select(sa.func.count()).select_from(Recording).where(Recording.state == "kept")
+            with house.transaction() as session:
+                others = session.scalar(heard.where(Recording.id != answer))
+        finally:
+            with house.transaction() as session:
+                session.execute(sa.text("DELETE FROM procrastinate_jobs WHERE status = 'todo'"))
+            engine.let_go.set()
+    assert others == 0, "all ordinary ones still wait"
+    print(f"from the callback to the alarm: {took:.2f} s")
+    assert took < 60
+    [raised] = session_all(house)
+    assert (raised.made_by, raised.heard) == ("machine", ["bleeding"])
+
+
+def session_all(house: House) -> list[Escalation]:
+    with house.transaction() as session:
+        return list(session.scalars(sa.select(Escalation)))
+
+
+def test_whoever_hears_recordings_hears_answers_too() -> None:
+    """A worker started with a list of queues that is older than the queue of answers."""
+    assert "answers" in jobs.served(["speech"])
+    assert jobs.served(["calls"]) == {"calls"}

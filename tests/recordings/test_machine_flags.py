@@ -1,0 +1,198 @@
+"""From the sound of an answer to the alarm: kept with the words, told once, or handed to a nurse."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from core.house import House
+from core.models import EventRow
+from dialer.models import Attempt, Call, Escalation
+from recordings import machine_flags, retention
+from recordings.fetch import Broken, Media
+from recordings.models import FindingRow
+from recordings.screen_models import MachineFlag
+from recordings.stt import EngineDied
+from scheduler.models import WorkItem
+from tests.dialer.ward import Ward
+from tests.recordings.room import Room, sid
+from tests.recordings.sounds import dual, mono, tone
+
+
+@pytest.fixture
+def ward(house: House) -> Ward:
+    return Ward.of(house)
+
+
+@pytest.fixture
+def room(ward: Ward) -> Room:
+    return Room(ward.house)
+
+
+def spoken(room: Room, ward: Ward, text: str, purpose: str = "open_answer", **more: str) -> tuple[uuid.UUID, Call]:
+    """A patient's answer is ready at the carrier, fetched, heard and screened; alarms are told."""
+    call = ward.inbound(patient=ward.patient())
+    recording = room.announce(call.id, purpose, **more)
+    room.carrier.files[sid(1)] = Media(mono(tone(4)))
+    room.speech.texts = [text]
+    assert room.done(recording, RecordingDuration="4", CallSid=str(call.sid)) == 204
+    room.work()
+    return recording, call
+
+
+def every(room: Room, kind: type) -> list:
+    with room.house.transaction() as session:
+        return list(session.scalars(sa.select(kind)))
+
+
+def work(room: Room) -> list[tuple[str, str]]:
+    return [(item.kind, item.why) for item in every(room, WorkItem)]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "language", "text"),
+    [
+        ("open_answer", "en", "The bleeding won't stop."),
+        ("message", "en", "The bleeding won't stop."),
+        ("open_answer", "zh-CN", "伤口一直在流血"),
+    ],
+)
+def test_an_answer_with_words_of_warning_brings_a_doctor(
+    room: Room, ward: Ward, purpose: str, language: str, text: str
+) -> None:
+    ward.doctor(1)
+    recording, call = spoken(room, ward, text, purpose, language=language)
+    [raised] = every(room, Escalation)
+    assert (raised.made_by, raised.heard, raised.call_id) == ("machine", ["bleeding"], call.id)
+    assert raised.said_at == room.row(recording).announced_at + timedelta(seconds=1)
+    assert [one.kind for one in every(room, Attempt)] == ["doctor"]
+    assert room.row(recording).keep_class in ("escalation", "record")
+    [flag] = every(room, MachineFlag)
+    assert (flag.level, flag.due_at, flag.told_at) == ("A", None, room.now)
+    with room.house.transaction() as session:
+        told = session.scalars(sa.select(EventRow.data).where(EventRow.what == "words of warning")).one()
+    assert told == {"flag": "bleeding", "level": "A"}, "codes only"
+
+
+@pytest.mark.parametrize("text", ["There is no bleeding, I am fine.", "Thank you very much."])
+def test_an_answer_without_them_does_not(room: Room, ward: Ward, text: str) -> None:
+    spoken(room, ward, text)
+    assert every(room, Escalation) == every(room, MachineFlag) == work(room) == []
+
+
+def test_a_mild_sign_is_a_nurses_work_the_same_day(room: Room, ward: Ward) -> None:
+    spoken(room, ward, "I have a fever.")
+    assert every(room, Escalation) == []
+    assert work(room) == [("red_flag", "fever (a machine heard it, not confirmed)")]
+
+
+def test_several_signs_and_the_same_words_in_the_whole_call_are_one_alarm(room: Room, ward: Ward) -> None:
+    ward.doctor(1)
+    _, call = spoken(room, ward, "I have chest pain and the bleeding won't stop.")
+    with room.house.transaction() as session:
+        session.get_one(Call, call.id).kind = "followup"
+    whole = room.announce(call.id)
+    room.carrier.files[sid(2)] = Media(dual(tone(4), tone(4)))
+    room.speech.texts = ["I have chest pain.", "Is the wound bleeding?"]
+    room.done(whole, RecordingDuration="4", RecordingSid=sid(2), CallSid=str(call.sid))
+    room.work()
+    [raised] = every(room, Escalation)
+    assert raised.heard == ["chest", "bleeding"]
+    assert len(every(room, MachineFlag)) == 3
+    assert len(ward.attempts(kind="doctor")) == 1
+
+
+def test_what_a_hotline_caller_says_to_an_agent_is_a_finding_and_no_alarm(room: Room, ward: Ward) -> None:
+    spoken(room, ward, "The bleeding won't stop.", "call")
+    assert every(room, Escalation) == []
+
+
+def test_a_job_that_is_lost_or_runs_twice_tells_it_once(room: Room, ward: Ward) -> None:
+    ward.doctor(1)
+    call = ward.inbound(patient=ward.patient())
+    recording = room.announce(call.id, "open_answer")
+    row = room.row(recording)
+    with room.house.transaction() as session:
+        machine_flags.keep(session, row, [machine_flags.Sign("chest", "A", 1.0)], room.now)
+    ward.drop_jobs()
+    assert every(room, Escalation) == []
+    room.forward(seconds=9)
+    with room.house.transaction() as session:
+        assert machine_flags.due(session, room.now) == 0
+    room.forward(seconds=1)
+    with room.house.transaction() as session:
+        assert machine_flags.due(session, room.now) == 1
+    [flag] = every(room, MachineFlag)
+    room.work()
+    with room.house.transaction() as session:
+        machine_flags.tell(session, flag.id, room.now)
+        assert machine_flags.due(session, room.now + timedelta(days=1)) == 0
+    assert len(every(room, Escalation)) == 1
+    assert "another alarm joined" not in ward.ledger(every(room, Escalation)[0].id)
+
+
+@pytest.mark.parametrize(("hours", "escalations", "items"), [(3, 1, 0), (12, 1, 0), (13, 0, 1)])
+def test_words_of_hours_ago_ring_a_doctor_with_their_age_and_of_long_ago_a_nurse(
+    room: Room, ward: Ward, hours: int, escalations: int, items: int
+) -> None:
+    """A model that comes a day late must not ring a doctor for every answer of the day."""
+    ward.doctor(1)
+    call = ward.inbound(patient=ward.patient())
+    recording = room.announce(call.id, "open_answer")
+    room.carrier.files[sid(1)] = Media(mono(tone(4)))
+    room.speech.absent = {"en": "there is no model"}
+    room.done(recording, RecordingDuration="4", CallSid=str(call.sid))
+    room.work()
+    room.forward(hours=hours, seconds=1)
+    room.speech.absent, room.speech.texts = {}, ["I have chest pain."]
+    room.tick()
+    assert [one.said_at for one in every(room, Escalation)] == [room.now - timedelta(hours=hours)] * escalations
+    assert len([1 for kind, _ in work(room) if kind == "red_flag"]) == items
+
+
+def test_what_no_model_hears_a_nurse_listens_to_within_two_hours(room: Room, ward: Ward) -> None:
+    room.speech.absent = {"zh-CN": "there is no model"}
+    recording, call = spoken(room, ward, "", language="zh-CN")
+    [item] = every(room, WorkItem)
+    assert (item.kind, item.subject_id, item.patient_id) == ("listen", recording, call.patient_id)
+    assert item.due_at == room.now + timedelta(hours=2)
+    room.forward(minutes=10)
+    room.tick()
+    [item] = every(room, WorkItem)
+    assert item.times == 1, "asked for once, however often it is looked for a model"
+
+
+def test_what_the_engine_gives_up_or_cannot_be_fetched_is_listened_to_as_well(room: Room, ward: Ward) -> None:
+    call = ward.inbound(patient=ward.patient())
+    dies, lost, broken, ordinary = (room.announce(call.id, p) for p in ("message", "message", "message", "call"))
+    room.carrier.files |= {
+        sid(1): Media(mono(tone(4))), sid(2): Broken("it is too large", again=False), sid(3): Media(b"<html>"),
+        sid(4): Broken("it is too large", again=False),
+    }  # fmt: skip
+    room.speech.texts = [EngineDied("it ended")] * 9
+    for number, recording in enumerate((dies, lost, broken, ordinary), 1):
+        room.done(recording, RecordingSid=sid(number), CallSid=str(call.sid))
+    room.work()
+    for _ in range(8):
+        room.forward(minutes=5)
+        room.tick()
+    items = {item.subject_id: (item.kind, item.why) for item in every(room, WorkItem)}
+    assert items == {
+        dies: ("listen", "the machine could not hear it"),
+        lost: ("listen", "the sound could not be fetched, or is damaged"),
+        broken: ("listen", "the sound could not be fetched, or is damaged"),
+    }
+
+
+def test_a_purge_takes_the_signs_with_the_words(room: Room, ward: Ward) -> None:
+    ward.doctor(1)
+    recording, _ = spoken(room, ward, "The bleeding won't stop.", "message")
+    with room.house.transaction() as session:
+        retention.end_now(session, recording, "it", "a test", room.now)
+        retention.purge_due(session, room.now)
+    room.work()
+    assert room.row(recording).state == "purged"
+    assert every(room, MachineFlag) == every(room, FindingRow) == []
