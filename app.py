@@ -13,6 +13,7 @@ from pathlib import Path
 from flask import Flask
 
 import console.raters
+import console.users
 import console.web
 import desk.qa_figures
 import dialer.inbound
@@ -125,13 +126,16 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.AgentTalked, put_through.on_agent_talked),
     (events.AgentSaid, put_through.on_agent_said),
     (events.AttemptEnded, put_through.on_attempt_ended),
+    (events.StaffLeft, console.users.on_staff_left),
     (events.AgentSigned, agents.on_agent_signed),
+    (events.PinWrong, agents.on_pin_wrong),
     # tickets
     (events.TicketWanted, ticket_events.on_ticket_wanted),
     (events.MessageLeft, ticket_events.on_message_left),
     (events.Transcribed, ticket_events.on_transcribed),
     (events.WorkOpened, ticket_events.on_work_opened),
     (events.WorkDone, ticket_events.on_work_done),
+    (events.TicketCloses, worklist.on_ticket_closes),
     (events.TicketClosed, worklist.on_ticket_closed),
     (events.PatientsMerged, ticket_events.on_patients_merged),
     # visits by telephone

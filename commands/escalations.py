@@ -18,6 +18,7 @@ from commands.handover import write_private
 from commands.handover_words import Speech
 from commands.joined import Joined
 from commands.show import rows_out
+from core import tables
 from core.house import House
 from core.models import record
 from core.tables import FileProblem
@@ -165,4 +166,4 @@ def _cell(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     # A department is text of somebody else's: a spreadsheet must not take it for a formula.
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+    return tables.no_formula(value) if isinstance(value, str) else value

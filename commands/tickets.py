@@ -19,6 +19,7 @@ from commands.admin import house_of, login
 from commands.escalations import write_csv
 from commands.joined import Joined
 from commands.show import rows_out
+from console import desk_view
 from core.house import House
 from core.models import record
 from core.tables import FileProblem, RowProblem, phone
@@ -294,8 +295,8 @@ def _step(do: Callable[[Session, Ticket, argparse.Namespace, str, datetime], Tic
 
 
 assign = _step(
-    lambda session, ticket, args, who, now: tickets.assign(
-        session, ticket.id, args.to, who, now, department=args.department
+    lambda session, ticket, args, who, now: desk_view.give(
+        session, ticket, args.to, who, now, department=args.department
     )
 )
 start = _step(lambda session, ticket, args, who, now: tickets.start(session, ticket.id, who, now))

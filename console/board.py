@@ -67,5 +67,5 @@ def agent_state() -> Response:
         with house().transaction() as session:
             desk_view.sign(session, login, state, me().login, now())
     except desk_view.PROBLEMS as problem:
-        flash(str(problem), "problem")
+        flash(problem.says(me().language), "problem")
     return redirect(url_for("console.board" if request.form.get("from") == "board" else "console.agents"))

@@ -23,6 +23,7 @@ from desk.agents import AgentProblem
 from desk.kinds import KINDS
 from desk.models import TICKET_OPEN, Ticket, TicketClock, TicketWatcher
 from desk.queue import QueueProblem
+from desk.ticket_problems import LONGEST_LOGIN
 from desk.tickets import TicketProblem
 from dialer.models import Agent
 
@@ -32,6 +33,7 @@ AGENT_STATES = ("ready", "paused", "off")
 """What an agent, or a supervisor for them, may choose; the other states come with the calls."""
 ALMOST_S = 600
 """A promise with less than this left is marked."""
+MOST_NAMED = 20
 MOST = 200
 """Tickets on one page."""
 TOLD_HOW = ("call", "sms", "in_person", "letter", "chat", "nobody")
@@ -336,13 +338,31 @@ def _classify(session: Session, ticket: Ticket, form: Form, who: str, now: datet
 
 
 def _give(session: Session, ticket: Ticket, form: Form, who: str, now: datetime) -> None:
-    """To somebody who can open its page: with a slip of the keyboard nobody would have it."""
-    owner = form["owner"].strip()
-    known = sa.select(User.role).where(User.login == owner, User.active.is_(True))
-    role = session.scalar(known)
-    if owner and not is_agent(session, owner) and not (role is not None and roles.may(role, "tickets")):
-        raise TicketProblem("Nobody with this login sees to tickets.")
-    tickets.assign(session, ticket.id, owner, who, now)
+    give(session, ticket, form["owner"], who, now)
+
+
+def give(
+    session: Session, ticket: Ticket, owner: str, who: str, now: datetime, *, department: str | None = None
+) -> Ticket:
+    """To somebody who can open its page: with a slip of the keyboard nobody would have it. Raises TicketProblem."""
+    owner, there = owner.strip(), who_sees_to_tickets(session)
+    if owner and owner not in there:
+        raise TicketProblem("unknown_owner", login=owner[:LONGEST_LOGIN], there=_named(there))
+    return tickets.assign(session, ticket.id, owner, who, now, department=department)
+
+
+def who_sees_to_tickets(session: Session) -> list[str]:
+    """Logins a ticket may be given to, in order: whoever stands in the staff file, and the console's users whose role
+    has tickets; nobody whose user is disabled."""
+    users = session.execute(sa.select(User.login, User.role, User.active)).all()
+    answering = set(session.scalars(sa.select(Agent.login).where(Agent.active)))
+    reading = {user.login for user in users if roles.may(user.role, "tickets")}
+    return sorted((reading | answering) - {user.login for user in users if not user.active})
+
+
+def _named(logins: Sequence[str]) -> str:
+    """As many as one reads in a sentence."""
+    return ", ".join(logins[:MOST_NAMED]) + (" …" if len(logins) > MOST_NAMED else "") if logins else "-"
 
 
 def _text(form: Form, name: str, ticket: Ticket) -> str:

@@ -82,7 +82,7 @@ def ticket_deed(number: str) -> Response:
             if not desk_view.do(session, number, deed, request.form, me().login, now()):
                 abort(404)
     except desk_view.PROBLEMS as problem:
-        flash(str(problem), "problem")
+        flash(problem.says(me().language), "problem")
     else:
         flash(say(f"done.{deed}"), "good")
     return redirect(url_for("console.ticket", number=number))

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from console.models import User
 from console.roles import ROLES
+from core import events
 from core.house import House
 from core.models import record
 from core.values import KNOWN_LANGUAGES
@@ -71,6 +72,13 @@ def disable(session: Session, login: str, who: str, now: datetime) -> None:
     user = _existing(session, login)
     user.active, user.session_key = False, _new_key()
     record(session, "user", user.id, "disabled", now, who=who)
+
+
+def on_staff_left(session: Session, event: events.StaffLeft, now: datetime) -> None:
+    """Who leaves the staff file leaves the console as well; a user who never stood in it is not asked about."""
+    active = sa.select(sa.exists().where(User.login == event.login, User.active.is_(True)))
+    if session.scalar(active):
+        disable(session, event.login, "import", now)
 
 
 def set_password(session: Session, login: str, password: str, who: str, now: datetime) -> None:

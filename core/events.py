@@ -371,6 +371,20 @@ class AgentSigned:
 
 
 @dataclass(frozen=True)
+class StaffLeft:
+    """Somebody stands in the staff file no more."""
+
+    login: str
+
+
+@dataclass(frozen=True)
+class PinWrong:
+    """Somebody who rang the hotline from an agent's number keyed a PIN that is not the agent's."""
+
+    call_id: uuid.UUID
+
+
+@dataclass(frozen=True)
 class SatisfactionKeyed:
     """Whoever was helped scored it 1-5 in a satisfaction call; None: asked not to be asked again."""
 
@@ -395,6 +409,14 @@ class WorkDone:
 
     item_id: uuid.UUID
     who: str
+
+
+@dataclass(frozen=True)
+class TicketCloses:
+    """A ticket that stands for an item of the worklist is about to be closed, and is not locked yet: the item's lock
+    comes before the ticket's (docs/decisions/0004)."""
+
+    work_item_id: uuid.UUID
 
 
 @dataclass(frozen=True)

@@ -428,6 +428,8 @@ class Tickets(Section):
     """When a head of department is rung about an overdue ticket that is not red."""
     low: StrictInt = Field(2, ge=1, le=4, description="a whole number from 1 to 4")
     """A satisfaction score up to this reopens the ticket."""
+    looks: StrictInt = Field(10, ge=1, le=1000, description="a whole number from 1 to 1000")
+    """Ticket numbers one telephone may ask for within 24 hours: more than a family needs, too few to try them all."""
 
 
 class Desk(Section):

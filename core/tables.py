@@ -31,6 +31,16 @@ class RowProblem(Exception):
     """One row cannot be used; it is left out and reported."""
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""How a cell begins that a spreadsheet takes for a formula, or may after it has thrown away what cannot be seen; the
+full-width signs are the same to an input method (OWASP, CSV Injection)."""
+
+
+def no_formula(text: str) -> str:
+    """Text of somebody else's as a cell we write: quoted where a spreadsheet would work it out."""
+    return f"'{text}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
+
+
 @dataclass(frozen=True)
 class RowReport:
     row: int | str

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import events, people
-from core.db import RowLock
+from core.db import AwareDateTime, RowLock
 from core.house import settings_of
-from core.models import record
+from core.models import EventRow, record
+from desk.problems import DeskProblem
 from dialer import attempt as attempts
 from dialer.machine import move
 from dialer.models import Agent, Attempt, Call
@@ -50,12 +51,16 @@ STATES = ("ready", "paused", "off")
 SIGNED_IN = ("ready", "ringing", "talking", "wrap_up")
 """Can be waited for: who has paused may be gone for the day."""
 MOST_MISSES = 2
+PIN_WRONG = "pin wrong"
+MOST_WRONG_PINS = 5
+PIN_LOCKED_FOR = timedelta(minutes=15)
+"""So many wrong PINs in this span, in however many calls, and none is right until the first of them is older."""
 
 locked = RowLock(Agent)
 
 
-class AgentProblem(Exception):
-    """What was asked for cannot be done; the message is one sentence."""
+class AgentProblem(DeskProblem):
+    """What was asked for of an agent cannot be done."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +79,13 @@ def sign(session: Session, login: str, state: str, who: str, now: datetime) -> A
     """Sign an agent in (`ready`), out (`off`) or pause them. Raises AgentProblem. Nothing changes for who is in that
     state already, or is to be ready and is rung or talks."""
     if state not in STATES:
-        raise AgentProblem(f"An agent signs {', '.join(STATES)}, not {state!r}.")
+        raise AgentProblem("agent_state", allowed=", ".join(STATES), given=state)
     agent_id = session.scalar(sa.select(Agent.id).where(Agent.login == login))
     agent = locked(session, agent_id) if agent_id is not None else None
     if agent is None or not agent.active:
-        raise AgentProblem(f"There is no agent {login!r} in the staff file.")
+        raise AgentProblem("no_agent", login=login)
     if not agent.phone and state != "off":
-        raise AgentProblem(f"{login} has no telephone in the staff file, so no caller could be put through.")
+        raise AgentProblem("agent_telephone", login=login)
     _sign(session, agent, state, who, now)
     return agent
 
@@ -90,15 +95,47 @@ def leaves(session: Session, agent: Agent, who: str, now: datetime) -> None:
     agent.active = False
     _sign(session, agent, "off", who, now)
     record(session, "agent", agent.id, "not in the staff file any more", now, who=who)
+    events.publish(session, events.StaffLeft(agent.login), now)
 
 
 def on_agent_signed(session: Session, event: events.AgentSigned, now: datetime) -> None:
-    """By telephone, on the hotline: the number that rings says who it is."""
-    call = session.get_one(Call, event.call_id)
-    known = by_phone(session, call.party) if call.party else None
-    agent = locked(session, known.id) if known is not None else None
-    if agent is not None and event.state in STATES:
+    """By telephone, on the hotline: the number that rings says who it is, and the PIN (asked for by the flow) that it
+    is true. Whoever has none signs in only: anybody can show any number, and could empty the desk with it; a wrong
+    sign-in ends by itself after two rings."""
+    agent = _who_rings(session, event.call_id)
+    if agent is None or event.state not in STATES:
+        return
+    if event.state == "ready" or agent.pin:
         _sign(session, agent, event.state, "telephone", now)
+    else:
+        record(session, "agent", agent.id, "not signed by telephone", now, who="telephone", why="no PIN on file")
+
+
+def on_pin_wrong(session: Session, event: events.PinWrong, now: datetime) -> None:
+    """Counted for the agent, over all calls; those keyed while it is locked count not, or it would never open."""
+    agent = _who_rings(session, event.call_id)
+    if agent is not None and not pin_locked(session, agent.id, now):
+        record(session, "agent", agent.id, PIN_WRONG, now, who="telephone", call=str(event.call_id))
+
+
+def pin_locked(session: Session, agent_id: uuid.UUID, now: datetime) -> bool:
+    """Whether this agent's PIN was keyed wrong so often of late that it is not heard now."""
+    return (session.scalar(_WRONG_PINS, {"agent_id": agent_id, "since": now - PIN_LOCKED_FOR}) or 0) >= MOST_WRONG_PINS
+
+
+_WRONG_PINS = sa.select(sa.func.count()).where(
+    EventRow.kind == "agent",
+    EventRow.subject_id == sa.bindparam("agent_id"),
+    EventRow.what == PIN_WRONG,
+    EventRow.at > sa.bindparam("since", type_=AwareDateTime),
+)
+
+
+def _who_rings(session: Session, call_id: uuid.UUID) -> Agent | None:
+    """The agent whose number this hotline call shows, locked."""
+    call = session.get_one(Call, call_id)
+    known = by_phone(session, call.party) if call.party else None
+    return locked(session, known.id) if known is not None else None
 
 
 def _sign(session: Session, agent: Agent, state: str, who: str, now: datetime) -> None:

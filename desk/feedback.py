@@ -84,24 +84,24 @@ def take(session: Session, feedback: Feedback, now: datetime, *, who: str = "imp
 
 def _check(feedback: Feedback, now: datetime) -> None:
     if feedback.channel not in CHANNELS:
-        raise TicketProblem(f"channel must be one of {', '.join(CHANNELS)}, not {feedback.channel!r}.")
+        raise TicketProblem("code", name="channel", allowed=", ".join(CHANNELS), given=feedback.channel)
     if not feedback.external_id.strip() or len(feedback.external_id) > LONGEST_ID:
-        raise TicketProblem(f"external_id must be the sender's own number, 1 to {LONGEST_ID} characters.")
+        raise TicketProblem("external_id", most=LONGEST_ID)
     if not feedback.words.strip():
-        raise TicketProblem("words must not be empty.")
+        raise TicketProblem("words_empty")
     if len(feedback.words) > tickets.LONGEST_WORDS:
-        raise TicketProblem(f"words are too long: {tickets.LONGEST_WORDS} characters are the most.")
+        raise TicketProblem("words_too_long", most=tickets.LONGEST_WORDS)
     for name, given, allowed in (
         ("link", feedback.link, LINKS),
         ("problem", feedback.problem, PROBLEMS),
         ("nature", feedback.nature, NATURES),
     ):
         if given and given not in allowed:
-            raise TicketProblem(f"{name} must be one of {', '.join(allowed)}, not {given!r}.")
+            raise TicketProblem("code", name=name, allowed=", ".join(allowed), given=given)
     if feedback.at is not None and feedback.at.tzinfo is None:
-        raise TicketProblem("at must say its offset from UTC.")
+        raise TicketProblem("at_offset")
     if feedback.at is not None and feedback.at > now + CLOCK_SKEW:
-        raise TicketProblem("at lies in the future.")
+        raise TicketProblem("at_future")
 
 
 def _patient(session: Session, mrn: str) -> Patient:
@@ -109,7 +109,7 @@ def _patient(session: Session, mrn: str) -> Patient:
     if found is not None and found.merged_into is not None:
         found = session.get(Patient, found.merged_into)
     if found is None:
-        raise TicketProblem("mrn: no patient with this record number is on file.")
+        raise TicketProblem("mrn_unknown")
     return found
 
 
@@ -121,7 +121,7 @@ def _phone(session: Session, text: str) -> str:
     try:
         return e164(text, region)
     except ValueError:
-        raise TicketProblem("phone is not a telephone number with country code, such as +861055550100.") from None
+        raise TicketProblem("phone_wrong") from None
 
 
 def import_feedback(house: House, path: Path, now: datetime, *, dry_run: bool = False) -> list[RowReport]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import calendar, events, holidays
 from core.house import settings_of
-from core.models import record
+from core.models import EventRow, record
 from desk import agents, queue, tickets
 from desk.models import QueueEntry, QueueOffer
 from dialer import attempt as attempts
@@ -82,8 +82,8 @@ def put_back(session: Session, entry: QueueEntry, now: datetime, *, not_before: 
     if offer is not None and offer.decision is None:
         queue.decide(session, offer, "gone", now)  # nobody said what became of it
     if queue.move_on(session, entry, "passed_on", now):
-        entry.agent_id = entry.attempt_id = entry.answered_at = entry.joined_at = None
-        entry.next_step_at = not_before
+        entry.agent_id = entry.attempt_id = entry.answered_at = entry.joined_at = entry.talk_s = entry.ended_at = None
+        entry.why, entry.next_step_at = "", not_before
 
 
 def on_attempt_ended(session: Session, event: events.AttemptEnded, now: datetime) -> None:
@@ -129,6 +129,38 @@ def connect(session: Session, agent_call: Call, now: datetime) -> Attempt | Wait
         if ring.again_at is None:
             queue.unreached(session, entry, now, ring.reason)
     return ring
+
+
+def lost_agent(session: Session, call: Call, now: datetime) -> bool:
+    """The caller's wait broke off at the carrier. True: an agent had taken them, and was gone before they talked; the
+    caller is in line again, at their place. The end of the agent's ring may have said so already. Not for ever: a
+    carrier at which nobody can be joined has the caller led to the operator."""
+    entry = queue.on_the_line(session, call.id)
+    if entry is None or not agents.anybody_on(session):
+        return False
+    taken, lost = session.execute(_LOSSES, {"entry_id": entry.id}).one()
+    if lost >= min(taken, MOST_LOSSES):
+        return False
+    record(session, "queue", entry.id, LOST_AGENT, now)
+    offer = queue.offer_of(session, entry.attempt_id) if entry.attempt_id is not None else None
+    if offer is not None and offer.decision == "accepted":
+        put_back(session, entry, now)
+    return True
+
+
+LOST_AGENT = "the agent was gone before the talk"
+MOST_LOSSES = 3
+"""So often a caller is put back into the line; each time an agent must have taken them."""
+_LOSSES = sa.select(
+    sa.select(sa.func.count())
+    .select_from(QueueOffer)
+    .where(QueueOffer.entry_id == sa.bindparam("entry_id"), QueueOffer.decision == "accepted")
+    .scalar_subquery(),
+    sa.select(sa.func.count())
+    .select_from(EventRow)
+    .where(EventRow.kind == "queue", EventRow.subject_id == sa.bindparam("entry_id"), EventRow.what == LOST_AGENT)
+    .scalar_subquery(),
+)
 
 
 RANG = (
@@ -213,9 +245,14 @@ def _was_dialled(session: Session, entry: QueueEntry) -> bool:
 
 
 def forgotten(session: Session, entry: QueueEntry, now: datetime) -> None:
-    """The ring at the agent who was asked, or talked, is over, and nobody has said so to this caller (locked)."""
+    """The ring at the agent who was asked, or talked, is over, and nobody has said so to this caller (locked). No talk
+    lasted longer than the agent's ring: hours until it was noticed are nobody's talk, and no calming call."""
     if entry.status == "joined":
-        _talked(session, entry, None, now)
+        ring = session.get(Attempt, entry.attempt_id) if entry.attempt_id is not None else None
+        seconds = 0
+        if ring is not None and ring.ended_at is not None and entry.joined_at is not None:
+            seconds = max(0, int((ring.ended_at - entry.joined_at).total_seconds()))
+        _talked(session, entry, seconds, now)
     else:
         _given_back(session, entry, now, HELD_UP)
 

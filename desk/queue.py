@@ -9,6 +9,7 @@ then left none is rung back as well; who could not be reached becomes a ticket.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -23,6 +24,7 @@ from core.models import new_id, record
 from desk import agents
 from desk.line import PRIORITY
 from desk.models import IN_LINE, QueueEntry, QueueOffer, Ticket
+from desk.problems import DeskProblem
 from dialer import attempt as attempts
 from dialer.machine import move
 from dialer.models import LIVE_CALL, Agent, Attempt, Call
@@ -41,6 +43,8 @@ MOVES: dict[tuple[str, str], str] = {
     ("joined", "passed_on"): "waiting",
     ("joined", "to_be_rung"): "waiting",
     ("joined", "abandoned"): "abandoned",
+    # the agent's side told of an end first, and then the carrier that there had been no talk
+    ("served", "passed_on"): "waiting",
     ("waiting", "message"): "message",
     ("offered", "message"): "message",
     ("waiting", "abandoned"): "abandoned",
@@ -61,6 +65,8 @@ SHORTEST_WAIT = timedelta(seconds=5)
 AT_ONCE = timedelta(minutes=10)
 """Who hung up may be rung back for so long at any hour, later only in calling hours."""
 RANG_IN_AGAIN = "rang in again"
+SAME_WAIT = timedelta(minutes=5)
+"""Who rings in again so soon has the place they had, and is as urgent as they were: lines break."""
 LONGEST_ON_THE_LIST = timedelta(days=15)
 """No call back waits longer: of those given up after a day of calling hours, one that the longest holidays hold up."""
 A_MOMENT = timedelta(seconds=5)
@@ -81,8 +87,8 @@ def hold(session: Session, entry_id: uuid.UUID) -> None:
 LeftFor = Literal["callback", "message", "hung_up", "closed", "overflow", "error"]
 
 
-class QueueProblem(Exception):
-    """What was asked for cannot be done; the message is one sentence."""
+class QueueProblem(DeskProblem):
+    """What was asked for of the line cannot be done."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +133,9 @@ def enter(session: Session, call: Call, now: datetime) -> QueueEntry | None:
             move_on(session, entry, "back_in_line", now)
         return entry
     number = number_of(call)
-    if number:
-        _off_the_list(session, number, now)
+    before = _off_the_list(session, number, now) if number else []
+    # a number that was keyed may be anybody's: it takes nobody's place
+    kept = [old for old in before if call.party and _rang_off_just_now(session, old, now)]
     told = call.session or {}
     entry = QueueEntry(
         id=new_id(),
@@ -139,11 +146,11 @@ def enter(session: Session, call: Call, now: datetime) -> QueueEntry | None:
         reason=call.reason,
         department=call.department,
         language=str(told.get("language") or settings_of(session).hospital.languages[0]),
-        priority=PRIORITY.get(call.reason, 0),
+        priority=max([PRIORITY.get(call.reason, 0), *(old.priority for old in kept)]),
         mode="line",
         origin="caller",
         status="waiting",
-        entered_at=now,
+        entered_at=min([now, *(old.entered_at for old in kept)]),
     )
     session.add(entry)
     session.flush()
@@ -156,17 +163,17 @@ def want_call(session: Session, ticket: Ticket, login: str, now: datetime) -> Qu
     contact. Raises QueueProblem."""
     agent = session.scalar(sa.select(Agent).where(Agent.login == login, Agent.active))
     if agent is None or not agent.phone:
-        raise QueueProblem(f"{login} has no telephone in the staff file.")
+        raise QueueProblem("no_telephone", login=login)
     if agent.status not in agents.SIGNED_IN:
-        raise QueueProblem(f"{login} is not signed in.")
+        raise QueueProblem("not_signed_in", login=login)
     if not ticket.contact:
-        raise QueueProblem("The ticket has no number to ring.")
+        raise QueueProblem("no_contact")
     _LOCK_TICKET(session, ticket.id)  # or two who ask at once would both find no call under way
     wanted = session.scalar(
         sa.select(QueueEntry).where(QueueEntry.ticket_id == ticket.id, QueueEntry.status.in_((*IN_LINE, "joined")))
     )
     if wanted is not None:
-        raise QueueProblem("A call about this ticket is under way already.")
+        raise QueueProblem("call_under_way")
     return to_ring(
         session, ticket.contact, ticket.language, "desk", now,
         ticket_id=ticket.id, patient_id=ticket.patient_id, wanted_agent_id=agent.id, priority=1, who=login,
@@ -203,8 +210,8 @@ def to_ring(
     return entry
 
 
-def _off_the_list(session: Session, number: str, now: datetime) -> None:
-    """Who rings in again is not rung back for the last time as well."""
+def _off_the_list(session: Session, number: str, now: datetime) -> Sequence[QueueEntry]:
+    """Who rings in again is not rung back for the last time as well. Returns what was struck off."""
     rows = session.scalars(
         sa.select(QueueEntry)
         .where(
@@ -215,10 +222,17 @@ def _off_the_list(session: Session, number: str, now: datetime) -> None:
         )
         .order_by(QueueEntry.id)
         .with_for_update(key_share=True)
-    )
+    ).all()
     for entry in rows:
         withdraw(session, entry, now)
         end(session, entry, "cancelled", now, RANG_IN_AGAIN)
+    return rows
+
+
+def _rang_off_just_now(session: Session, entry: QueueEntry, now: datetime) -> bool:
+    """Whether the call that brought this caller ended so lately that its line may have broken: they go on waiting."""
+    call = session.get(Call, entry.call_id) if entry.call_id is not None else None
+    return call is not None and call.ended_at is not None and now - call.ended_at <= SAME_WAIT
 
 
 def _was_on_the_list(session: Session, entry: QueueEntry) -> bool:
@@ -401,12 +415,19 @@ def _of_call(session: Session, call_id: uuid.UUID, mode: str = "") -> QueueEntry
     return entry if entry is not None and entry.status in IN_LINE and mode in ("", entry.mode) else None
 
 
-def _being_joined(session: Session, call_id: uuid.UUID) -> QueueEntry | None:
-    """The entry of a caller an agent was about to talk with, locked."""
-    joined = sa.select(QueueEntry.id).where(QueueEntry.call_id == call_id, QueueEntry.status == "joined")
-    entry_id = session.scalar(joined.where(QueueEntry.mode == "line").limit(1))
+def _being_joined(session: Session, call_id: uuid.UUID, status: str = "joined") -> QueueEntry | None:
+    """The entry of a caller an agent was about to talk with (or, as the agent's side has it, has talked), locked."""
+    joined = sa.select(QueueEntry.id).where(QueueEntry.call_id == call_id, QueueEntry.status == status)
+    newest = joined.where(QueueEntry.mode == "line").order_by(QueueEntry.entered_at.desc())
+    entry_id = session.scalar(newest.limit(1))
     entry = locked(session, entry_id) if entry_id is not None else None
-    return entry if entry is not None and entry.status == "joined" else None
+    return entry if entry is not None and entry.status == status else None
+
+
+def on_the_line(session: Session, call_id: uuid.UUID) -> QueueEntry | None:
+    """The entry of a caller who waits on the line, or whom an agent was about to talk with (or says so), locked."""
+    entry = _of_call(session, call_id, mode="line") or _being_joined(session, call_id)
+    return entry or _being_joined(session, call_id, "served")
 
 
 def in_line(session: Session, call_id: uuid.UUID) -> QueueEntry | None:
@@ -421,6 +442,7 @@ def in_line(session: Session, call_id: uuid.UUID) -> QueueEntry | None:
 def ahead(session: Session, entry: QueueEntry | None, priority: int, now: datetime) -> int:
     """How many are before this caller, or would be before one who comes now. Call backs that are not due count not."""
     due = QueueEntry.next_step_at.is_(None) | (QueueEntry.next_step_at <= now) | (QueueEntry.status == "offered")
+    due |= QueueEntry.mode == "line"  # one that waits for a free line of ours, for a moment
     before = QueueEntry.priority > priority
     if entry is None:
         before |= QueueEntry.priority == priority

@@ -7,6 +7,7 @@ has one ring, a caller one agent. The database says so too (desk.models.QueueOff
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -28,8 +29,15 @@ MOST = 50
 """Callers looked at in one second; more do not get an agent in it."""
 NOT_AGAIN = timedelta(seconds=60)
 """An agent who passed on a caller is not asked about the same one sooner."""
+ASK_AGAIN = timedelta(seconds=10)
+"""A call back that may not be rung is not asked about sooner: the gate's refusals are rows."""
+FOR_ALL = ("no_line", "paused")
+"""Refusals of a ring at an agent that have nothing to do with the agent: the caller is looked at again when the gate
+says so, and not every second."""
 WANTED_OFFERS = 3
 """So often one certain agent is asked to ring somebody."""
+CLINICAL = "postop"
+"""The reason whose callers are rung back at any hour, wherever the number came from."""
 GIVE_UP = {
     "asked": timedelta(hours=2),
     "abandoned": timedelta(hours=24),
@@ -134,20 +142,41 @@ def _match(session: Session, now: datetime) -> int:
         return 0
     # one whose telephone is never let ring would stand in front of the others for good: idle longest
     free = {agent.id: agent for agent in session.scalars(FREE) if gate.unringable(session, agent.phone, now) is None}
+    for entry_id in _given_up(session, waiting.values(), now):
+        del waiting[entry_id]
+    if not free or not waiting:
+        return 0  # nothing more is asked about anybody before an agent is there for them
     passed = _passed(session, list(waiting), now)
-    callers = [
-        _as_caller(entry, passed.get(entry.id, frozenset()))
-        for entry in waiting.values()
-        if _may_be_rung_for(session, entry, now)
-    ]
+    callers = {entry.id: _as_caller(entry, passed.get(entry.id, frozenset())) for entry in waiting.values()}
     rung = 0
-    for caller, agent in pairs(callers, [_as_free(agent, now) for agent in free.values()], now):
+    for caller, agent in _pairs(session, callers, waiting, [_as_free(agent, now) for agent in free.values()], now):
 
         def work(entry: QueueEntry = waiting[caller.id], agent: Agent = free[agent.id]) -> None:
             _ring(session, entry, agent, now)
 
         rung += survives(session, work, "no agent could be rung for a caller", entry=str(caller.id))
     return rung
+
+
+def _pairs(
+    session: Session,
+    callers: dict[uuid.UUID, Caller],
+    waiting: dict[uuid.UUID, QueueEntry],
+    free: list[Free],
+    now: datetime,
+) -> list[tuple[Caller, Free]]:
+    """Who is rung for whom. Only whose turn it is, is asked about, and once; who may not be rung now makes way for the
+    next, and is not asked about again before their timer has run out."""
+    asked: set[uuid.UUID] = set()
+    while True:
+        found = pairs(callers.values(), free, now)
+        fresh = [caller.id for caller, _ in found if caller.id not in asked]
+        if not fresh:
+            return found
+        asked.update(fresh)
+        for entry_id in fresh:
+            if not _may_be_rung_for(session, waiting[entry_id], now):
+                del callers[entry_id]
 
 
 def _ring(session: Session, entry: QueueEntry, agent: Agent, now: datetime) -> None:
@@ -162,29 +191,60 @@ def _ring(session: Session, entry: QueueEntry, agent: Agent, now: datetime) -> N
     )
     if isinstance(ring, Attempt):
         put_through.offered(session, entry, agent, ring, now)
+    elif ring.reason in FOR_ALL:
+        entry.next_step_at = ring.again_at
+
+
+def _given_up(session: Session, entries: Iterable[QueueEntry], now: datetime) -> list[uuid.UUID]:
+    """Call backs that waited too long, or that one certain agent was asked for often enough: tickets from here on.
+    Returns which."""
+    backs = [entry for entry in entries if entry.mode == "callback"]
+    wanted = [entry.id for entry in backs if entry.wanted_agent_id is not None]
+    asked = {row.entry_id: row.times for row in session.execute(_ASKED, {"wanted": wanted})} if wanted else {}
+    came = [entry.call_id for entry in backs if entry.call_id is not None]
+    calls = {call.id: call for call in session.scalars(sa.select(Call).where(Call.id.in_(came)))} if came else {}
+    gone = []
+    for entry in backs:
+        call = calls.get(entry.call_id) if entry.call_id is not None else None
+        give_up = GIVE_UP["abandoned" if _may_be_anybodys(call, entry) else entry.origin]
+        if now - entry.entered_at >= give_up or asked.get(entry.id, 0) >= WANTED_OFFERS:
+            queue.unreached(session, entry, now, "no agent could ring in time")
+            gone.append(entry.id)
+    return gone
+
+
+_ASKED = (
+    sa.select(QueueOffer.entry_id, sa.func.count().label("times"))
+    .where(QueueOffer.entry_id.in_(sa.bindparam("wanted", expanding=True)))
+    .group_by(QueueOffer.entry_id)
+)
 
 
 def _may_be_rung_for(session: Session, entry: QueueEntry, now: datetime) -> bool:
-    """Callers on the line always; call backs that are due now. One that has waited too long is given up here."""
+    """Callers on the line always; call backs that are due now."""
     if entry.mode == "line":
         return True
-    asked = session.scalar(
-        sa.select(sa.func.count()).select_from(QueueOffer).where(QueueOffer.entry_id == entry.id)
-    ) if entry.wanted_agent_id is not None else 0  # fmt: skip
-    if now - entry.entered_at >= GIVE_UP[entry.origin] or (asked or 0) >= WANTED_OFFERS:
-        queue.unreached(session, entry, now, "no agent could ring in time")
-        return False
     call = session.get(Call, entry.call_id) if entry.call_id is not None else None
+    by_day = _may_be_anybodys(call, entry)
     if call is not None and call.status in LIVE_CALL:
+        entry.next_step_at = now + queue.A_MOMENT
         return False  # still on the telephone with us, in a menu
-    if entry.origin not in ("abandoned", "again"):
+    if entry.origin not in ("abandoned", "again") and not by_day:
         return _can_be_rung(session, entry, now)
     zone, hours = settings_of(session).hospital.timezone.key, holidays.hours(session)
     hung_up_at = call.ended_at if call is not None else None
-    if (hung_up_at is not None and now - hung_up_at < queue.AT_ONCE) or calendar.in_window(now, zone, hours):
+    just_now = hung_up_at is not None and now - hung_up_at < queue.AT_ONCE and not by_day
+    if just_now or calendar.in_window(now, zone, hours):
         return _can_be_rung(session, entry, now)
     entry.next_step_at = calendar.next_open(now, zone, hours)
     return False
+
+
+def _may_be_anybodys(call: Call | None, entry: QueueEntry) -> bool:
+    """The number was keyed by a caller who hides theirs: perhaps a stranger's, who must not be woken by us. Pain after
+    an operation is rung back at any hour all the same (docs/clinical.md section 2)."""
+    keyed = call is not None and bool(call.callback) and call.callback != call.party
+    return keyed and entry.reason != CLINICAL
 
 
 def _can_be_rung(session: Session, entry: QueueEntry, now: datetime) -> bool:
@@ -195,7 +255,7 @@ def _can_be_rung(session: Session, entry: QueueEntry, now: datetime) -> bool:
     if refused.again_at is None:
         queue.unreached(session, entry, now, refused.reason)
     else:
-        entry.next_step_at = refused.again_at
+        entry.next_step_at = max(refused.again_at, now + ASK_AGAIN)
     return False
 
 

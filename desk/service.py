@@ -13,6 +13,7 @@ from core.house import settings_of
 from core.models import Patient
 from desk import agents, put_through, queue, ticket_facts
 from desk.line import PRIORITY
+from desk.measures import SIGNING
 from desk.models import QueueEntry, Ticket
 from desk.reasons import TONGUES, WORDS
 from dialer import gate
@@ -22,6 +23,9 @@ from dialer.models import Agent, Attempt, Call
 Fact = str | int | bool | tuple[str, ...]
 """As ivr.talk.Fact: the rooms beside each other do not import one another."""
 
+
+NO_PIN_IS_RIGHT = "none"
+"""No digits: whatever is keyed is another."""
 
 _HERE = sa.select(
     agents.ANYBODY.label("agents_on"),
@@ -52,7 +56,8 @@ class Desk:
             "agent_paused": known is not None and known.status == "paused",
         }
         if known is not None and known.pin:
-            told["pin"] = known.pin
+            shut = call.flow == SIGNING and agents.pin_locked(session, known.id, now)
+            told |= {"pin": NO_PIN_IS_RIGHT if shut else known.pin, "pin_locked": shut}
         if here.a_ticket or call.flow == "progress":
             told |= ticket_facts.hotline_facts(session, call, now)
         return told
@@ -69,8 +74,12 @@ class Desk:
             return "yes"  # somebody is being rung for them, or comes
         if not agents.anybody_on(session):
             return "closed"
-        waited = (now - entry.entered_at).total_seconds()
+        since = max(entry.entered_at, call.started_at)  # whoever has the place of an earlier call
+        waited = (now - since).total_seconds()
         return "overflow" if waited >= settings_of(session).desk.longest_wait_s else "yes"
+
+    def lost_agent(self, session: Session, call: Call, now: datetime) -> bool:
+        return put_through.lost_agent(session, call, now)
 
     # ---- the agent -----------------------------------------------------------------------------
     def picked_up(self, session: Session, attempt: Attempt, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """`carecall import staff`: who works at the desk and in the console. A new file replaces the old one: who is not in it
-any more is signed off and can neither answer nor sign in."""
+any more is signed off and can neither answer nor sign in: their console user is disabled in the same transaction
+(console.users listens), and stays so until `carecall user password`, also if they come back into the file."""
 
 from __future__ import annotations
 
@@ -119,5 +120,6 @@ def _gone(session: Session, named: set[str], now: datetime) -> list[RowReport]:
     for agent in rows:
         agents.leaves(session, agent, "import", now)
     return [
-        RowReport(agent.login, "gone", "not in the file any more: can neither answer nor sign in") for agent in rows
+        RowReport(agent.login, "gone", "not in the file any more: signed off, and their console user is disabled")
+        for agent in rows
     ]

@@ -4,11 +4,12 @@ satisfaction call's. Numbers, times and departments; never what a ticket is abou
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from core.db import AwareDateTime
 from core.house import settings_of
 from core.models import EventRow, record
 from desk import alarms, ticket_words, tickets
@@ -19,6 +20,8 @@ Facts = dict[str, str | int | bool | tuple[str, ...]]
 """As ivr.talk.Fact; ivr is a sibling."""
 MOST_LOOKS = 3
 """Numbers one call may ask for: more than a slip of the finger, too few to guess check digits."""
+HIDDEN = 10
+A_DAY = timedelta(days=1)
 LOOKED = "ticket looked up"
 ANSWERED_BY = ("respond", "propose", "solve", "calm")
 """Clocks that are kept by speaking with whoever asked. That a ticket is handed over in minutes is no promise to ring
@@ -75,7 +78,7 @@ def _progress(session: Session, call: Call, now: datetime) -> Facts:
     """Where the ticket stands that this call has asked for last; nothing before it has."""
     ticket = _asked_for(session, call)
     if ticket is None:
-        return {}
+        return {"progress_over": _asked_too_often(session, call, now)}
     seen_to = ticket.status in ("resolved", "confirmed")
     late = not seen_to and ticket.overdue_at is not None
     facts: Facts = {
@@ -91,6 +94,33 @@ def _progress(session: Session, call: Call, now: datetime) -> Facts:
     if not seen_to and not late:
         facts |= _promise("progress", _promised(session, ticket), now)
     return facts
+
+
+def _asked_too_often(session: Session, call: Call, now: datetime) -> bool:
+    """Whether the calls before this one asked for as many numbers within a day as one telephone may. Whoever hides
+    theirs is one of many: those together may ask HIDDEN times as often."""
+    most = settings_of(session).tickets.looks * (1 if call.party_index is not None else HIDDEN)
+    asked = {"index": call.party_index, "call_id": call.id, "since": now - A_DAY, "began": now - 2 * A_DAY}
+    return (session.scalar(_LOOKS, asked) or 0) >= most
+
+
+_LOOKS = (
+    sa.select(sa.func.count())
+    .select_from(EventRow)
+    .where(
+        EventRow.kind == "call",
+        EventRow.what == LOOKED,
+        EventRow.at > sa.bindparam("since", type_=AwareDateTime),
+        EventRow.subject_id != sa.bindparam("call_id"),
+        EventRow.subject_id.in_(
+            # a call may have begun before the day that counts: none is longer than that
+            sa.select(Call.id).where(
+                Call.party_index.is_not_distinct_from(sa.bindparam("index", type_=sa.LargeBinary)),
+                Call.started_at > sa.bindparam("began", type_=AwareDateTime),
+            )
+        ),
+    )
+)
 
 
 def _department(session: Session, name: str, department: str) -> Facts:

@@ -7,7 +7,10 @@ compensation (CMP3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from desk.problems import COMPENSATION, SOLUTION, SOLUTION_AND_COMPENSATION, STATES, STEPS, Words
 
 MOVES: dict[tuple[str, str], str] = {
     # (status, event): next status
@@ -48,25 +51,30 @@ def after(status: str, event: str) -> str | None:
     return MOVES.get((status, event))
 
 
-def refusal(standing: Standing, event: str) -> str | None:
-    """Why `event` cannot be, as one sentence; None if it can."""
+@dataclass(frozen=True)
+class WhyNot:
+    """A key of desk.problems.SENTENCES and its values."""
+
+    key: str
+    values: Mapping[str, Words] = field(default_factory=dict)
+
+
+def refusal(standing: Standing, event: str) -> WhyNot | None:
+    """Why `event` cannot be; None if it can."""
     status = standing.status
     if event == "tell":
-        return None if status == "resolved" else f"The ticket is {_said(status)}: only what came of it can be told."
+        return None if status == "resolved" else WhyNot("only_told", {"status": STATES[status]})
     if after(status, event) is None:
-        return _NO_MOVE.get((status, event)) or f"The ticket is {_said(status)}: {_DOES[event]} has no place here."
+        known = _NO_MOVE.get((status, event))
+        return WhyNot(known) if known else WhyNot("no_place", {"status": STATES[status], "step": STEPS[event]})
     if event == "resolve" and standing.medical is False:
-        missing = [
-            word
-            for word, there in (("a solution", standing.solution), ("a compensation", standing.compensation))
-            if not there
-        ]
-        if missing:
-            return f"A complaint needs {' and '.join(missing)} before it is resolved."
+        missing = _MISSING.get((standing.solution, standing.compensation))
+        if missing is not None:
+            return WhyNot("complaint_needs", {"missing": missing})
     if event == "confirm" and not standing.told:
-        return "Whoever asked must be told first what came of it."
+        return WhyNot("tell_first")
     if event == "confirm" and standing.calm_runs:
-        return "The calming call has not been made yet, and there is time for it."
+        return WhyNot("calm_first")
     return None
 
 
@@ -91,24 +99,20 @@ def missing(standing: Standing) -> str:
             return "solve"
 
 
-def _said(status: str) -> str:
-    return status.replace("_", " ")
-
-
-_DOES = {
-    "assign": "giving it to somebody",
-    "start": "starting it",
-    "resolve": "resolving it",
-    "confirm": "closing it",
-    "reopen": "opening it again",
+_MISSING = {
+    # (there is a solution, there is a compensation): what a complaint still needs
+    (False, False): SOLUTION_AND_COMPENSATION,
+    (False, True): SOLUTION,
+    (True, False): COMPENSATION,
 }
 _NO_MOVE = {
-    ("open", "start"): "Nobody has the ticket yet: assign it first.",
-    ("open", "resolve"): "Nobody has the ticket yet: assign it first.",
-    ("open", "confirm"): "Nobody has seen to the ticket yet.",
-    ("assigned", "confirm"): "The ticket is not resolved yet.",
-    ("in_progress", "confirm"): "The ticket is not resolved yet.",
-    ("reopened", "confirm"): "The ticket is not resolved yet.",
-    ("confirmed", "confirm"): "The ticket is closed already.",
-    ("resolved", "resolve"): "The ticket is resolved already.",
+    # (status, event): the sentence for it, a key of desk.problems.SENTENCES
+    ("open", "start"): "nobody_has_it",
+    ("open", "resolve"): "nobody_has_it",
+    ("open", "confirm"): "nobody_saw",
+    ("assigned", "confirm"): "not_resolved",
+    ("in_progress", "confirm"): "not_resolved",
+    ("reopened", "confirm"): "not_resolved",
+    ("confirmed", "confirm"): "closed_already",
+    ("resolved", "resolve"): "resolved_already",
 }

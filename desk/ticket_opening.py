@@ -54,7 +54,7 @@ def open_(
     made = _kind(kind, nature)
     known(colour=(colour, COLOURS), link=(link, LINKS), problem=(problem, PROBLEMS), nature=(nature, NATURES))
     known(channel=(channel, CHANNELS))
-    not_too_long(words or "", "What was said")
+    not_too_long(words or "", "said")
     there = _there_already(session, kind, call, subject_id, external_id, work_item_id)
     if there is not None:
         return there
@@ -110,9 +110,9 @@ _SERIAL = sa.select(sa.func.nextval(sa.func.pg_get_serial_sequence("tickets", "s
 def _kind(kind: str, nature: str | None) -> Kind:
     made = KINDS.get(kind)
     if made is None:
-        raise TicketProblem(f"{kind!r} is no kind of ticket; known are {', '.join(KINDS)}.")
+        raise TicketProblem("no_kind", kind=kind, allowed=", ".join(KINDS))
     if nature == "complaint" and made.medical is None:
-        raise TicketProblem("A complaint is medical or not: its kind is complaint_medical or complaint_other.")
+        raise TicketProblem("complaint_kind")
     return made
 
 

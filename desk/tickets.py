@@ -22,6 +22,7 @@ from desk import alarms, surveys, ticket_clocks
 from desk.clocks import colour_of
 from desk.kinds import KINDS, LINKS, NATURES, PROBLEMS
 from desk.models import Ticket
+from desk.problems import STATES
 from desk.ticket_machine import TOLD_HOW, Standing, after, refusal
 from desk.ticket_opening import department_for, same_kind, watch
 from desk.ticket_opening import open_ as open_
@@ -48,7 +49,7 @@ def assign(
     and everybody who had it goes on watching (docs/clinical.md WO10, CMP6)."""
     owner = owner.strip()
     if not owner or len(owner) > LONGEST_LOGIN:
-        raise TicketProblem("Who sees to it? A login is needed.")
+        raise TicketProblem("owner_needed")
     ticket = _get(session, ticket_id)
     _move(session, ticket, "assign", who, now, owner=owner, department=department or ticket.department)
     ticket.owner = owner
@@ -107,9 +108,9 @@ def classify(
     if nature == "complaint":
         medical = ticket.medical if medical is None else medical
         if medical is None:
-            raise TicketProblem("A complaint is medical or not: say which.")
+            raise TicketProblem("complaint_which")
     elif medical is not None:
-        raise TicketProblem("Only a complaint is medical or not.")
+        raise TicketProblem("no_complaint")
     was, ticket.medical, ticket.nature = ticket.medical, medical, nature
     ticket.link, ticket.problem = link or ticket.link, problem or ticket.problem
     _follow_kind(session, ticket)
@@ -141,7 +142,7 @@ def _follow_kind(session: Session, ticket: Ticket) -> None:
         return
     twin = sa.exists().where(Ticket.call_id == ticket.call_id, *same_kind(kind))
     if ticket.call_id is not None and session.scalar(sa.select(twin)):
-        raise TicketProblem("The same call has such a ticket already.")
+        raise TicketProblem("same_call")
     ticket.kind, ticket.colour = kind, colour_of(KINDS[kind].colour, ticket.preset, medical=ticket.medical)
 
 
@@ -151,10 +152,10 @@ def propose(
     """What is offered after a complaint: a solution and a compensation (docs/clinical.md CMP3-4), one of [tickets]
     compensation or words of one's own."""
     if not solution.strip() or not compensation.strip():
-        raise TicketProblem("A proposal has a solution and a compensation.")
+        raise TicketProblem("proposal_parts")
     ticket = _get(session, ticket_id)
     if ticket.status in ("resolved", "confirmed"):
-        raise TicketProblem(f"The ticket is {ticket.status} already: open it again first.")
+        raise TicketProblem("open_again_first", status=STATES[ticket.status])
     _offer(session, ticket, solution, compensation, now)
     record(session, "ticket", ticket.id, "proposed", now, who=who, data=_from_the_list(session, ticket))
     return ticket
@@ -170,7 +171,7 @@ def resolve(
 ) -> Ticket:
     """It is solved; whoever asked has yet to be told. What was proposed stands where nothing else is given."""
     ticket = _get(session, ticket_id)
-    not_too_long(solution, "The solution")
+    not_too_long(solution, "solution")
     _refuse(_standing(session, ticket, solution=solution, compensation=compensation or ""), "resolve")
     _offer(session, ticket, solution, compensation or "", now)
     _move(session, ticket, "resolve", who, now, **_from_the_list(session, ticket))
@@ -185,7 +186,7 @@ def tell(session: Session, ticket_id: uuid.UUID, how: str, who: str, now: dateti
     ticket = _get(session, ticket_id)
     known(how=(how, TOLD_HOW))
     if how == "nobody" and (ticket.contact or ticket.patient_id is not None):
-        raise TicketProblem("There is somebody to be told: by call, sms, in_person, letter or chat.")
+        raise TicketProblem("how_told")
     _refuse(_standing(session, ticket), "tell")
     if ticket.told_at is not None:
         return ticket
@@ -199,6 +200,9 @@ def tell(session: Session, ticket_id: uuid.UUID, how: str, who: str, now: dateti
 
 def confirm(session: Session, ticket_id: uuid.UUID, who: str, now: datetime) -> Ticket:
     """It is closed. Not before the outcome was told."""
+    item_id = session.scalar(sa.select(Ticket.work_item_id).where(Ticket.id == ticket_id))  # as made, for good
+    if item_id is not None:
+        events.publish(session, events.TicketCloses(item_id), now)
     ticket = _get(session, ticket_id)
     _move(session, ticket, "confirm", who, now)
     ticket.confirmed_at = now
@@ -212,8 +216,8 @@ def reopen(session: Session, ticket_id: uuid.UUID, why: str, who: str, now: date
     """It was not solved after all: its clocks begin anew, and the outcome has to be told again. `why` goes into the
     ledger: no names; longer numbers are blotted out."""
     if not why.strip():
-        raise TicketProblem("A reason is needed: why is it opened again?")
-    not_too_long(why, "The reason", LONGEST_WHY)
+        raise TicketProblem("why_again")
+    not_too_long(why, "reason", LONGEST_WHY)
     ticket = _get(session, ticket_id)
     _move(session, ticket, "reopen", who, now, why=_DIGITS.sub("…", why.strip()))
     ticket.reopened += 1
@@ -238,7 +242,7 @@ def say(session: Session, ticket_id: uuid.UUID, words: str, recording_id: uuid.U
 def _get(session: Session, ticket_id: uuid.UUID) -> Ticket:
     ticket = _locked(session, ticket_id)
     if ticket is None:
-        raise TicketProblem("There is no such ticket.")
+        raise TicketProblem("no_ticket")
     return ticket
 
 
@@ -267,12 +271,12 @@ def _standing(session: Session, ticket: Ticket, *, solution: str = "", compensat
 def _refuse(standing: Standing, event: str) -> None:
     why_not = refusal(standing, event)
     if why_not is not None:
-        raise TicketProblem(why_not)
+        raise TicketProblem(why_not.key, **why_not.values)
 
 
 def _offer(session: Session, ticket: Ticket, solution: str, compensation: str, now: datetime) -> None:
-    not_too_long(solution, "The solution")
-    not_too_long(compensation, "The compensation")
+    not_too_long(solution, "solution")
+    not_too_long(compensation, "compensation")
     ticket.solution = solution.strip() or ticket.solution
     ticket.compensation = compensation.strip() or ticket.compensation
     if ticket.solution and ticket.compensation:

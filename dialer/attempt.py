@@ -22,7 +22,7 @@ from core import events, jobs, people
 from core.db import RowLock
 from core.house import of, settings_of
 from core.models import EventRow, new_id, record
-from dialer import call, gate, lines
+from dialer import call, gate, giving_way, lines
 from dialer.machine import (
     ASK_AGAIN,
     ATTEMPT_MOVES,
@@ -67,7 +67,7 @@ def place(
 ) -> Attempt | gate.Refused:
     """Step 1. The gate decides; if it passes, the row and its job are part of the caller's transaction."""
     lines.hold_the_count(session)
-    refused = gate.may_dial(session, ring, now)
+    refused = _refused(session, ring, now)
     if refused is not None:
         return refused
     turn = lines.routine_turn(session, now) if ring.lane == "routine" else lines.escalation_turn(session, now)
@@ -79,7 +79,16 @@ def place(
     )
     if not waits:
         _defer_place(session, attempt)
+    giving_way.free_the_number(session, ring.kind, ring.to)
     return attempt
+
+
+def _refused(session: Session, ring: gate.Ring, now: datetime) -> gate.Refused | None:
+    """The gate's word, the count held. For want of a line an alarm makes others give way, and is asked for again."""
+    refused = gate.may_dial(session, ring, now)
+    if refused is not None and refused.reason == "no_line":
+        giving_way.make_room(session, ring.kind)
+    return refused
 
 
 def dial(
@@ -95,7 +104,7 @@ def dial(
 ) -> Attempt | gate.Refused:
     """The same for a leg that a Dial in the webhook's own answer will ring: committed before the TwiML leaves."""
     lines.hold_the_count(session)
-    refused = gate.may_dial(session, ring, now)
+    refused = _refused(session, ring, now)
     if refused is not None:
         return refused
     deadline_at = now + timedelta(seconds=ring_s) + QUIET
@@ -200,7 +209,7 @@ def may_post(session: Session, attempt_id: uuid.UUID, clock: Callable[[], dateti
         owner(session, attempt.subject_id)
     lines.hold_the_count(session)
     now = clock()
-    refused = gate.may_dial(session, _ring_of(attempt), now)
+    refused = _refused(session, _ring_of(attempt), now)
     if refused is not None:
         _move(session, attempt, "cancelled", now, outcome="not_placed", why=refused.reason)
         return None
@@ -445,10 +454,11 @@ def take_back(session: Session, attempt_id: uuid.UUID) -> None:
     jobs.defer(session, HANG_UP, attempt_id=attempt_id)
 
 
-def unwanted(session: Session, attempt_id: uuid.UUID, now: datetime) -> str | None:
-    """Mark the ring as taken back: cancelled if the carrier never had it. Returns the SID to hang up, if any."""
+def unwanted(session: Session, attempt_id: uuid.UUID, now: datetime, *, unless_answered: bool = False) -> str | None:
+    """Mark the ring as taken back: cancelled if the carrier never had it. Returns the SID to hang up, if any.
+    `unless_answered`: whoever has picked up is left alone."""
     attempt = locked(session, attempt_id)
-    if attempt is None or attempt.status == "ended":
+    if attempt is None or attempt.status == "ended" or (unless_answered and attempt.status == "answered"):
         return None
     attempt.unwanted = True
     if attempt.status == "placing" and attempt.posted_at is None:

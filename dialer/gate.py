@@ -102,8 +102,9 @@ CONSENT: dict[str, tuple[str, ...]] = {
     "reminder": ("reminder", "followup"),
     "sms": ("followup", "reminder"),
 }
-GIVING_WAY = ["test", "head"]
-"""Kinds of ring an alarm does not wait for the end of: they are being hung up (dialer.test_rings, desk.alarms)."""
+GIVING_WAY = ["test", "head", "agent"]
+"""Kinds of ring an alarm does not wait for the end of: they are being hung up (dialer.test_rings, desk.alarms,
+dialer.giving_way). An agent who has picked up talks with a caller, and is engaged."""
 ON_THE_ROSTER = ("doctor", "head")
 """Kinds of ring that belong to a shift of the roster, and end with it."""
 PERSON_GONE = frozenset({"deceased", "readmitted", "no_patient", "merged"})
@@ -412,7 +413,8 @@ _FACTS = sa.select(
             ATTEMPT_LIVES,
             Attempt.to_index == _NUMBER,
             Attempt.id.is_distinct_from(_MYSELF),
-            Attempt.kind != sa.all_(sa.bindparam("giving_way", type_=sa.ARRAY(sa.String))),
+            (Attempt.kind != sa.all_(sa.bindparam("giving_way", type_=sa.ARRAY(sa.String))))
+            | ((Attempt.kind == sa.literal_column("'agent'")) & (Attempt.status == sa.literal_column("'answered'"))),
         )
         | sa.exists().where(CALL_LIVES, Call.party_index == _NUMBER, Call.attempt_id.is_(None))
     ).label("number_in_use"),

@@ -14,7 +14,7 @@ from core import jobs
 from core.house import House
 from dialer import attempt as attempts
 from dialer import call as calls
-from dialer import gate, sms
+from dialer import gate, giving_way, sms
 from dialer.carrier import EVENTS, ROUTINE_EVENTS, CarrierClient, CarrierRefused, InDoubt
 from dialer.machine import UnknownWord, call_word, message_word
 from dialer.models import LIVE_CALL, Attempt, Call, Message
@@ -136,6 +136,15 @@ def hang_up(house: House, attempt_id: uuid.UUID) -> None:
     """End a ring nobody wants any more."""
     with house.transaction() as session:
         sid = attempts.unwanted(session, attempt_id, house.clock.now())
+    if sid is not None:
+        house.service(CarrierClient).hang_up(sid)
+
+
+@jobs.handles(giving_way.GIVE_WAY)
+def give_way(house: House, attempt_id: uuid.UUID) -> None:
+    """End an agent's ring for an alarm's sake, unless somebody has picked it up meanwhile."""
+    with house.transaction() as session:
+        sid = attempts.unwanted(session, attempt_id, house.clock.now(), unless_answered=True)
     if sid is not None:
         house.service(CarrierClient).hang_up(sid)
 

@@ -102,6 +102,8 @@ class _Hearing(Walk):
                 if event.why == "nurse":
                     return self.ask_person()
                 return self.enter({"bridged": node.joined, "closed": node.closed}.get(event.why, node.lost))
+            case nodes.Queue(), talk.Left("again"):
+                return self.enter(self.session.node)
             case nodes.Queue(), talk.Left():
                 ends = {"bridged": node.served, "callback": node.callback, "message": node.message}
                 ends |= {"overflow": node.message, "closed": node.closed}
@@ -210,6 +212,8 @@ class _Hearing(Walk):
         if "*" in digits and node.kind != "pin":
             return self.ask_person()
         if wrong := self.wrong_number(node, digits):
+            if node.kind == "pin" and digits:
+                self.emit("pin_wrong")
             return self.again(node, wrong, self.number_failed(node), full=False)
         if node.kind == "pain":
             self.key_score(node.question, int(digits), digits)

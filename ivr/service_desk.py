@@ -30,6 +30,10 @@ class ServiceDesk(Protocol):
     def stays(self, session: Session, call: Call, now: datetime) -> Stay:
         """Asked whenever the caller is about to hear more music."""
 
+    def lost_agent(self, session: Session, call: Call, now: datetime) -> bool:
+        """The wait of this caller broke off. True: because the agent who took them is gone before they talked; they
+        stand in line again, where they stood."""
+
     def picked_up(self, session: Session, attempt: Attempt, now: datetime) -> bool:
         """An agent's ring was answered. False: nobody waits for them any more, the call says nothing."""
 

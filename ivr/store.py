@@ -357,6 +357,13 @@ def _agent_signed(session: Session, call: Call, data: Data, now: datetime) -> No
     events.publish(session, events.AgentSigned(call.id, str(data["state"])), now)
 
 
+def _pin_wrong(session: Session, call: Call, data: Data, now: datetime) -> None:
+    """What was keyed is not stored."""
+    record(session, "call", call.id, "pin wrong", now, who="caller")
+    if call.kind == "hotline":
+        events.publish(session, events.PinWrong(call.id), now)
+
+
 _EFFECTS: dict[str, Apply] = {
     "recording_declined": _noted("recording declined"),
     "language_chosen": _noted("language chosen"),
@@ -394,6 +401,7 @@ _EFFECTS: dict[str, Apply] = {
     "agent_declined": _agent_decided("declined"),
     "agent_no_key": _agent_decided("no_key"),
     "agent_said": _of_its_ring(lambda ring, data: events.AgentSaid(ring, str(data["what"]))),
+    "pin_wrong": _pin_wrong,
     "agent_signed": _agent_signed,
     "satisfaction": _of_its_ring(lambda ring, data: events.SatisfactionKeyed(ring, int(str(data["score"])) or None)),
     "outcome": _outcome,

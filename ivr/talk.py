@@ -73,9 +73,9 @@ class Matched:
 class Left:
     """A `wait` or `queue` node ended: the talk is over, a person was asked for, the caller hung up, nobody is on the
     way to this caller (any more), or the wait broke off; in a queue also: the caller wants to be rung back, wants to
-    leave a message, or has waited long enough."""
+    leave a message, has waited long enough, or is to wait again (the agent who came was gone before they talked)."""
 
-    why: Literal["bridged", "nurse", "hung_up", "closed", "error", "callback", "message", "overflow"]
+    why: Literal["bridged", "nurse", "hung_up", "closed", "error", "callback", "message", "overflow", "again"]
 
 
 Event = Started | Keys | Silence | Recorded | Connected | NotConnected | Resumed | Matched | Left
@@ -129,6 +129,7 @@ EFFECTS: dict[str, str] = {
     "agent_declined": "the agent passes on",
     "agent_no_key": "somebody or something answered and pressed nothing",
     "agent_said": "data: what = solved | ticket | call_again",
+    "pin_wrong": "a PIN was keyed that is not theirs",
     "agent_signed": "data: state = ready | paused | off",
     "satisfaction": "data: score 1-5, or 0: does not want to be asked",
     "outcome": "data: outcome = completed | handed_over | partial | not_patient | wrong_number | bad_time | declined"

@@ -150,6 +150,9 @@ def line_ended(session: Session, call: Call, now: datetime) -> talk.Left:
     """The same as `ended` for a caller who waited for an agent."""
     word = _result()
     why = _led_out_for(session, call) if word == "nurse" else word
+    desk = of(session).services.get(ServiceDesk)
+    if why == "error" and desk is not None and desk.lost_agent(session, call, now):
+        return talk.Left("again")
     events.publish(session, events.QueueLeft(call.id, "served" if why == "bridged" else why), now)
     return talk.Left(why)
 

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import events, holidays, people
+from core.db import RowLock
 from core.house import settings_of
 from core.models import Contact, Patient, new_id, record
 from dialer.models import Attempt, Refusal
@@ -34,6 +35,7 @@ KIND_OF_REASON = {
 }
 """Reasons of a follow-up's end that are another work than ringing the patient again."""
 LONGEST_NOTE = 2000
+_LOCK = RowLock(WorkItem)
 LONGEST_WHY = 500
 REASONS_APART = "; "
 
@@ -167,6 +169,11 @@ def done(session: Session, item_id: uuid.UUID, who: str, note: str, now: datetim
     record(session, "work", item.id, "done", now, from_state="open", to_state="done", who=who, data={"work": item.kind})
     events.publish(session, events.WorkDone(item.id, who), now)
     return item
+
+
+def on_ticket_closes(session: Session, event: events.TicketCloses, now: datetime) -> None:
+    """The desk is about to close the ticket that stands for this item: whoever closes the item waits, or was first."""
+    _LOCK(session, event.work_item_id)
 
 
 def on_ticket_closed(session: Session, event: events.TicketClosed, now: datetime) -> None:

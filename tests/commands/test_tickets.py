@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import app
+from console import users
 from core import settings
 from tests.commands.conftest import Carecall
 from tests.conftest import StandingClock
@@ -21,6 +22,19 @@ from tests.desk.office import Office
 def office(at_work: Carecall) -> Iterator[Office]:
     house = app.open_house(settings.load())
     house.clock = StandingClock(datetime.now(UTC))
+    with house.transaction() as session:
+        for login in ("li", "ann.example"):
+            users.add(
+                session, login, "nurse", "Invented Nurse", "en", "a long sentence of its own", "test", house.clock.now()
+            )
+        users.disable(
+            session,
+            users.add(
+                session, "old", "nurse", "Left Nurse", "en", "a long sentence of its own", "test", house.clock.now()
+            ).login,
+            "test",
+            house.clock.now(),
+        )
     yield Office(house)
     house.engine.dispose()
 
@@ -127,3 +141,15 @@ def test_feedback_is_imported_by_command(at_work: Carecall, office: Office, tmp_
     assert at_work("import", "feedback", str(path)).code == 1
     assert at_work("import", "feedback", str(path)).out.count("unchanged") == 1
     assert [ticket.external_id for ticket in office.all()] == ["web:1"]
+
+
+@pytest.mark.parametrize("login", ["nobody", "old"])
+def test_a_ticket_is_given_to_nobody_who_is_not_there(at_work: Carecall, office: Office, login: str) -> None:
+    number = new(at_work, "--kind", "message", "--phone", "+861055550142", "--words", "about the lift")
+    told = at_work("ticket", "assign", number, "--to", login)
+    assert (told.code, told.err.strip()) == (
+        2,
+        f"Nobody with the login '{login}' sees to tickets; there are: ann.example, li.",
+    )
+    [row] = at_work("tickets", "--json").rows
+    assert (row["status"], row["owner"]) == ("open", "")

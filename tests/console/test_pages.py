@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from console import desk_view, roles, tokens, views, words
+from console import desk_view, roles, tokens, users, views, words
 from core.values import KNOWN_LANGUAGES
 from desk.kinds import CHANNELS, KINDS, LINKS, NATURES, PROBLEMS
 from dialer.machine import REASONS
@@ -322,3 +322,24 @@ def test_every_code_the_desk_knows_has_words() -> None:
     assert missing == []
     assert set(tokens.SCOPES) == {"feedback", "tickets", "agents", "chats"}
     assert all(set(kind.words) == set(KNOWN_LANGUAGES) for kind in KINDS.values())
+
+
+def test_what_the_desk_refuses_is_said_in_the_language_of_the_page(desk: DeskRoom) -> None:
+    number = desk.ticket("message")
+    chinese, english = desk.signed_in("supervisor", "zh-CN", "li"), desk.signed_in("supervisor", "en", "max")
+    for screen, sentence in ((chinese, "工单还没有解决。"), (english, "The ticket is not resolved yet.")):
+        screen.post(f"/tickets/{number}", deed="take")
+        screen.post(f"/tickets/{number}", deed="confirm", on=f"/tickets/{number}")
+        assert sentence in screen.text
+
+
+def test_a_ticket_is_given_only_to_somebody_who_can_open_it(desk: DeskRoom) -> None:
+    number = desk.ticket("message")
+    screen = desk.signed_in("supervisor", "zh-CN", "li.na")
+    gone = desk.user("old.user")
+    with desk.house.transaction() as session:
+        users.disable(session, gone, "it", desk.now)
+    for login in ("nobody", gone):
+        screen.post(f"/tickets/{number}", deed="assign", owner=login, on=f"/tickets/{number}")
+        assert f"没有处理工单的“{login}”；可交给：li.na。" in screen.text
+        assert desk.row(number).owner == ""

@@ -224,3 +224,13 @@ def test_no_damage_at_all_is_more_than_a_file_problem(
     path.write_bytes(data[:cut] + put + data[cut + len(put) :])
     with contextlib.suppress(FileProblem):
         read(path)
+
+
+@pytest.mark.parametrize("begins", ["=1+1", "+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1+1", "\u00a0@x", "＝1"])
+def test_what_a_spreadsheet_would_work_out_is_quoted(begins: str) -> None:
+    assert tables.no_formula(begins) == f"'{begins}"
+
+
+@pytest.mark.parametrize("plain", ["", "surgery", "1+1", "a=b", " ward 3", "骨科", "3-5"])
+def test_everything_else_stands_as_it_is(plain: str) -> None:
+    assert tables.no_formula(plain) == plain

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from console import users
+from console.models import User
 from core import events
 from core.house import House
 from core.tables import FileProblem
@@ -63,6 +65,30 @@ def test_who_is_not_in_the_file_any_more_is_signed_off(hall: Hall, tmp_path: Pat
         agents.sign(session, "lee", "ready", "test", hall.now)
     assert imported(hall, tmp_path, *rows) == [(2, "unchanged"), (3, "updated")]
     assert all_agents(hall)["lee"].active
+
+
+def test_who_leaves_the_staff_file_leaves_the_console(hall: Hall, tmp_path: Path) -> None:
+    rows = [f"{login},X,agent,,{phone},en,," for login, phone in zip(("kim", "lee"), AGENT_PHONES, strict=False)]
+    imported(hall, tmp_path, *rows)
+    with hall.house.transaction() as session:
+        for login in ("kim", "lee", "it.person"):
+            users.add(session, login, "it", "Invented", "en", "a long sentence of its own", "test", hall.now)
+        key = session.scalars(sa.select(User.session_key).where(User.login == "lee")).one()
+    (tmp_path / "staff.csv").write_text("\n".join([",".join(staff.COLUMNS), rows[0]]), encoding="utf-8")
+    told = staff.import_staff(hall.house, tmp_path / "staff.csv", hall.now, dry_run=True)
+    assert "console user is disabled" in told[-1].detail
+    assert standing_users(hall) == {"kim": True, "lee": True, "it.person": True}, "a dry run keeps nothing"
+    imported(hall, tmp_path, rows[0])
+    assert standing_users(hall) == {"kim": True, "lee": False, "it.person": True}
+    with hall.house.transaction() as session:
+        assert session.scalars(sa.select(User.session_key).where(User.login == "lee")).one() != key, "signed out"
+    imported(hall, tmp_path, *rows)
+    assert not standing_users(hall)["lee"], "only a new password lets them in again"
+
+
+def standing_users(hall: Hall) -> dict[str, bool]:
+    with hall.house.transaction() as session:
+        return {user.login: user.active for user in users.listed(session)}
 
 
 def test_a_row_that_is_refused_leaves_its_agent_as_it_was(hall: Hall, tmp_path: Path) -> None:

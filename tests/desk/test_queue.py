@@ -18,7 +18,7 @@ from desk.service import Desk
 from dialer import attempt as attempts
 from dialer import gate
 from dialer.doctor import Waiting
-from dialer.models import Attempt, Call
+from dialer.models import Agent, Attempt, Call, Refusal
 from tests.desk.desk_house import AGENT_PHONES, CALLERS, Hall
 from tests.scheduler.clinic import hospital
 from tests.scheduler.test_scans import on_file
@@ -374,6 +374,222 @@ def test_who_gave_up_is_rung_at_once_or_in_the_morning_but_not_at_night(hall: Ha
     hall.forward(seconds=(fresh.next_step_at - hall.now).total_seconds())
     hall.tick()
     assert hall.fresh(late).status == "offered"
+
+
+@pytest.mark.parametrize("why", ["asked", "abandoned"])
+def test_a_number_somebody_else_may_have_keyed_is_not_rung_at_night(hall: Hall, why: str) -> None:
+    """Whoever hides their own number can key anybody's."""
+    hall.agent("kim")
+    zone = hall.house.settings.hospital.timezone.key
+    hall.forward(hours=13)  # 23:00
+    entry = hall.enters("")
+    assert entry.call_id is not None
+    with hall.house.transaction() as session:
+        session.get_one(Call, entry.call_id).callback = ONE
+    hall.forward(seconds=10)
+    if why == "asked":
+        hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    hall.forward(seconds=6)
+    hall.tick()
+    fresh = hall.fresh(entry)
+    assert (fresh.status, fresh.origin, fresh.party) == ("waiting", why, ONE)
+    assert hall.live_rings() == []
+    assert fresh.next_step_at is not None
+    assert calendar.part_of_day(fresh.next_step_at, zone) == "morning"
+    hall.forward(seconds=(fresh.next_step_at - hall.now).total_seconds())
+    hall.tick()
+    assert hall.fresh(entry).status == "offered", "and not given up: in the morning they are rung"
+
+
+def test_pain_is_rung_back_at_any_hour_wherever_the_number_came_from(hall: Hall) -> None:
+    hall.agent("kim")
+    hall.forward(hours=13)
+    entry = hall.enters("", reason="postop")
+    assert entry.call_id is not None
+    with hall.house.transaction() as session:
+        session.get_one(Call, entry.call_id).callback = ONE
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    hall.forward(seconds=6)
+    hall.tick()
+    assert hall.fresh(entry).status == "offered"
+
+
+def test_a_number_that_was_shown_is_rung_at_night_by_who_asked_for_it(hall: Hall) -> None:
+    hall.agent("kim")
+    hall.forward(hours=13)
+    entry = hall.enters(ONE)
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    hall.forward(seconds=6)
+    hall.tick()
+    assert hall.fresh(entry).status == "offered"
+
+
+@pytest.mark.parametrize("how", ["line broke", "asked"])
+def test_who_rings_in_again_soon_has_the_place_they_had(hall: Hall, how: str) -> None:
+    hall.agent(skills=("theme",), languages=("zh-CN",))
+    first = hall.enters(ONE, reason="postop")
+    hall.forward(seconds=10)
+    second = hall.enters(TWO, reason="postop")
+    if how == "asked":
+        hall.leaves(first, "callback")
+    hall.hangs_up(first)
+    hall.forward(minutes=4)
+    again = hall.enters(ONE)  # not a word about the pain this time
+    assert hall.fresh(first).status == "cancelled"
+    with hall.house.transaction() as session:
+        assert [waiting.id for waiting in queue.board(session, hall.now)] == [again.id, second.id]
+        assert queue.ahead(session, session.get_one(QueueEntry, again.id), again.priority, hall.now) == 0
+        call = session.get_one(Call, again.call_id)
+        assert Desk().stays(session, call, hall.now) == "yes", "their four minutes elsewhere are no wait on the line"
+    hall.forward(seconds=181)
+    with hall.house.transaction() as session:
+        assert Desk().stays(session, session.get_one(Call, again.call_id), hall.now) == "overflow"
+
+
+def test_who_rings_in_again_later_stands_at_the_end(hall: Hall) -> None:
+    hall.agent(skills=("theme",), languages=("zh-CN",))
+    first = hall.enters(ONE)
+    hall.forward(seconds=10)
+    second = hall.enters(TWO)
+    hall.hangs_up(first)
+    hall.forward(minutes=6)
+    again = hall.enters(ONE)
+    with hall.house.transaction() as session:
+        assert [waiting.id for waiting in queue.board(session, hall.now)] == [second.id, again.id]
+
+
+def test_a_hidden_number_that_was_keyed_takes_nobodys_place(hall: Hall) -> None:
+    hall.agent(skills=("theme",), languages=("zh-CN",))
+    first = hall.enters(ONE)
+    hall.forward(seconds=10)
+    hall.hangs_up(first)
+    hall.forward(seconds=20)
+    call = hall.rings("")
+    with hall.house.transaction() as session:
+        session.get_one(Call, call.id).callback = ONE
+    with hall.house.transaction() as session:
+        entry = queue.enter(session, session.get_one(Call, call.id), hall.now)
+        assert entry is not None
+        assert entry.entered_at == hall.now
+
+
+def statements(hall: Hall) -> list[str]:
+    """What one look at the line asks the database."""
+    asked: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.append(statement)
+
+    sa.event.listen(hall.house.engine, "before_cursor_execute", hear)
+    try:
+        hall.tick()
+    finally:
+        sa.event.remove(hall.house.engine, "before_cursor_execute", hear)
+    return asked
+
+
+def waits_to_be_rung(hall: Hall, number: str) -> QueueEntry:
+    entry = hall.enters(number)
+    hall.leaves(entry, "callback")
+    hall.hangs_up(entry)
+    return entry
+
+
+def test_while_nobody_is_free_a_long_list_asks_no_more_than_a_short_one(hall: Hall) -> None:
+    hall.agent(state="ready")
+    with hall.house.transaction() as session:
+        session.execute(sa.update(Agent).values(status="talking"))
+    waits_to_be_rung(hall, CALLERS[0])
+    hall.forward(seconds=6)
+    hall.tick()
+    short = len(statements(hall))
+    for number in CALLERS[1:20]:
+        waits_to_be_rung(hall, number)
+    hall.forward(seconds=6)
+    hall.tick()
+    assert len(statements(hall)) <= short
+
+
+def test_only_whose_turn_it_is_is_asked_about(hall: Hall) -> None:
+    """One agent is free and twenty wait: the gate is asked about the first, not about all of them every second."""
+    hall.agent("kim")
+    entries = [waits_to_be_rung(hall, number) for number in CALLERS[:20]]
+    hall.forward(seconds=6)
+    hall.tick()
+    assert hall.fresh(entries[0]).status == "offered"
+    asked = statements(hall)
+    assert sum("refusals" in statement for statement in asked) == 0
+    assert len(asked) < 20
+
+
+def test_a_call_back_without_a_line_is_asked_about_once_in_a_while(hall: Hall) -> None:
+    hall.agent("kim")
+    entry = waits_to_be_rung(hall, ONE)
+    hospital(hall.house, calling={"lines": 3, "lines_reserved": 2})
+    others = [hall.rings(number) for number in CALLERS[5:8]]
+    for _ in range(30):
+        hall.forward(seconds=1)
+        hall.tick()
+    with hall.house.transaction() as session:
+        refused = session.scalars(sa.select(Refusal).where(Refusal.subject_id == entry.id)).all()
+    assert [(row.kind, row.reason) for row in refused] == [("caller", "no_line")]
+    assert refused[0].times <= 3
+    with hall.house.transaction() as session:
+        session.execute(sa.update(Call).where(Call.id.in_([call.id for call in others])).values(status="completed"))
+    hall.forward(seconds=10)
+    hall.tick()
+    assert hall.fresh(entry).status == "offered"
+
+
+def test_who_waits_on_the_line_while_ours_are_full_does_not_lose_the_place(hall: Hall) -> None:
+    hall.agent("kim")
+    first = hall.enters(ONE)
+    hospital(hall.house, calling={"lines": 1, "lines_reserved": 0})
+    for _ in range(10):
+        hall.forward(seconds=1)
+        hall.tick()
+    with hall.house.transaction() as session:
+        refused = session.scalars(sa.select(Refusal).where(Refusal.subject_id == first.id)).all()
+        assert [row.reason for row in refused] == ["no_line"]
+        assert refused[0].times <= 6
+        assert queue.ahead(session, None, 0, hall.now) == 1
+    hospital(hall.house, calling={"lines": 9, "lines_reserved": 0})
+    hall.forward(seconds=2)
+    hall.tick()
+    assert hall.fresh(first).status == "offered"
+
+
+def test_who_may_not_be_rung_now_makes_way_for_the_next(hall: Hall) -> None:
+    hall.agent("kim")
+    busy, next_one = waits_to_be_rung(hall, ONE), waits_to_be_rung(hall, TWO)
+    hall.rings(ONE)  # on the line with us again, in a menu
+    hall.forward(seconds=6)
+    hall.tick()
+    assert hall.fresh(busy).status == "waiting"
+    assert hall.fresh(next_one).status == "offered"
+
+
+def test_hours_until_a_lost_end_is_noticed_are_nobodys_talk(hall: Hall) -> None:
+    hall.agent("kim")
+    entry = hall.enters(ONE)
+    hall.tick()
+    ring = hall.ring_of(entry)
+    hall.connects(hall.accepts(ring))
+    hall.publish(events.CallerTaken(entry.call_id, ring.id))
+    hall.forward(seconds=90)
+    with hall.house.transaction() as session:  # the end came, and whoever listens for it did not hear
+        session.execute(
+            sa.update(Attempt)
+            .where(Attempt.id == ring.id)
+            .values(status="ended", outcome="answered", ended_at=hall.now)
+        )
+    hall.forward(hours=2)
+    hall.tick()
+    fresh = hall.fresh(entry)
+    assert (fresh.status, fresh.talk_s) == ("served", 90)
 
 
 def test_who_rings_in_again_is_taken_off_the_list(hall: Hall) -> None:

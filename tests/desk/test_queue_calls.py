@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from core import events
 from core.house import House
 from desk import queue_due
 from desk.models import QueueEntry
@@ -187,6 +188,70 @@ def test_an_agent_hears_why_takes_the_caller_out_of_the_queue_and_notes_what_cam
     assert floor.who("kim").status == "wrap_up"
 
 
+@pytest.mark.parametrize("first", ["agent", "caller"])
+@pytest.mark.parametrize("announced", [True, False])
+def test_who_loses_the_agent_in_the_moment_of_the_joining_is_first_in_line_again(
+    floor: Floor, first: str, announced: bool
+) -> None:
+    floor.agent("kim")
+    caller = floor.in_line()
+    floor.forward(seconds=30)
+    floor.enters(CALLERS[1])
+    agent = floor.agent_line()
+    url = agent.press("1").find("Queue").attrib["url"]
+    if announced:
+        kept = caller.last
+        caller.ask(url)
+        caller.last = kept
+    if first == "agent":
+        agent.hangs_up()
+    heard = caller.does(QueueResult="error")
+    if first == "caller":
+        agent.hangs_up()
+    entry = floor.entries()[0]
+    assert heard.find("Enqueue").text == f"d-{entry.id}", "not at the operator's, nor before a beep"
+    assert (entry.status, entry.mode, entry.agent_id) == ("waiting", "line", None)
+    assert "passed_on" in floor.ledger(entry.id)
+    floor.agent("lee")
+    floor.tick()
+    assert floor.live_rings()[0].subject_id == entry.id, "before the other one"
+
+
+def test_who_loses_one_agent_after_the_other_is_given_to_the_operator_at_last(floor: Floor) -> None:
+    for name in ("kim", "lee", "may", "ned"):
+        floor.agent(name)
+    caller = floor.in_line()
+    for _ in range(3):
+        agent = floor.agent_line()
+        agent.press("1")
+        agent.hangs_up()
+        assert caller.does(QueueResult="error").find("Enqueue") is not None
+    agent = floor.agent_line()
+    agent.press("1")
+    agent.hangs_up()
+    assert "Enqueue" not in caller.does(QueueResult="error").verbs
+    assert floor.entry().status == "cancelled"
+
+
+def test_a_wait_that_breaks_off_by_itself_goes_to_the_operator_as_ever(floor: Floor) -> None:
+    """No agent had taken them: this carrier has no queues."""
+    floor.agent("kim")
+    caller = floor.in_line()
+    assert "Enqueue" not in caller.does(QueueResult="error").verbs
+    assert floor.entry().status == "cancelled"
+
+
+def test_when_the_agent_they_lost_was_the_last_one_the_operator_is_tried(floor: Floor) -> None:
+    floor.agent("kim")
+    caller = floor.in_line()
+    agent = floor.agent_line()
+    agent.press("1")
+    with floor.house.transaction() as session:
+        session.execute(sa.update(Agent).values(status="off"))
+    assert "Enqueue" not in caller.does(QueueResult="error").verbs
+    assert floor.entry().status == "cancelled"
+
+
 def test_a_carrier_that_says_little_of_a_queue_dial_is_understood(floor: Floor) -> None:
     """Without DialBridged and a duration our own ledger knows (docs/twilio.md 2.7)."""
     floor.agent()
@@ -324,11 +389,10 @@ def signing(floor: Floor, phone: str = AGENT_PHONES[0]) -> Line:
 
 
 def test_an_agent_signs_in_pauses_and_signs_off_by_telephone(floor: Floor) -> None:
-    floor.agent("kim", state="off")
+    floor.agent("kim", state="off", pin="4711")
     for key, state, words in (("1", "ready", "没有签到"), ("2", "paused", "接听状态"), ("3", "off", "暂停状态")):
         line = signing(floor)
-        assert line.last is not None
-        assert words in line.last.said
+        assert words in line.press("4711").said
         line.press(key)
         assert floor.who("kim").status == state
         line.hangs_up()
@@ -354,3 +418,69 @@ def test_three_wrong_pins_change_nothing_and_lead_to_the_menu(floor: Floor) -> N
     assert floor.who("kim").status == "off"
     with floor.house.transaction() as session:
         assert session.scalars(sa.select(Call.flow)).one() == "hotline"
+
+
+def test_a_number_alone_signs_in_but_neither_off_nor_to_a_pause(floor: Floor) -> None:
+    """Anybody can show any number: without a PIN the desk could be emptied from one telephone."""
+    floor.agent("kim", state="off")
+    line = signing(floor)
+    assert line.last is not None
+    assert "没有签到" in line.last.said
+    line.press("1")
+    assert floor.who("kim").status == "ready"
+    line.hangs_up()
+    for key in ("2", "3"):
+        line = signing(floor)
+        assert line.last is not None
+        assert "密码" in line.last.said, "says what it would take"
+        line.press(key)
+        assert floor.who("kim").status == "ready"
+        line.hangs_up()
+
+
+@pytest.mark.parametrize("state", ["paused", "off"])
+def test_whatever_a_flow_says_a_number_alone_signs_nobody_off(floor: Floor, state: str) -> None:
+    """A call that began in an older book still offers the keys."""
+    floor.agent("kim", state="ready")
+    call = floor.rings(AGENT_PHONES[0])
+    floor.publish(events.AgentSigned(call.id, state))
+    assert floor.who("kim").status == "ready"
+    assert "not signed by telephone" in floor.ledger(floor.who("kim").id)
+
+
+def test_wrong_pins_count_over_calls_and_lock_the_telephone_for_a_while(floor: Floor) -> None:
+    floor.agent("kim", state="ready", pin="4711")
+    for wrong in (("1", "2", "3"), ("4", "5")):
+        line = signing(floor)
+        line.press(*wrong)
+        line.hangs_up()
+    locked = signing(floor)
+    assert locked.last is not None
+    assert "请稍后再试" in locked.last.said
+    assert "请输入您的密码" not in locked.last.said
+    locked.hangs_up()
+    floor.forward(minutes=16)
+    line = signing(floor)
+    assert "接听状态" in line.press("4711").said
+
+
+def test_who_is_locked_in_the_middle_of_a_call_is_not_let_in_by_the_right_pin(floor: Floor) -> None:
+    floor.agent("kim", state="ready", pin="4711")
+    first = signing(floor)
+    first.press("1", "2", "3")
+    first.hangs_up()
+    line = signing(floor)
+    line.press("4", "5")
+    heard = line.press("4711")
+    assert "状态没有改变" in heard.said
+    assert floor.ledger(floor.who("kim").id).count("pin wrong") == 5
+
+
+def test_the_wrong_pins_of_one_agent_lock_no_other(floor: Floor) -> None:
+    floor.agent("kim", state="off", pin="4711")
+    floor.agent("lee", state="off", pin="4712")
+    for _ in range(2):
+        line = signing(floor)
+        line.press("1", "2", "3")
+        line.hangs_up()
+    assert "没有签到" in signing(floor, AGENT_PHONES[1]).press("4712").said

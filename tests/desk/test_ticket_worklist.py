@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 import sqlalchemy as sa
@@ -103,9 +105,7 @@ def test_words_that_come_after_a_ticket_was_closed_make_no_other_one(office: Off
     office.do(tickets.confirm, ticket.id, "li")
     for text in ("the lift is broken", "the lift is open"):
         office.publish(events.Transcribed(recording, call.id, "message", text))
-    assert [(one.id, one.status, one.words) for one in office.all()] == [
-        (ticket.id, "confirmed", "the lift is broken")
-    ]
+    assert [(one.id, one.status, one.words) for one in office.all()] == [(ticket.id, "confirmed", "the lift is broken")]
 
 
 def test_two_messages_of_one_call_each_find_their_ticket(office: Office) -> None:
@@ -233,3 +233,46 @@ def test_an_item_that_has_no_ticket_is_done_as_before(ward: Ward) -> None:
     assert state(ward, made.id).status == "done"
     with ward.house.transaction() as session:
         ticket_events.on_work_done(session, events.WorkDone(new_id(), "nurse"), ward.now)
+
+
+def test_both_sides_of_one_thing_closed_in_the_same_moment(office: Office) -> None:
+    """The nurse has the item when the desk closes the ticket: the desk waits, and is told that it is done."""
+    with office.house.transaction() as session:
+        item = worklist.want(session, "unreached", None, new_id(), "three rings in vain", office.now)
+    [ticket] = office.all()
+    for what, words in (
+        (tickets.assign, ("li", "li")),
+        (tickets.resolve, ("rung", "li")),
+        (tickets.tell, ("call", "li")),
+    ):
+        office.do(what, ticket.id, *words)
+    held, refused = Event(), []
+
+    def nurse() -> None:
+        with office.house.transaction() as session:
+            session.get(WorkItem, item.id, with_for_update=True)
+            held.set()
+            while not _somebody_waits(office):
+                pass
+            worklist.done(session, item.id, "nurse", "rung by hand", office.now)
+
+    def desk() -> None:
+        held.wait()
+        with pytest.raises(tickets.TicketProblem) as problem, office.house.transaction() as session:
+            tickets.confirm(session, ticket.id, "li", office.now)
+        refused.append(problem.value.key)
+
+    with ThreadPoolExecutor(2) as both:
+        for done in [both.submit(nurse), both.submit(desk)]:
+            done.result(timeout=30)
+    assert refused == ["closed_already"]
+    assert office.all()[0].status == "confirmed"
+    with office.house.transaction() as session:
+        closed = session.get_one(WorkItem, item.id)
+        assert (closed.status, closed.closed_by) == ("done", "nurse")
+
+
+def _somebody_waits(office: Office) -> bool:
+    """A transaction stands still for the sake of another's row."""
+    with office.house.engine.connect() as connection:
+        return bool(connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")))

@@ -268,3 +268,32 @@ def test_from_the_complaints_key_three_leads_to_it_and_the_call_keeps_its_reason
     line.press("3", ticket.number)
     assert STATES["in_progress"] in said(line)
     assert desk.calls()[0].reason == "progress"
+
+
+def test_a_telephone_that_asks_all_day_is_led_to_a_person(desk: Desk) -> None:
+    ticket = desk.ticket(status="in_progress")
+    for digits in (["11111111", "22222222"], ["33333333", ticket.number]):
+        line = _again(desk, CALLER, 4)
+        line.press(*digits)
+        line.hangs_up()
+    line = _again(desk, CALLER, 4)
+    assert "明天" in said(line)
+    assert "请输入编号" not in said(line)
+    assert "Dial" in line.last.verbs, "the operator is rung"  # type: ignore[union-attr]
+    line.hangs_up()
+    other = _again(desk, "+861055550199", 4)
+    assert "明天" not in said(other), "another telephone has its own"
+    other.hangs_up()
+    hidden = _again(desk, "", 4)
+    assert "明天" not in said(hidden)
+    hidden.hangs_up()
+    desk.forward(hours=24)
+    assert "明天" not in said(_again(desk, CALLER, 4))
+
+
+def _again(desk: Desk, caller: str, most: int) -> Line:
+    desk.settings(f'[hotline]\nflow = "progress"\n[tickets]\nlooks = {most}\n')
+    line = Switch(desk.house).line()
+    line.sid = f"CA{len(desk.calls()):032x}"
+    line.rings(caller)
+    return line
