@@ -55,6 +55,8 @@ blueprint = Blueprint("console", __name__, template_folder="pages", static_folde
 _csrf = CSRFProtect()
 RIGHTS: dict[str, str] = {}
 """Endpoint -> the right it asks for; "" for those in OPEN."""
+SOUND: set[str] = set()
+"""Endpoints of the pages with a player: only theirs may load sound, and only ours."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,17 @@ class Person:
         return roles.may(self.role, right)
 
 
-def page(rule: str, may: str, *, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], View]:
-    """A page for whoever has the right `may` ("" only for those in OPEN)."""
+def page(
+    rule: str, may: str, *, methods: tuple[str, ...] = ("GET",), sound: bool = False
+) -> Callable[[View], View]:
+    """A page for whoever has the right `may` ("" only for those in OPEN). `sound`: it has a player."""
 
     def add(view: View) -> View:
         endpoint = f"{blueprint.name}.{view.__name__}"
         if (not may) != (endpoint in OPEN) or (may and may not in roles.MAY):
             raise ValueError(f"{endpoint}: {may!r} is no right of console.roles")
         RIGHTS[endpoint] = may
+        SOUND.update({endpoint} if sound else ())
         blueprint.add_url_rule(rule, view.__name__, tried_again(view), methods=list(methods))
         return view
 
@@ -179,6 +184,8 @@ def _admit() -> AnyResponse | None:
 @blueprint.after_request
 def _headers(response: AnyResponse) -> AnyResponse:
     response.headers.update(HEADERS)
+    if request.endpoint in SOUND:
+        response.headers["Content-Security-Policy"] += "; media-src 'self'"
     if request.endpoint != "console.static":
         response.headers["Cache-Control"] = "no-store"
     return response
