@@ -33,6 +33,8 @@ from recordings.sounding import NoSound, Sounding
 RIGHTS: Final = ("listen", "original", "held", "export", "approve")
 """listen: with the tones of keys masked; original: as it came; held: also what is under a legal hold; export: ask for
 a copy to take away; approve: somebody else's export."""
+READ: Final = "read"
+"""The kind of a `plays` row that says who read the words unmasked (recordings.redact): it permits nothing."""
 LEAST: Final = timedelta(minutes=10)
 """A permit lasts so long and twice the recording's length: it may be heard twice, with pauses."""
 EXPORT_FOR: Final = timedelta(minutes=10)

@@ -102,7 +102,7 @@ class Play(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), index=True)
     kind: Mapped[str]
-    """listen | export"""
+    """listen | export | read (the words, unmasked)"""
     login: Mapped[str]
     why: Mapped[str] = mapped_column(Encrypted("plays.why"))
     at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
