@@ -10,13 +10,14 @@ from functools import cache
 from core import jobs
 from core.house import House
 from core.models import record
-from recordings import audio, carrier_copy, retention, rows, search, store
+from recordings import audio, carrier_copy, measures, retention, rows, search, store
 from recordings.audio import Unreadable
 from recordings.conversation import Line, join, speakers
 from recordings.fetch import Broken, Denied, Fetcher, Gone, Media, NotYet
 from recordings.files import FileProblem, FileStore
 from recordings.lexicon import Lexicon, find, load
 from recordings.stt import EngineDied, ModelMissing, Segment, Speech
+from recordings.wav import InMemory
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +61,10 @@ def _take_in(house: House, recording_id: uuid.UUID, work: store.FetchWork, data:
         with house.transaction() as session:
             store.unreadable(session, recording_id, work.claim, reason, stored, house.clock.now())
         return
-    levels = [round(audio.level(channel), 1) for channel in audio.channels(data)[1]]
+    measured = measures.measure(InMemory(data))
     with house.transaction() as session:
-        store.fetched(session, recording_id, stored, sound, levels, house.clock.now())
+        store.fetched(session, recording_id, stored, sound, measured.levels, house.clock.now())
+        measures.keep(session, recording_id, measured, house.clock.now())
 
 
 def _too_long(seconds: float, most_s: int) -> str:
@@ -116,6 +118,7 @@ def transcribe_recording(house: House, recording_id: uuid.UUID) -> None:
     findings = find(lines, lexicon)
     with house.transaction() as session:
         store.transcribed(session, recording_id, lines, findings, lexicon.version, house.clock.now())
+        measures.heard(session, recording_id, lines)
 
 
 def _hear(house: House, recording_id: uuid.UUID, work: store.SpeechWork) -> list[Line]:

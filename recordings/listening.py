@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from core.house import House
 from core.models import new_id, record
-from recordings import masking, retention
+from recordings import masking, measures, retention
 from recordings.files import FileProblem, FileStore, Reader
 from recordings.machine import HOLDS_FILE
 from recordings.models import Play, Recording
@@ -92,9 +92,11 @@ def play(
     _allowed(rights, "original" if original else "listen")
     row = _playable(session, recording_id, why, rights)
     token = secrets.token_urlsafe(32)
-    with _sounding(session, row.id, original) as sound:
+    measures.want(session, row.id)
+    made = _play_row(row, "listen", login, why, now, original, row.seconds or 0.0)
+    with _sounding(session, made) as sound:
         expires = now + LEAST + 2 * timedelta(seconds=sound.seconds)
-        made = _play_row(row, "listen", login, why, now, original, sound.seconds)
+        made.seconds = sound.seconds
         made.token, made.expires_at = _hash(token), expires
         session.add(made)
         session.flush()
@@ -153,7 +155,7 @@ def export(
         raise ListeningProblem("This export was taken already: ask for another.")
     row = _playable(session, asked.recording_id, asked.why, rights)
     token = secrets.token_urlsafe(32)
-    with _sounding(session, row.id, asked.original) as sound:
+    with _sounding(session, asked) as sound:
         asked.token, asked.expires_at = _hash(token), now + EXPORT_FOR
         record(session, "recording", row.id, "permit to export", now, who=login, play=str(asked.id))
         return _permit(asked, token, sound.size)
@@ -219,10 +221,10 @@ def _hash(token: str) -> bytes:
 class _Open(Sounding):
     """A sounding that closes its file."""
 
-    def __init__(self, reader: Reader, original: bool) -> None:
+    def __init__(self, reader: Reader, original: bool, gains: tuple[float, ...]) -> None:
         self._file = reader
         try:
-            super().__init__(reader, None if original else masking.masked)
+            super().__init__(reader, None if original else masking.masked, gains)
         except BaseException:
             reader.close()
             raise
@@ -234,14 +236,14 @@ class _Open(Sounding):
         self._file.close()
 
 
-def _sounding(session: Session, recording_id: uuid.UUID, original: bool) -> _Open:
+def _sounding(session: Session, play: Play) -> _Open:
+    """What this permission lets hear: brought to one loudness if it is heard masked; a copy to take away, and what is
+    heard as it came, are as loud as they came."""
     house: House = session.info["house"]
-    return _open(house, recording_id, original)
-
-
-def _open(house: House, recording_id: uuid.UUID, original: bool) -> _Open:
+    levelled = play.kind == "listen" and not play.original
+    gains = measures.gains(session, play.recording_id, play.at) if levelled else ()
     try:
-        return _Open(house.service(FileStore).open(recording_id), original)
+        return _Open(house.service(FileStore).open(play.recording_id), play.original, gains)
     except (FileProblem, NoSound) as problem:
         raise ListeningProblem(f"The sound of this recording cannot be read: {problem}.") from problem
 
@@ -254,7 +256,7 @@ def stream(house: House, permit: Permit, start: int, stop: int) -> Iterator[byte
         row = session.get(Play, permit.play_id, with_for_update=True)
         if row is None or row.token != _hash(permit.token) or row.login != permit.login or row.expires_at <= now:
             raise ListeningProblem("This permission to listen is over.")
-        sound = _open(house, row.recording_id, row.original)
+        sound = _sounding(session, row)
         row.heard = merged([*row.heard, list(sound.span(start, stop))])
     return _pieces(sound, start, stop)
 
@@ -306,7 +308,7 @@ def _permit_of(house: House, token: str, login: str) -> Permit:
         row = session.scalar(sa.select(Play).where(Play.token == _hash(token)))
         if row is None or row.login != login or row.expires_at <= now:
             raise ListeningProblem("This permission to listen is over.")
-        with _open(house, row.recording_id, row.original) as sound:
+        with _sounding(session, row) as sound:
             return _permit(row, token, sound.size)
 
 

@@ -138,6 +138,23 @@ class RecordingPause(Base):
     """When the order is tried again; null while the carrier does what is wanted."""
 
 
+class SoundMeasuresRow(Base):
+    """A recording's sound in numbers (recordings.measures); ends with the recording. `channels` is a list of
+    recordings.measures.ChannelMeasure as JSON, without words."""
+
+    __tablename__ = "sound_measures"
+
+    recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), primary_key=True)
+    measured_at: Mapped[datetime] = mapped_column(AwareDateTime)
+    seconds: Mapped[float]
+    overlap_s: Mapped[float | None]
+    """Null: one channel cannot tell."""
+    silence_s: Mapped[float]
+    longest_pause_s: Mapped[float]
+    interruptions: Mapped[dict[str, int]] = mapped_column(JSONB)
+    channels: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+
+
 class Transcript(Base):
     """What a model heard in a recording."""
 

@@ -23,7 +23,7 @@ from core.models import record
 from recordings import carrier_copy
 from recordings.files import FileProblem, FileStore
 from recordings.machine import HOLDS_FILE
-from recordings.models import FindingRow, Hold, Recording, SegmentRow, Transcript
+from recordings.models import FindingRow, Hold, Recording, SegmentRow, SoundMeasuresRow, Transcript
 from recordings.rows import keep_longer, locked, move, of_call
 
 PURGE = jobs.declare("purge_recording", "recordings")
@@ -31,6 +31,7 @@ PURGE = jobs.declare("purge_recording", "recordings")
 GONE_WITH_IT: Final[tuple[InstrumentedAttribute[uuid.UUID], ...]] = (
     Transcript.recording_id,  # and with it its segments
     FindingRow.recording_id,
+    SoundMeasuresRow.recording_id,
 )
 """Rows that say what was said in a recording, by the column that names it: they end with it. Whoever adds a table of
 words adds it here."""

@@ -31,7 +31,7 @@ def test_a_good_file() -> None:
         (wav(b""), "no sound"),
         (wav(b"\0"), "no sound"),
         (wav(SECOND, codec=0x55), "coded in a way we do not read"),
-        (wav(SECOND, bits=24), "coded in a way we do not read"),
+        (wav(SECOND, bits=12), "coded in a way we do not read"),
         (wav(SECOND, channels=6), "6 channels"),
         (wav(SECOND, channels=0), "0 channels"),
         (wav(SECOND, rate=0), "sampling rate"),

@@ -152,7 +152,7 @@ def test_what_cannot_end_better_is_not_tried_again(room: Room) -> None:
     ("data", "words", "kept"),
     [
         (b"", "the file is empty", False),
-        (b"<html>", "the file is not a WAV file", True),
+        (b"<html>", "the file is not a WAV file but a web page", True),
         (mono(tone(1)), "the file lasts 1.0 s, but the carrier announced 4 s", True),
     ],
 )
