@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from console import roles, words
+from console import roles, talk_bar, words
 from console.models import User
 from core.webhook import house, tried_again
 
@@ -201,6 +201,8 @@ def _always() -> dict[str, Any]:
         "label": lambda kind, word: words.label(language(), kind, word),
         "span": span,
         "moment": lambda at: words.moment(at, zone(), now()),
+        "day": lambda at: words.day(at, zone(), now()),
+        "clock": talk_bar.clock,
         "language": language,
         "now": now,
         "hospital": lambda: house().settings.hospital.spoken_name(language()),

@@ -22,6 +22,7 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "review": frozenset({"qa", "supervisor"}),
     # one's own final reviews, disputes and coaching, and nobody else's
     "mine": frozenset({"agent", "nurse"}),
+    "coach": frozenset({"agent", "nurse", "supervisor"}),
     # sound and words as they came; disputes, figures with names; holds, copies to take away, who heard what
     "original": frozenset({"supervisor"}),
     "settle": frozenset({"supervisor"}),

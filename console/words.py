@@ -7,7 +7,7 @@ two languages whose words the rest of the house keeps side by side anyway (promp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -76,6 +76,12 @@ def moment(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     if local.date() == today.date():
         return f"{local:%H:%M}"
     return f"{local:%m-%d %H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
+
+
+def day(on: date | datetime, zone: ZoneInfo, now: datetime) -> str:
+    """A day on the hospital's wall; the year only when it is not this one."""
+    local = on.astimezone(zone).date() if isinstance(on, datetime) else on
+    return f"{local:%m-%d}" if local.year == now.astimezone(zone).year else f"{local:%Y-%m-%d}"
 
 
 def best(offered: Sequence[str], wanted: Sequence[str]) -> str:
