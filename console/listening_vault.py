@@ -33,6 +33,7 @@ def recordings() -> str:
         found=found[: listening_view.MOST],
         older=_older(found[: listening_view.MOST], found),
         search=search,
+        wanted={name: value for name, value in request.args.items() if name != "before"},
         purposes=listening_view.PURPOSES,
         states=STATES,
         languages=KNOWN_LANGUAGES,

@@ -47,6 +47,7 @@ SAID: Final[Sequence[tuple[str, str]]] = (
     (r"no such recording|There is no recording", "hear.no_recording"),
     (r"deleted at the end of its keeping|was purged at", "hear.purged"),
     (r"There is nothing to hear", "hear.nothing"),
+    (r"There is nothing to read", "hear.no_words"),
     (r"no such request for an export", "hear.no_request"),
     (r"cannot be read", "hear.unreadable"),
     (r"This permission to listen is over", "hear.over"),
@@ -161,8 +162,8 @@ class Heard:
     """What stands around a player: only for who has said why."""
 
     bar: TalkBar | None
-    shares: Sequence[tuple[str, float, float]]
-    """Speaker, seconds of talk, share of the talk (0..1)."""
+    shares: Sequence[tuple[str, float, float | None]]
+    """Speaker, seconds of talk, share of the talk (0..1; None where nobody can say)."""
     overlap_s: float | None
     silence_s: float | None
     longest_pause_s: float | None
@@ -193,10 +194,11 @@ def heard(session: Session, recording_id: uuid.UUID, lines: Sequence[Spoken] | N
     findings = sorted(reports.findings(session, recording_id), key=lambda hit: hit.start_s)
     seconds = session.scalar(sa.select(Recording.seconds).where(Recording.id == recording_id)) or 0.0
     spans: dict[str, list[tuple[float, float]]] = {}
-    for speaker, start_s, end_s in session.execute(_SPANS, {"recording_id": recording_id}):
-        spans.setdefault(speaker, []).append((start_s, end_s))
-    for channel in measured.channels if measured else ():
-        spans.setdefault(channel.speaker, [])
+    if measured is not None:
+        spans = {channel.speaker: list(channel.talk) for channel in measured.channels}
+    else:  # came in before sound was measured: what the model heard is the next best
+        for speaker, start_s, end_s in session.execute(_SPANS, {"recording_id": recording_id}):
+            spans.setdefault(speaker, []).append((start_s, end_s))
     return Heard(
         bar=talk_bar(seconds, spans, [hit.start_s for hit in findings]) if spans else None,
         shares=[(one.speaker, one.talk_s, one.share) for one in measured.channels] if measured else (),

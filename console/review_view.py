@@ -40,14 +40,13 @@ class Progress:
 
 def progress(session: Session, rater: str, days: int = 3) -> list[Progress]:
     """The newest days this rater has reviews of; what was dropped is nobody's work."""
-    kind_of = sa.case((DrawRow.kind == "chats", "chat"), else_="call")
     rows = session.execute(
         sa.select(
             Review.day,
             Review.subject_kind,
             sa.func.count(),
             sa.func.count().filter(Review.state.in_(COUNTED)),
-            sa.func.bool_or(sa.and_(DrawRow.whole_day, kind_of == Review.subject_kind)),
+            sa.func.bool_or(DrawRow.whole_day),
         )
         .outerjoin(DrawRow, DrawRow.id == Review.draw_id)
         .where(Review.rater == rater, Review.state != "dropped")
