@@ -80,9 +80,7 @@ class Person:
         return roles.may(self.role, right)
 
 
-def page(
-    rule: str, may: str, *, methods: tuple[str, ...] = ("GET",), sound: bool = False
-) -> Callable[[View], View]:
+def page(rule: str, may: str, *, methods: tuple[str, ...] = ("GET",), sound: bool = False) -> Callable[[View], View]:
     """A page for whoever has the right `may` ("" only for those in OPEN). `sound`: it has a player."""
 
     def add(view: View) -> View:

@@ -85,7 +85,9 @@ def my_review_dispute(review_id: uuid.UUID) -> Response | tuple[str, int]:
             room.dispute(session, review_id, me().login, why, now())
     except ReviewProblem as problem:
         said = problem.said(language())
-        return render_template("my_review.html", mine=mine, permit=None, heard=None, at=None, why=why, problem=said), 422
+        return render_template(
+            "my_review.html", mine=mine, permit=None, heard=None, at=None, why=why, problem=said
+        ), 422
     flash(say("review.done.dispute"), "good")
     return redirect(url_for("console.my_review", review_id=review_id))
 

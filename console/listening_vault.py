@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 from flask import abort, flash, redirect, render_template, request, url_for
@@ -12,10 +13,12 @@ from werkzeug.wrappers import Response
 from console import listening_view, roles, views
 from console.frame import me, now, page, say, zone
 from console.listening import handed_over, reason_of, refuse, seconds_of
+from console.listening_view import HeardLine, SoundLine
 from core.values import KNOWN_LANGUAGES
 from core.webhook import house
 from recordings import listening, redact, retention
 from recordings.machine import STATES
+from recordings.spoken import Spoken
 
 REFUSED = (views.ViewProblem, *listening_view.PROBLEMS)
 
@@ -58,7 +61,7 @@ def recording_words(recording_id: uuid.UUID) -> Response | str:
     return _sheet(recording_id, lines)
 
 
-def _sheet(recording_id: uuid.UUID, words: list[listening_view.Spoken] | None = None) -> str:
+def _sheet(recording_id: uuid.UUID, words: list[Spoken] | None = None) -> str:
     with house().transaction() as session:
         line = listening_view.line(session, recording_id)
         if line is None:
@@ -155,6 +158,6 @@ def _moment(text: str | None) -> datetime | None:
     return at
 
 
-def _older(shown: list[listening_view.SoundLine] | list[listening_view.HeardLine], found: list[object]) -> str | None:
+def _older(shown: Sequence[SoundLine | HeardLine], found: Sequence[SoundLine | HeardLine]) -> str | None:
     """The address's word for what is older than this page, if anything is."""
     return shown[-1].at.isoformat() if len(found) > len(shown) else None

@@ -141,7 +141,7 @@ def _fault(one: Typed) -> str:
 
 
 def seconds(text: str) -> float | None:
-    """"75", "1:15", "1:15.5", "1:01:15" as seconds; None for an empty field, ValueError for anything else."""
+    """Seconds of 75, 1:15, 1:15.5 or 1:01:15; None for an empty field, ValueError for anything else."""
     if not text:
         return None
     found = _STAMP.fullmatch(text.replace("：", ":"))

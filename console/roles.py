@@ -32,7 +32,11 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
 listener sees no agent either (section 4: blind)."""
 
 IN_THE_ROOM: Final[Mapping[str, str]] = {
-    "listen": "listen", "original": "original", "held": "vault", "export": "vault", "approve": "vault",
+    "listen": "listen",
+    "original": "original",
+    "held": "vault",
+    "export": "vault",
+    "approve": "vault",
 }
 """Rights of recordings.listening -> the right of this table that brings it."""
 

@@ -100,7 +100,7 @@ def _place(side: str) -> tuple[int, str]:
 
 
 def clock(second: float) -> str:
-    """"1:05", "1:00:05"."""
+    """As a clock: 1:05, 1:00:05."""
     minutes, rest = divmod(int(second), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,5 +1,5 @@
-"""The listening room for tests of its pages: recordings that came in by the real way, with sound in the store, measures,
-words and findings; the carrier and the model of speech are told what to answer."""
+"""The listening room for tests of its pages: recordings that came in by the real way, with sound in the store,
+measures, words and findings; the carrier and the model of speech are told what to answer."""
 
 from __future__ import annotations
 

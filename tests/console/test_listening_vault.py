@@ -1,4 +1,4 @@
-"""The player and the vault's pages: a reason first, ranges, no word of a permit anywhere, holds, two people, the log."""
+"""The player and the vault's pages: a reason first, ranges, a permit's word nowhere, holds, two people, the log."""
 
 from __future__ import annotations
 
