@@ -22,6 +22,7 @@ import ivr.webhooks
 import recordings.jobs
 import recordings.pausing
 import recordings.retention
+import recordings.sample
 import recordings.store
 import recordings.webhooks
 from commands import cli, doors
@@ -30,7 +31,7 @@ from core import db, events, holidays, jobs, logs, pg
 from core.clock import Clock, MovableClock, SystemClock
 from core.house import House
 from core.settings import Settings, SettingsError, load
-from desk import agents, alarms, put_through, queue, queue_due, surveys, ticket_clocks, ticket_events
+from desk import agents, alarms, call_facts, put_through, queue, queue_due, surveys, ticket_clocks, ticket_events
 from desk.service import Desk
 from dialer import alarm, attempt, call, doctor, escalation, escalation_due, heartbeat, night, sms, test_rings
 from dialer.carrier import CarrierClient
@@ -41,6 +42,7 @@ from ivr.booking import Booking
 from ivr.flow import load_questions
 from ivr.ringback import RingBack
 from ivr.service_desk import ServiceDesk
+from recordings.call_facts import CallFacts
 from recordings.fetch import BYTES_A_SECOND, Fetcher
 from recordings.files import FileStore
 from recordings.stt import Speech
@@ -153,6 +155,8 @@ TICKS: list[Tick] = [
     ("recordings", 1.0, recordings.store.due),
     ("recordings to pause", 0.5, recordings.pausing.due),
     ("recordings to purge", 60.0, recordings.retention.purge_due),
+    # asked every minute, done once a day
+    ("the draw", 60.0, recordings.sample.nightly),
     # asked every minute, done once an hour
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
@@ -212,6 +216,7 @@ def open_house(settings: Settings) -> House:
         downtime.Sheets: downtime.Sheets(settings),
         Speech: Speech(settings.speech, settings.home_dir("models")),
         ServiceDesk: Desk(),
+        CallFacts: call_facts.DeskFacts(),
         attempt.Owners: attempt.Owners({"agent": queue.hold}),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""

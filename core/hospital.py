@@ -451,6 +451,10 @@ class Qa(Section):
     draw: StrictInt = Field(50, ge=0, le=10000, description="a whole number from 0 to 10000")
     chats: StrictInt = Field(100, ge=0, le=10000, description="a whole number from 0 to 10000")
     random_share: float = Field(0.6, strict=True, ge=0, le=1, description="a number from 0 to 1")
+    draw_at: ClockTime = Field(time(0, 30), description='a time of day such as "00:30"')
+    """When the day that is over is drawn."""
+    new_agent_days: StrictInt = Field(30, ge=0, le=365, description="a whole number of days from 0 to 365")
+    """How long after their first talk an agent's calls are listened to more."""
     pass_mark: StrictInt = Field(90, alias="pass", ge=0, le=100, description="a whole number from 0 to 100")
     weights: Mapping[str, Annotated[StrictInt, Field(ge=0, le=100)]] = Field(
         {"response": 15, "resolution": 25, "tone": 15, "compliance": 15, "satisfaction": 30},

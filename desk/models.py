@@ -34,6 +34,7 @@ class QueueEntry(Base):
         sa.Index("ix_queue_entries_call", "call_id"),
         sa.Index("ix_queue_entries_entered", "entered_at"),
         sa.Index("ix_queue_entries_ticket", "ticket_id"),
+        sa.Index("ix_queue_entries_agent", "agent_id", "joined_at", postgresql_where=sa.text("joined_at IS NOT NULL")),
         sa.Index(
             "uq_queue_entries_call_in_line",
             "call_id",
@@ -246,6 +247,7 @@ class Survey(Base):
     __table_args__ = (
         sa.UniqueConstraint("ticket_id", "round"),
         sa.Index("ix_surveys_next", "next_try_at", postgresql_where=sa.text("status IN ('planned','waiting')")),
+        sa.Index("ix_surveys_scored", "closed_at", postgresql_where=sa.text("score IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

@@ -83,6 +83,7 @@ class Attempt(Base):
         sa.Index("ix_attempts_number_day", "to_index", "created_at"),
         sa.Index("ix_attempts_patient_day", "patient_id", "created_at"),
         sa.Index("ix_attempts_posted", "posted_at", postgresql_where=sa.text("via = 'api'")),
+        sa.Index("ix_attempts_parent", "parent_call_id", postgresql_where=sa.text("parent_call_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -283,6 +284,7 @@ class Escalation(Base):
         sa.Index("ix_escalations_step", "next_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_open_number", "to_index", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_keyed", "keyed_at"),
+        sa.Index("ix_escalations_call", "call_id"),
         sa.Index("ix_escalations_night", "night_step_at", postgresql_where=sa.text("status <> 'closed'")),
         sa.Index("ix_escalations_owner", "owner_attempt_id", postgresql_where=sa.text("status <> 'closed'")),
     )

@@ -38,3 +38,8 @@ class CallFacts(Protocol):
     def of(self, session: Session, call_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, CallFact]:
         """For every call of `call_ids` that is known, in a fixed number of statements."""
         ...
+
+    def learned(self, session: Session, since: datetime, until: datetime) -> Collection[uuid.UUID]:
+        """Calls, however old, of which it became known from `since` on and before `until` that somebody complained
+        about them or scored them low: such news is often younger than the day of the call."""
+        ...

@@ -1,5 +1,5 @@
-"""The day's sample for the listening room: pure, and the same for the same seed and the same set of
-recordings.
+"""The first algorithm of the day's sample for the listening room, by which old draws are replayed (new ones:
+recordings.draw_agents), and what both share. Pure, and the same for the same seed and the same set of recordings.
 
 A share is drawn at random, stratified, and may be averaged into scores; the rest is picked by risk and
 never is (docs/clinical.md section 4, Sampling). The algorithm is part of the record, so that a draw can be
@@ -31,11 +31,13 @@ Stratum = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recording that may be drawn: the stratum it belongs to, and the risks it carries, by name."""
+    """A recording or chat that may be drawn: the stratum it belongs to, and the risks it carries, by name."""
 
     id: str
     stratum: Stratum
     risk: frozenset[str] = frozenset()
+    scored: bool = True
+    """May feed scores; the first algorithm knows of no other."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,16 @@ def draw(candidates: Iterable[Candidate], seed: int, size: int = SIZE, random_sh
     if len(pool) <= size:
         return _whole_day(pool, size)
     chance = random.Random(seed)
-    at_random = _stratified(pool, chance, _round_half_up(size * Fraction(str(random_share))))
+    at_random = _stratified(pool, chance, round_half_up(size * Fraction(str(random_share))))
     taken = {pick.id for pick in at_random}
     rest = [candidate for candidate in pool if candidate.id not in taken]
     others = _risky_first(rest, chance, size - len(at_random))
-    return _result([*at_random, *others], pool, whole_day=False)
+    return tallied([*at_random, *others], pool, whole_day=False)
 
 
 def _whole_day(pool: Sequence[Candidate], size: int) -> Draw:
     why = f"the whole day: {len(pool)} recordings for {size} places"
-    return _result([Pick(candidate.id, "random", why) for candidate in pool], pool, whole_day=True)
+    return tallied([Pick(candidate.id, "random", why) for candidate in pool], pool, whole_day=True)
 
 
 def _stratified(pool: Sequence[Candidate], chance: random.Random, places: int) -> list[Pick]:
@@ -85,7 +87,7 @@ def _stratified(pool: Sequence[Candidate], chance: random.Random, places: int) -
     picks = []
     for stratum, share in _shares(strata, chance, places).items():
         members = strata[stratum]
-        _shuffle(members, chance)
+        shuffle(members, chance)
         name = " / ".join(stratum) or "all"
         why = f"{name}: {share} of {len(members)}"
         picks += [Pick(member.id, "random", why) for member in members[:share]]
@@ -96,7 +98,7 @@ def _shares(strata: Mapping[Stratum, Sequence[Candidate]], chance: random.Random
     """Places per stratum, by largest remainder, at least one each while there is room."""
     names = sorted(strata)
     if len(names) >= places:
-        _shuffle(names, chance)
+        shuffle(names, chance)
         return dict.fromkeys(sorted(names[:places]), 1)
     total = sum(len(members) for members in strata.values())
     ideal = {name: Fraction(places * len(strata[name]), total) for name in names}
@@ -110,29 +112,32 @@ def _shares(strata: Mapping[Stratum, Sequence[Candidate]], chance: random.Random
 
 
 def _risky_first(rest: list[Candidate], chance: random.Random, places: int) -> list[Pick]:
-    _shuffle(rest, chance)
+    shuffle(rest, chance)
     risky = sorted((candidate for candidate in rest if candidate.risk), key=lambda c: -len(c.risk))[:places]
     picks = [Pick(candidate.id, "risk", ", ".join(sorted(candidate.risk))) for candidate in risky]
     calm = [candidate for candidate in rest if not candidate.risk][: places - len(picks)]
     return picks + [Pick(candidate.id, "random", "a place no risky recording claimed") for candidate in calm]
 
 
-def _result(picks: Sequence[Pick], pool: Sequence[Candidate], *, whole_day: bool) -> Draw:
+def tallied(picks: Sequence[Pick], pool: Sequence[Candidate], *, whole_day: bool) -> Draw:
+    """With the counts per stratum, of what may be scored."""
     stratum_of = {candidate.id: candidate.stratum for candidate in pool}
-    counts = {stratum: [0, 0] for stratum in sorted(set(stratum_of.values()))}
-    for candidate in pool:
-        counts[candidate.stratum][0] += 1
+    scored = [candidate.stratum for candidate in pool if candidate.scored]
+    counts = {stratum: [0, 0] for stratum in sorted(set(scored))}
+    for stratum in scored:
+        counts[stratum][0] += 1
     for pick in picks:
-        counts[stratum_of[pick.id]][1] += pick.part == "random"
+        if pick.part == "random":
+            counts[stratum_of[pick.id]][1] += 1
     return Draw(tuple(picks), {stratum: (n, drawn) for stratum, (n, drawn) in counts.items()}, whole_day)
 
 
-def _shuffle(items: MutableSequence[Any], chance: random.Random) -> None:
+def shuffle(items: MutableSequence[Any], chance: random.Random) -> None:
     """Fisher-Yates on `random()` alone: `Random.shuffle` may change between Python versions, this may not."""
     for last in range(len(items) - 1, 0, -1):
         other = int(chance.random() * (last + 1))
         items[last], items[other] = items[other], items[last]
 
 
-def _round_half_up(value: Fraction) -> int:
+def round_half_up(value: Fraction) -> int:
     return int(value + Fraction(1, 2))

@@ -203,31 +203,49 @@ class FindingRow(Base):
 
 
 class DrawRow(Base):
-    """A day's sample, with all that is needed to draw it again: the seed and the candidates as they were."""
+    """A day's sample, with all that is needed to draw it again: the seed, the candidates as they were, and which
+    algorithm it was. Only writer: recordings.sample."""
 
     __tablename__ = "draws"
-    __table_args__ = (sa.UniqueConstraint("day", "seed"),)
+    __table_args__ = (sa.UniqueConstraint("day", "kind", "seed"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(default="calls", server_default="calls")
+    """calls | chats"""
     day: Mapped[date] = mapped_column(index=True)
     seed: Mapped[int] = mapped_column(sa.BigInteger)
+    algorithm: Mapped[int] = mapped_column(default=1, server_default="1")
+    """recordings.sample.ALGORITHMS: a draw is replayed with the one it was drawn with."""
     size: Mapped[int]
     random_share: Mapped[float]
     drawn_at: Mapped[datetime] = mapped_column(AwareDateTime)
     whole_day: Mapped[bool]
     candidates: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
-    """[{"id", "stratum", "risk"}]: ids and codes, no names."""
+    """[{"id", "stratum", "risk"}], and "scored": false where it holds: ids and codes, no names."""
+    left_out: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict, server_default="{}")
+    """What of the day could not be drawn, or only unheard, counted by why (recordings.sample.LEFT_OUT)."""
 
 
 class DrawPick(Base):
-    """One recording of a draw, in drawn order."""
+    """One recording or chat of a draw, in drawn order."""
 
     __tablename__ = "draw_picks"
-    __table_args__ = (sa.UniqueConstraint("draw_id", "recording_id"),)
+    __table_args__ = (
+        sa.UniqueConstraint("draw_id", "recording_id"),
+        sa.Index("ix_draw_picks_recording", "recording_id", postgresql_where=sa.text("recording_id IS NOT NULL")),
+        sa.CheckConstraint("(recording_id IS NULL) <> (chat_id IS NULL)", name="one_subject"),
+    )
 
     draw_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("draws.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
-    recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"))
+    subject_kind: Mapped[str] = mapped_column(default="call", server_default="call")
+    """call | chat"""
+    recording_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("recordings.id"))
+    chat_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("chats.id"))
+    conversation_id: Mapped[uuid.UUID | None] = mapped_column(unique=True)
+    """The call (of a recording without a known call: itself) or the chat. Nobody is listened to twice: unique over all
+    days. Null in draws from before there was this rule."""
     part: Mapped[str]
     """random | risk"""
     why: Mapped[str]
+    """In codes; recordings.draw_words says it to a person."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -77,6 +78,10 @@ class DrawReport:
     strata: tuple[tuple[str, int, int], ...]
     """Stratum, recordings of the day in it, picked at random from it."""
     picked: tuple[Drawn, ...]
+    kind: str = "calls"
+    algorithm: int = 1
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What of the day was not ready, or could not be drawn, by why (recordings.sample.LEFT_OUT)."""
 
 
 def recordings(session: Session, *, mrn: str | None = None, since: datetime | None = None) -> list[RecordingLine]:
@@ -111,25 +116,27 @@ def findings(session: Session, recording_id: uuid.UUID) -> list[Hit]:
 
 
 def draw_report(session: Session, row: DrawRow) -> DrawReport:
+    """Of a draw of calls; of chats: recordings.chat_reports."""
+    picked = [(pick, pick.recording_id) for pick in sample.picks(session, row) if pick.recording_id is not None]
     lines = {
         found.id: _line(found, kind, held)
-        for found, kind, held in session.execute(
-            _lines().where(Recording.id.in_([pick.recording_id for pick in sample.picks(session, row)]))
-        )
+        for found, kind, held in session.execute(_lines().where(Recording.id.in_([one for _, one in picked])))
     }
     drawn = tuple(
         Drawn(
             pick.position + 1,
-            lines[pick.recording_id],
+            lines[one],
             pick.part,
             pick.why,
-            tuple(transcript(session, pick.recording_id)),
-            tuple(findings(session, pick.recording_id)),
+            tuple(transcript(session, one)),
+            tuple(findings(session, one)),
         )
-        for pick in sample.picks(session, row)
+        for pick, one in picked
     )
-    strata = tuple((" / ".join(name), *counts) for name, counts in sample.again(row).strata.items())
-    return DrawReport(row.day.isoformat(), row.seed, len(row.candidates), row.size, row.whole_day, strata, drawn)
+    return DrawReport(
+        row.day.isoformat(), row.seed, len(row.candidates), row.size, row.whole_day, sample.strata(row), drawn,
+        row.kind, row.algorithm, dict(row.left_out),
+    )  # fmt: skip
 
 
 def as_json(report: DrawReport) -> dict[str, Any]:

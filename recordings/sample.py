@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import secrets
-import uuid
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import db
-from core.calendar import within
+from core import daily, db
 from core.house import settings_of
-from core.models import new_id, record
-from dialer.models import Call
-from recordings.draw import Candidate, Draw, draw
-from recordings.models import DrawPick, DrawRow, FindingRow, Recording
+from core.models import DailyRun, new_id, record
+from recordings import draw, draw_agents, draw_pool
+from recordings.draw import Candidate, Draw
+from recordings.draw_pool import Pool
+from recordings.models import DrawPick, DrawRow, Recording
 
-AUDIBLE: Final = ("fetched", "waiting_for_model", "transcribed", "screened", "kept")
-"""What a listener can listen to; a transcript helps and is not needed."""
-SHORT_S: Final = 10.0
-LONG_S: Final = 600.0
+Kind = Literal["calls", "chats"]
+KINDS: Final[tuple[Kind, ...]] = ("calls", "chats")
+ALGORITHM: Final = 2
+"""Of new draws. An algorithm is never changed: whoever needs another adds one, or old draws could not be replayed."""
+ALGORITHMS: Final[Mapping[int, Callable[[Iterable[Candidate], int, int, float], Draw]]] = {
+    1: draw.draw,
+    2: draw_agents.draw,
+}
+LEFT_OUT: Final = ("arriving", "never came", "unheard", "no model", "drawn before", "purged", "day not over")
+"""arriving: their sound was not here yet; never came: failed, unreadable or purged; unheard: drawn from, but the
+machine had not listened yet; no model: nor ever will without one; drawn before; purged; day not over: 1 if so."""
+NAME: Final = "qa draw"
+WAIT_FOR: Final = timedelta(hours=5)
+"""So long after the hour of the draw what is still arriving, or being heard by the machine, is waited for."""
+LOOK_BACK: Final = 14
+"""Days that were missed, because nothing ran here, are drawn later; so many."""
 
 
 class ReplayDiffers(Exception):
@@ -30,106 +41,142 @@ class ReplayDiffers(Exception):
     changed."""
 
 
-def draw_day(session: Session, day: date, seed: int | None, now: datetime) -> DrawRow:
+def draw_day(session: Session, day: date, seed: int | None, now: datetime, kind: Kind = "calls") -> DrawRow:
     """The draw of a local day of the hospital.
 
     The same day and seed give the stored draw, checked by drawing it again. Without a seed, the day's
     newest draw; only if there is none, a new one with a seed of chance: nobody can draw until they like the
-    result unseen.
+    result unseen. A second draw of a day is drawn from what was in none before: nothing is listened to twice.
     """
-    db.lock(session, f"draw {day}")
-    stored = _stored(session, day, seed)
+    db.lock(session, f"draw {kind}")
+    stored = _stored(session, day, seed, kind)
     if stored is not None:
         _check(session, stored)
         return stored
     qa = settings_of(session).qa
     chosen = seed if seed is not None else secrets.randbits(31)
-    pool = candidates(session, day)
-    result = draw(pool, chosen, qa.draw, qa.random_share)
+    size = qa.draw if kind == "calls" else qa.chats
+    pool = draw_pool.calls(session, day) if kind == "calls" else draw_pool.chats(session, day)
+    result = ALGORITHMS[ALGORITHM](pool.candidates, chosen, size, qa.random_share)
+    late = {"day not over": 1} if now < draw_pool.day_of(settings_of(session), day)[1] else {}
     row = DrawRow(
         id=new_id(),
+        kind=kind,
         day=day,
         seed=chosen,
-        size=qa.draw,
+        algorithm=ALGORITHM,
+        size=size,
         random_share=qa.random_share,
         drawn_at=now,
         whole_day=result.whole_day,
-        candidates=[{"id": c.id, "stratum": list(c.stratum), "risk": sorted(c.risk)} for c in pool],
+        candidates=[_stored_as(candidate) for candidate in pool.candidates],
+        left_out=pool.left_out | late,
     )
     session.add(row)
     session.flush()
-    for position, pick in enumerate(result.picked):
-        session.add(
-            DrawPick(
-                draw_id=row.id,
-                position=position,
-                recording_id=uuid.UUID(pick.id),
-                part=pick.part,
-                why=pick.why,
-            )
-        )
-    session.flush()
-    record(session, "draw", row.id, "drawn", now, picked=len(result.picked), of=len(pool), seed=chosen)
+    _store_picks(session, row, result, pool)
+    told = {"picked": len(result.picked), "of": len(pool.candidates), "seed": chosen, "of_kind": kind}
+    record(session, "draw", row.id, "drawn", now, data=told | pool.left_out)
     return row
 
 
+def _store_picks(session: Session, row: DrawRow, result: Draw, pool: Pool) -> None:
+    picked = [
+        {
+            "draw_id": row.id,
+            "position": position,
+            "subject_kind": "call" if row.kind == "calls" else "chat",
+            "part": pick.part,
+            "why": pick.why,
+            **pool.subjects[pick.id]._asdict(),
+        }
+        for position, pick in enumerate(result.picked)
+    ]
+    if picked:
+        session.execute(sa.insert(DrawPick), picked)
+
+
 def again(row: DrawRow) -> Draw:
-    """The stored draw, drawn anew from its seed and its candidates."""
-    pool = [Candidate(c["id"], tuple(c["stratum"]), frozenset(c["risk"])) for c in row.candidates]
-    return draw(pool, row.seed, row.size, row.random_share)
+    """The stored draw, drawn anew from its seed and its candidates, with the algorithm of its time."""
+    pool = [
+        Candidate(c["id"], tuple(c["stratum"]), frozenset(c["risk"]), c.get("scored", True)) for c in row.candidates
+    ]
+    return ALGORITHMS[row.algorithm](pool, row.seed, row.size, row.random_share)
 
 
 def picks(session: Session, row: DrawRow) -> Sequence[DrawPick]:
     return session.scalars(sa.select(DrawPick).where(DrawPick.draw_id == row.id).order_by(DrawPick.position)).all()
 
 
-def candidates(session: Session, day: date) -> list[Candidate]:
-    """The day's audible recordings, with stratum (kind of call, purpose, language, shift) and risks
-    (docs/clinical.md section 4, Sampling)."""
-    zone = settings_of(session).hospital.timezone
-    start = datetime.combine(day, time.min, zone)
-    end = datetime.combine(day + timedelta(days=1), time.min, zone)
-    rows = session.execute(
-        sa.select(Recording, Call.kind)
-        .outerjoin(Call, Call.id == Recording.call_id)
-        .where(Recording.state.in_(AUDIBLE), Recording.announced_at >= start, Recording.announced_at < end)
-        .order_by(Recording.id)
-    ).all()
-    hits = _hits(session, [row for row, _ in rows])
-    return [_candidate(session, row, kind or "unknown", hits.get(row.id, set())) for row, kind in rows]
+def strata(row: DrawRow) -> tuple[tuple[str, int, int], ...]:
+    """Each stratum, how many of the day's were in it, and how many were picked at random. An agent is told by the end
+    of their id: whoever listens is not to know whom they hear."""
+    return tuple((_named(row, name), *counts) for name, counts in again(row).strata.items())
 
 
-def _candidate(session: Session, row: Recording, kind: str, hits: set[str]) -> Candidate:
-    settings = settings_of(session)
-    night = within(row.announced_at, settings.hospital.timezone.key, settings.hotline.night)
-    risk = {f"phrase: {category}" for category in hits}
-    if row.keep_class in ("escalation", "complaint"):
-        risk.add(row.keep_class)
-    if night:
-        risk.add("night")
-    if row.purpose == "call" and row.seconds is not None:
-        risk |= {"very short"} if row.seconds < SHORT_S else {"very long"} if row.seconds > LONG_S else set()
-    stratum = (kind, row.purpose, row.language, "night" if night else "day")
-    return Candidate(str(row.id), stratum, frozenset(risk))
+def _named(row: DrawRow, stratum: draw.Stratum) -> str:
+    if row.algorithm == 1:
+        return " / ".join(stratum)
+    agent, *rest = stratum
+    return " / ".join([f"agent {agent[-8:]}" if agent else "no agent", *(part or "-" for part in rest)])
 
 
-def _hits(session: Session, rows: Iterable[Recording]) -> dict[uuid.UUID, set[str]]:
-    found: dict[uuid.UUID, set[str]] = {}
-    for recording_id, category in session.execute(
-        sa.select(FindingRow.recording_id, FindingRow.category)
-        .where(FindingRow.recording_id.in_([row.id for row in rows]))
-        .distinct()
-    ):
-        found.setdefault(recording_id, set()).add(category)
-    return found
+def candidates(session: Session, day: date, kind: Kind = "calls") -> list[Candidate]:
+    """Who could be drawn now (recordings.draw_pool)."""
+    pool = draw_pool.calls(session, day) if kind == "calls" else draw_pool.chats(session, day)
+    return sorted(pool.candidates, key=lambda candidate: candidate.id)
 
 
-def _stored(session: Session, day: date, seed: int | None) -> DrawRow | None:
-    query = sa.select(DrawRow).where(DrawRow.day == day).order_by(DrawRow.drawn_at.desc(), DrawRow.id)
+def _stored_as(candidate: Candidate) -> dict[str, object]:
+    told: dict[str, object] = {
+        "id": candidate.id, "stratum": list(candidate.stratum), "risk": sorted(candidate.risk),
+    }  # fmt: skip
+    return told if candidate.scored else told | {"scored": False}
+
+
+def _stored(session: Session, day: date, seed: int | None, kind: Kind) -> DrawRow | None:
+    query = sa.select(DrawRow).where(DrawRow.day == day, DrawRow.kind == kind)
+    query = query.order_by(DrawRow.drawn_at.desc(), DrawRow.id)
     return session.scalar((query if seed is None else query.where(DrawRow.seed == seed)).limit(1))
 
 
 def _check(session: Session, row: DrawRow) -> None:
-    drawn = [(uuid.UUID(pick.id), pick.part) for pick in again(row).picked]
-    if drawn != [(pick.recording_id, pick.part) for pick in picks(session, row)]:
+    drawn = [(pick.id, pick.part, pick.why) for pick in again(row).picked]
+    stored = [(str(pick.recording_id or pick.chat_id), pick.part, pick.why) for pick in picks(session, row)]
+    if drawn != stored:
         raise ReplayDiffers(f"the draw of {row.day} with seed {row.seed} does not come out as it is stored")
+
+
+# ---- by itself ------------------------------------------------------------------------------------------
+
+
+def nightly(session: Session, now: datetime) -> int:
+    """The tick: at [qa] draw_at on the hospital's clock the day that is over is drawn, calls and chats, once. What is
+    still arriving is waited for some hours. Returns how many days were drawn (0 or 1)."""
+    settings = settings_of(session)
+    local = now.astimezone(settings.hospital.timezone)
+    if local.time() < settings.qa.draw_at:
+        return 0
+    yesterday = local.date() - timedelta(days=1)
+    newest = session.scalar(sa.select(sa.func.max(DailyRun.day)).where(DailyRun.name == NAME))
+    if newest is not None and newest >= yesterday:
+        return 0
+    first = yesterday if newest is None else newest + timedelta(days=1)
+    day = max(first, yesterday - timedelta(days=LOOK_BACK - 1))
+    late = datetime.combine(local.date(), settings.qa.draw_at, settings.hospital.timezone) + WAIT_FOR
+    if day == yesterday and now < late and _not_ready(session, day):
+        return 0
+    if not daily.once(session, NAME, day, now):
+        return 0
+    for kind in KINDS:
+        draw_day(session, day, None, now, kind)
+    return 1
+
+
+def _not_ready(session: Session, day: date) -> bool:
+    start, end = draw_pool.day_of(settings_of(session), day)
+    waited_for = (*draw_pool.ARRIVING, *draw_pool.IN_WORK)
+    found = sa.exists().where(
+        Recording.announced_at >= start, Recording.announced_at < end, Recording.state.in_(waited_for)
+    )
+    return bool(session.scalar(sa.select(found)))
