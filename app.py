@@ -20,7 +20,9 @@ import ivr.played
 import ivr.waiting
 import ivr.webhooks
 import recordings.jobs
+import recordings.machine_flags
 import recordings.pausing
+import recordings.rescreen
 import recordings.retention
 import recordings.sample
 import recordings.store
@@ -75,6 +77,7 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.ScoreStands, alarm.on_score_stands),
     (events.ScoreStands, notices.on_score_stands),
     (events.RedFlag, alarm.on_red_flag),
+    (events.MachineHeard, alarm.on_machine_heard),
     (events.AttemptRinging, escalation.on_attempt_ringing),
     (events.AttemptInDoubt, escalation.on_attempt_in_doubt),
     (events.AttemptEnded, escalation.on_attempt_ended),
@@ -153,6 +156,8 @@ TICKS: list[Tick] = [
     ("test rings", 5.0, test_rings.due),
     ("the roster ahead", 60.0, roster_alarm.daily_look),
     ("recordings", 1.0, recordings.store.due),
+    ("words of warning", 1.0, recordings.machine_flags.due),
+    ("screening again", 5.0, recordings.rescreen.due),
     ("recordings to pause", 0.5, recordings.pausing.due),
     ("recordings to purge", 60.0, recordings.retention.purge_due),
     # asked every minute, done once a day

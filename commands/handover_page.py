@@ -107,7 +107,7 @@ def _alarm_row(alarm: Alarm, say: Speech, at: str) -> Row:
     causes = [f"{say['score']} {alarm.score}"] if alarm.score is not None else []
     return {
         say["at"]: at,
-        say["cause"]: ", ".join([*causes, *(say.question(flag) for flag in alarm.flags)]),
+        say["cause"]: ", ".join([*causes, *(_sign(flag, alarm, say) for flag in alarm.flags)]),
         say["state"]: say.state(alarm.status),
         say["first_ring"]: _clock(alarm.first_ring_s),
         say["accepted"]: _clock(alarm.accepted_s),
@@ -115,6 +115,10 @@ def _alarm_row(alarm: Alarm, say: Speech, at: str) -> Row:
         say["closed"]: _clock(alarm.closed_s),
         say["note"]: say["late"] if alarm.late else "",
     }
+
+
+def _sign(flag: str, alarm: Alarm, say: Speech) -> str:
+    return f"{say.question(flag)} ({say['by_machine']})" if flag in alarm.heard else say.question(flag)
 
 
 def _clock(seconds: float | None) -> str:

@@ -76,6 +76,8 @@ class Alarm:
     at: datetime
     score: int | None
     flags: Sequence[str]
+    heard: Sequence[str]
+    """Those of `flags` that only a machine heard."""
     status: str
     first_ring_s: float | None
     accepted_s: float | None
@@ -224,6 +226,7 @@ def _alarms(session: Session, patient_id: uuid.UUID) -> list[Alarm]:
             at=row.keyed_at,
             score=row.score,
             flags=row.flags,
+            heard=row.heard,
             status=row.status,
             first_ring_s=_after(row, row.first_ring_at),
             accepted_s=_after(row, row.accepted_at),

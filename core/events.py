@@ -86,6 +86,18 @@ class RedFlag:
 
 
 @dataclass(frozen=True)
+class MachineHeard:
+    """A machine heard words of warning in what the patient of this call said at `said_at`, to nobody but the machine.
+    Nobody has confirmed it. `level` = A | B; `question` as in RedFlag."""
+
+    call_id: uuid.UUID
+    recording_id: uuid.UUID
+    question: str
+    level: str
+    said_at: datetime
+
+
+@dataclass(frozen=True)
 class ReminderAnswered:
     """The flow of a reminder call: `choice` = confirmed | move | cancel | heard | not_patient | stop."""
 

@@ -34,7 +34,7 @@ MAX_RUNS = 20
 
 SPARE = 2
 """Threads and connections beyond one for each slot: the store's own housekeeping."""
-QUEUES = ("escalation", "calls", "sms", "recordings", "speech")
+QUEUES = ("escalation", "calls", "sms", "answers", "recordings", "speech")
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,14 @@ async def run_workers(house: House, queues: Iterable[str]) -> None:
     import asyncio
 
     _house = house
-    wanted = tuple(queues)
+    wanted = set(queues)
+    if "speech" in wanted:  # whoever hears recordings hears these first, also where a list of queues is older than them
+        wanted.add("answers")
     groups = [
         (("escalation",), 6),
         (("calls", "sms"), 4),
+        # what a patient said to nobody but the machine: fetched and heard beside all other recordings
+        (("answers",), 2),
         (("recordings",), 2),
         (("speech",), 1),
     ]

@@ -23,6 +23,9 @@ from dialer.models import ALARM_OPEN, Attempt, Call, Escalation
 
 DOCTOR_LEVELS = frozenset({"A", "B"})
 """Red flags a doctor is rung for; C is a nurse's, the same day."""
+NOT_ASKED = frozenset({"pain", "self_harm"})
+"""Signs only a machine hears; no question of a flow asks for them (the pain itself is a score)."""
+KNEW, TALKED = "knew", "talked"
 UNREACHABLE = "alarm without a number to ring back"
 
 
@@ -38,6 +41,24 @@ def on_red_flag(session: Session, event: events.RedFlag, now: datetime) -> None:
     if event.level in DOCTOR_LEVELS:
         call = session.get_one(Call, event.call_id)
         _raise(session, call, event.keyed_at, f"red flag {event.level}", now, flag=event.question)
+
+
+def on_machine_heard(session: Session, event: events.MachineHeard, now: datetime) -> None:
+    """A machine heard words of warning: an alarm that says so. Its clocks run from now, when the house knew; how long ago
+    it was said is told with it. What a doctor knew who has closed the patient's alarm since is not raised again; if one
+    has talked with the patient since, a B is looked at by a nurse."""
+    call = session.get_one(Call, event.call_id)
+    to = _number_of(session, call)
+    before = _known_since(session, call, to, event) if to else ""
+    if before == KNEW:
+        record(session, "call", call.id, "a machine heard what a doctor knew", now, flag=event.question)
+    elif not to or (before == TALKED and event.level != "A"):
+        reason = "no number to ring back" if not to else "a doctor has talked with them since"
+        why = f"{event.question} (a machine heard it, not confirmed; {reason})"
+        events.publish(session, events.WorkWanted("red_flag", call.patient_id, call.id, why), now)
+    else:
+        why = f"red flag {event.level}, heard by a machine"
+        _raise(session, call, now, why, now, flag=event.question, said_at=event.said_at)
 
 
 def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> None:
@@ -59,23 +80,56 @@ def _raise(
     *,
     score: int | None = None,
     flag: str | None = None,
+    said_at: datetime | None = None,
 ) -> None:
-    """Open an escalation, or tell the one this patient already has."""
-    to = str(_brief(session, call).get("callback") or call.party)
+    """Open an escalation, or tell the one this patient already has. `said_at`: a machine heard the flag, in what was
+    said then; None: a key was pressed."""
+    to = _number_of(session, call)
     if not to:
         record(session, "call", call.id, UNREACHABLE, now, score=score, flag=flag)
         return
     lock(session, "opening escalations")  # two calls of one patient at once open one
     already = _open_for(session, call.patient_id, to)
     if already is None:
-        _open(session, call, to, keyed_at, why, now, score, flag)
+        _open(session, call, to, keyed_at, why, now, score, flag, said_at)
         return
     if score is not None:
         already.score = max(already.score or 0, score)
-    if flag is not None and flag not in already.flags:
-        already.flags = [*already.flags, flag]
+    if flag is not None:
+        _add_flag(already, flag, said_at)
     record(session, "escalation", already.id, "another alarm joined", now, score=score, flag=flag, why=why)
     ring_now(session, already, now)
+
+
+def _add_flag(row: Escalation, flag: str, said_at: datetime | None) -> None:
+    """A sign more; one that a machine had heard is confirmed by the key that says the same."""
+    if said_at is None:
+        row.heard = [one for one in row.heard if one != flag]
+    elif flag not in row.flags:
+        row.heard = [*row.heard, flag]
+        row.said_at = min(row.said_at or said_at, said_at)
+    if flag not in row.flags:
+        row.flags = [*row.flags, flag]
+
+
+def _known_since(session: Session, call: Call, to: str, event: events.MachineHeard) -> str:
+    """Whether an alarm of this patient that was closed after these words were said had this sign (KNEW), or ended in a
+    talk with a doctor (TALKED)."""
+    closed = session.scalars(
+        sa.select(Escalation).where(
+            Escalation.status == "closed",
+            Escalation.closed_at >= event.said_at,
+            concerns(call.patient_id, Escalation.to_index == people.phone_index(to)),
+        )
+    ).all()
+    if any(event.question in one.flags for one in closed):
+        return KNEW
+    return TALKED if any(one.talk_s is not None for one in closed) else ""
+
+
+def _number_of(session: Session, call: Call) -> str:
+    """Where whoever was on this call is rung back; empty if nobody knows."""
+    return str(_brief(session, call).get("callback") or call.party)
 
 
 def _brief(session: Session, call: Call) -> dict[str, Any]:
@@ -112,6 +166,7 @@ def _open(
     now: datetime,
     score: int | None,
     flag: str | None,
+    said_at: datetime | None,
 ) -> None:
     settings = settings_of(session)
     procedure = _latest_procedure(session, call)
@@ -128,6 +183,9 @@ def _open(
         department=department,
         score=score,
         flags=[] if flag is None else [flag],
+        made_by="key" if said_at is None else "machine",
+        heard=[] if flag is None or said_at is None else [flag],
+        said_at=said_at,
         hours=int((now - procedure.ended_at) / timedelta(hours=1)) if procedure else None,
         record_on=call.recording_on,
         status="open",

@@ -302,6 +302,12 @@ class Escalation(Base):
     """Null when a red flag was raised and no pain score stands."""
     flags: Mapped[list[str]] = mapped_column(JSONB, default=list, server_default=sa.text("'[]'::jsonb"))
     """Keys of the questions whose answers were red flags (flows/questions.yaml)."""
+    made_by: Mapped[str] = mapped_column(default="key", server_default="key")
+    """key | machine: who opened it; a machine that heard words of warning in a recording may be wrong."""
+    heard: Mapped[list[str]] = mapped_column(JSONB, default=list, server_default=sa.text("'[]'::jsonb"))
+    """Those of `flags` that only a machine has heard; a key that says the same takes one out."""
+    said_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When the first of the words a machine heard was said."""
     hours: Mapped[int | None]
     """Whole hours since the operation ended; null for a caller who is not on file."""
     record_on: Mapped[bool]

@@ -21,6 +21,7 @@ ALL = "(all)"
 # no number and no name: what a report does not need is not decrypted
 _COLUMNS = (
     *(Escalation.id, Escalation.keyed_at, Escalation.department, Escalation.score, Escalation.flags),
+    *(Escalation.made_by, Escalation.heard, Escalation.said_at),
     *(Escalation.status, Escalation.round, Escalation.talk_s, Escalation.outcome, Escalation.outcome_by),
     *(getattr(Escalation, f"{name}_at") for name in (*CLOCKS, *OTHER_CLOCKS)),
 )
@@ -56,6 +57,8 @@ def _row(escalation: Any) -> dict[str, Any]:
         "keyed_at": escalation.keyed_at,
         "department": escalation.department,
         "score": escalation.score,
+        "by": escalation.made_by,
+        "unconfirmed": len(escalation.heard),
         "status": escalation.status,
         **{f"{name}_s": _after(escalation, name) for name in CLOCKS},
         "talk_s": escalation.talk_s,
@@ -76,6 +79,9 @@ def exported(
             "department": one.department,
             "score": one.score,
             "warning_signs": len(one.flags),
+            "made_by": one.made_by,
+            "heard_by_machine": len(one.heard),
+            "said_s": _after(one, "said"),
             "status": one.status,
             "rounds": one.round,
             **{f"{name}_s": _after(one, name) for name in (*CLOCKS, *OTHER_CLOCKS)},

@@ -28,6 +28,8 @@ WORDS: dict[str, dict[str, str]] = {
         "key_score": "key pressed: pain {score}",
         "key_flag": "key pressed: warning sign",
         "flag": "warning sign: {flag}",
+        "key_machine": "a machine heard words of warning in a recording, not confirmed (said {ago} min before)",
+        "flag_machine": "heard by a machine, not confirmed: {flag}",
         "stored": "stored, the alarm is raised",
         "doctor": "doctor {number}",
         "doctor_tier": "doctor {number} (tier {tier})",
@@ -72,6 +74,8 @@ WORDS: dict[str, dict[str, str]] = {
         "key_score": "患者按键：疼痛{score}分",
         "key_flag": "患者按键：危险信号",
         "flag": "危险信号：{flag}",
+        "key_machine": "机器从录音中听到警示词，未经核实（{ago}分钟前所说）",
+        "flag_machine": "机器听到，未经核实：{flag}",
         "stored": "已记录，警报发出",
         "doctor": "医生{number}",
         "doctor_tier": "医生{number}（{tier}线）",
@@ -210,9 +214,11 @@ class _Teller:
     # ---- what happened ----------------------------------------------------------------------------
     def _clocks(self) -> Iterator[Happening]:
         row = self.escalation
-        yield row.keyed_at, self._words("key_flag" if row.score is None else "key_score", score=row.score)
+        began = "key_machine" if row.made_by == "machine" else "key_flag" if row.score is None else "key_score"
+        ago = round((row.keyed_at - (row.said_at or row.keyed_at)).total_seconds() / 60)
+        yield row.keyed_at, self._words(began, score=row.score, ago=ago)
         for flag in row.flags:
-            yield row.keyed_at, self._words("flag", flag=self.flag(flag))
+            yield row.keyed_at, self._words("flag_machine" if flag in row.heard else "flag", flag=self.flag(flag))
         yield row.stored_at, self.say["stored"]
         if row.night_at is not None:
             yield row.night_at, self.say["night_called"]

@@ -35,6 +35,15 @@ def signs(flags: Sequence[str], answers: Sequence[Told]) -> list[str]:
     return list(dict.fromkeys([*flags, *(question for _, question in others)]))
 
 
+def ago_words(minutes: int, language: str) -> str:
+    """How long ago something was said, as it is spoken: minutes below two hours, else whole hours; at least one
+    minute."""
+    number, one = (minutes // 60, "hour") if minutes >= 120 else (max(1, minutes), "minute")
+    if language.startswith("zh"):
+        return f"{number}{'小时' if one == 'hour' else '分钟'}"
+    return f"{number} {one}{'' if number == 1 else 's'}"
+
+
 def sign_words(questions: Sequence[str], voice: Voice) -> str:
     return _listed([voice.prompts.get(f"sign_{key}", key.replace("_", " ")) for key in questions], voice)
 

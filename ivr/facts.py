@@ -220,7 +220,7 @@ def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     raised, patient, decision = session.execute(_OFFERED, ids).one()
     taken = raised.owner_attempt_id == attempt.id
     told: dict[str, Fact] = {
-        **_alarm(session, call, raised, raised.flags),
+        **_alarm(session, call, raised, now),
         "waits": decision is None,
         "mine": taken and raised.status != "closed",
         "talked": taken and raised.status == "closed",
@@ -237,12 +237,17 @@ def _doctor(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     return told
 
 
-def _alarm(session: Session, call: Call, raised: Escalation, flags: Sequence[str]) -> dict[str, Fact]:
-    """Why somebody is rung; nothing of who it is."""
+def _alarm(session: Session, call: Call, raised: Escalation, now: datetime) -> dict[str, Fact]:
+    """Why somebody is rung; nothing of who it is. What only a machine heard is told apart, with how long ago it was
+    said."""
+    keyed = [flag for flag in raised.flags if flag not in raised.heard]
+    ago = int((now - raised.said_at).total_seconds() // 60) if raised.said_at is not None else 0
     return {
         "known": raised.patient_id is not None,
         **({"score": raised.score} if raised.score is not None else {}),
-        **_in_words(session, call, "signs", lambda voice: briefing.sign_words(flags, voice)),
+        **_in_words(session, call, "signs", lambda voice: briefing.sign_words(keyed, voice)),
+        **_in_words(session, call, "heard", lambda voice: briefing.sign_words(raised.heard, voice)),
+        **_in_words(session, call, "ago", lambda voice: briefing.ago_words(ago, voice.language)),
         "dept": "" if raised.department == roster.EVERYWHERE else raised.department,
     }
 
@@ -260,7 +265,7 @@ def _answered(session: Session, call: Call, raised: Escalation) -> dict[str, Fac
     """The whole interview, also what an earlier call of it told; signs the alarm does not name are among them."""
     rows = session.execute(_INTERVIEW, {"call_id": raised.call_id, "patient_id": raised.patient_id}).all()
     answers = [Told(row.question, row.value, row.level) for row in rows]
-    signs = briefing.signs(raised.flags, answers)
+    signs = briefing.signs([flag for flag in raised.flags if flag not in raised.heard], answers)
     moving = [int(told.value) for told in answers if told.question == "pain_moving"]
     return {
         **({"moving": moving[-1]} if moving else {}),
@@ -306,7 +311,7 @@ def _night(session: Session, call: Call, now: datetime) -> dict[str, Fact]:
     raised = session.get_one(Escalation, attempt.subject_id)
     patient = session.get(Patient, raised.patient_id) if raised.patient_id else None
     return {
-        **_alarm(session, call, raised, raised.flags),
+        **_alarm(session, call, raised, now),
         **_person(patient, now),
         "minutes": int((now - raised.keyed_at).total_seconds() // 60),
         "number": _as_dialled_here(raised.to, settings_of(session).twilio_from),

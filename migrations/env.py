@@ -15,6 +15,7 @@ for module in (
     "dialer.models",
     "ivr.models",
     "recordings.models",
+    "recordings.screen_models",
     "scheduler.models",
 ):
     import_module(module)  # every table's module, so that a comparison with the models sees them all

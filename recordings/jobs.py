@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from functools import cache
 
 from core import jobs
 from core.house import House
 from core.models import record
+<<<<<<< HEAD
 from recordings import audio, carrier_copy, measures, retention, rows, search, store
+=======
+from recordings import audio, carrier_copy, machine_flags, rescreen, retention, rows, screen, search, store
+>>>>>>> work-e6
 from recordings.audio import Unreadable
 from recordings.conversation import Line, join, speakers
 from recordings.fetch import Broken, Denied, Fetcher, Gone, Media, NotYet
 from recordings.files import FileProblem, FileStore
-from recordings.lexicon import Lexicon, find, load
 from recordings.stt import EngineDied, ModelMissing, Segment, Speech
 from recordings.wav import InMemory
 
@@ -25,6 +27,7 @@ SILENT_DBFS = -75.0
 """A channel below this holds nobody: the model is not asked."""
 
 
+@jobs.handles(store.FETCH_ANSWER)
 @jobs.handles(store.FETCH)
 def fetch_recording(house: House, recording_id: uuid.UUID) -> None:
     """Fetch, check, store encrypted."""
@@ -95,6 +98,7 @@ def look_for_recording(house: House, recording_id: uuid.UUID) -> None:
                 search.searched(session, recording_id, answer, house.clock.now())
 
 
+@jobs.handles(store.TRANSCRIBE_ANSWER)
 @jobs.handles(store.TRANSCRIBE)
 def transcribe_recording(house: House, recording_id: uuid.UUID) -> None:
     """Hear each channel, join them by time, screen with the phrase list."""
@@ -114,11 +118,14 @@ def transcribe_recording(house: House, recording_id: uuid.UUID) -> None:
         with house.transaction() as session:
             store.speech_in_vain(session, recording_id, work.claim, str(problem), again, house.clock.now())
         return
-    lexicon = phrase_list(work.language)
-    findings = find(lines, lexicon)
     with house.transaction() as session:
+<<<<<<< HEAD
         store.transcribed(session, recording_id, lines, findings, lexicon.version, house.clock.now())
         measures.heard(session, recording_id, lines)
+=======
+        screened = screen.of_recording(session, recording_id, lines)
+        store.transcribed(session, recording_id, lines, screened, house.clock.now())
+>>>>>>> work-e6
 
 
 def _hear(house: House, recording_id: uuid.UUID, work: store.SpeechWork) -> list[Line]:
@@ -198,6 +205,18 @@ def _not_deleted(house: House, recording_id: uuid.UUID, why: str) -> None:
         carrier_copy.in_vain(session, recording_id, why, house.clock.now())
 
 
-@cache
-def phrase_list(language: str) -> Lexicon:
-    return load(language)
+@jobs.handles(machine_flags.TELL)
+def tell_machine_flag(house: House, flag_id: uuid.UUID) -> None:
+    with house.transaction() as session:
+        machine_flags.tell(session, flag_id, house.clock.now())
+
+
+@jobs.handles(rescreen.RESCREEN)
+def rescreen_step(house: House, rescreen_id: uuid.UUID) -> None:
+    """Some transcripts, each in a transaction of its own; then the next step is deferred."""
+    for _ in range(rescreen.STEP):
+        with house.transaction() as session:
+            if not rescreen.one(session, rescreen_id, house.clock.now()):
+                return
+    with house.transaction() as session:
+        rescreen.go_on(session, rescreen_id, house.clock.now())

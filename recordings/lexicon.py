@@ -1,33 +1,29 @@
-"""The phrase list: what a listener should look at first. Pure, apart from `load`.
+"""Findings: what a listener should look at first, line by line as it was said. Pure.
 
-Hits are shown to a person and punish nobody (docs/clinical.md QA7 and section 4, Lexicon use). Staff
-categories are looked for on the line's side only, red flags on the patient's. A phrase behind a negation
-("we cannot guarantee") is dropped, or, where missing one would be worse than a false alarm, kept at the
-lowest severity.
+Hits are shown to a person and punish nobody (docs/clinical.md QA7, QA25 and section 4, Lexicon use). What our side says
+is looked for on the line's channel only, words of warning on the patient's. On a recording of one channel nobody knows
+who spoke: the finding says `mono` and weighs one less.
+
+A phrase behind or before a negation ("we cannot guarantee"), or one the agent repeats from the patient ("you said it's
+guaranteed"), is no finding; nor is one of severity 1. In strict mode both are shown, at severity 1, with the reason.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import yaml
+from recordings import flags
+from recordings.conversation import BOTH, LINE, PATIENT, Line
+from recordings.lexicon_list import CATEGORIES, CUT, RED_FLAG, Lexicon, LexiconError, Phrase, Window, blotted, load
 
-CATEGORIES: Final = ("impatience", "evasion", "over_promise", "unsafe_advice", "red_flag")
-FOLDER: Final = Path(__file__).resolve().parent.parent / "lexicon"
-CUT: Final = "|"
-"""Stands for any punctuation in normalised text: no phrase and no negation reaches across it."""
+__all__ = ["CATEGORIES", "Finding", "Lexicon", "LexiconError", "find", "load", "screen_line"]
 
-_HAN: Final = re.compile(r"[\u3400-\u9fff]")
-
-
-class LexiconError(Exception):
-    """A phrase list cannot be used; the text says which part of which file."""
+NEGATED: Final = "negated"
+QUOTED: Final = "quoted"
+MONO: Final = "mono"
+FLAG_SEVERITY: Final = {"A": 3, "B": 3, "C": 2}
 
 
 class Spoken(Protocol):
@@ -46,150 +42,126 @@ class Finding:
     category: str
     phrase: str
     start_s: float
+    """The start of the line, in seconds from the start of the recording."""
     speaker: str
     severity: int
+    group: str = ""
+    """Of an advertising word: absolute | cure | safety | proof | lure."""
+    end_s: float | None = None
+    """Of the phrase where words have times, else of the line; None if neither is known."""
+    word_at: float | None = None
+    """The start of the phrase's first word; None where the engine gives words no times."""
+    note: str = ""
+    """Why it weighs less, words with blanks between: negated, quoted, if, before, others, mono."""
 
 
-@dataclass(frozen=True)
-class Category:
-    name: str
-    severity: int
-    speakers: frozenset[str]
-    negated: str
-    """drop | lower"""
-    phrases: tuple[str, ...]
+def find(lines: Iterable[Spoken], lexicon: Lexicon, *, strict: bool = False) -> list[Finding]:
+    """All hits, by line and then by place in the text; a phrase inside a longer hit of its category counts once, as the
+    longer one."""
+    return [finding for line in lines for finding in screen_line(line, lexicon, strict=strict)]
 
 
-@dataclass(frozen=True)
-class Lexicon:
-    """One language's list."""
-
-    language: str
-    version: str
-    categories: tuple[Category, ...]
-    window: int
-    """How far before a phrase a negation counts: characters of Chinese, words of English."""
-    negations: tuple[str, ...]
-    adjacent: tuple[str, ...]
-    """Short negations that count only right before the phrase."""
-    allowed: tuple[str, ...]
-    """Terms that hold a phrase but mean something else: 无痛胃镜."""
-    variants: Mapping[str, str]
-    """Traditional characters that a model may write, to the simplified ones of the list."""
-
-    @cached_property
-    def by_characters(self) -> bool:
-        return self.language.startswith("zh")
-
-    def normal(self, text: str) -> str:
-        """One form for text and phrases: no case, no width, no traditional forms, punctuation as a cut."""
-        plain = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
-        plain = plain.translate({ord(old): new for old, new in self.variants.items()})
-        kept = (c if c.isalnum() or c == "'" else " " if c.isspace() else CUT for c in plain)
-        words = "".join(kept).replace(CUT, f" {CUT} ").split()
-        return "".join(words) if self.by_characters else f" {' '.join(words)} "
+def screen_line(line: Spoken, lexicon: Lexicon, *, strict: bool = False) -> list[Finding]:
+    """The hits in one line, for whoever hears it as it is said; the seam for real-time use."""
+    whole = lexicon.normal(line.text)
+    text = lexicon.without_allowed(whole)
+    found: list[tuple[int, Finding]] = []
+    if line.speaker in (LINE, BOTH):
+        found += _said_by_us(line, whole, text, lexicon, strict=strict)
+    if line.speaker in (PATIENT, BOTH):
+        found += _said_by_the_patient(line, whole, text, lexicon)
+    return [finding for _, finding in sorted(found, key=lambda hit: hit[0])]
 
 
-def find(lines: Iterable[Spoken], lexicon: Lexicon) -> list[Finding]:
-    """All hits, by time and then by place in the text; a phrase inside a longer hit of its category counts
-    once, as the longer one."""
-    return [finding for line in lines for finding in _in_line(line, lexicon)]
+def _said_by_us(
+    line: Spoken, whole: str, text: str, lexicon: Lexicon, *, strict: bool
+) -> Iterable[tuple[int, Finding]]:
+    for at, length, phrase in _hits(text, lexicon):
+        notes = []
+        if _near(text, at, at + length, lexicon.negation, lexicon):
+            notes.append(NEGATED)
+        if _near(text, at, at + length, lexicon.quotation, lexicon):
+            notes.append(QUOTED)
+        if strict or (phrase.severity > 1 and not notes):
+            severity = 1 if notes else phrase.severity
+            yield at, _finding(line, whole, (at, at + length), phrase, severity, notes, lexicon)
 
 
-def load(language: str, folder: Path = FOLDER) -> Lexicon:
-    """The list of a language, `lexicon/<language>.yaml`; LexiconError if there is none or it is not right."""
-    path = folder / f"{language}.yaml"
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _lexicon(body, language)
-    except FileNotFoundError:
-        raise LexiconError(f"{path}: there is no phrase list for {language}") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LexiconError(f"{path}: the phrase list cannot be used: {error}") from error
+def _said_by_the_patient(line: Spoken, whole: str, text: str, lexicon: Lexicon) -> Iterable[tuple[int, Finding]]:
+    """Shown in either mode, at severity 1 where it was negated: missing one is worse than a false alarm."""
+    for hit in flags.in_text(text, lexicon):
+        severity = 1 if hit.negated else 2 if hit.doubt else FLAG_SEVERITY[hit.flag.level]
+        notes = [NEGATED] if hit.negated else [hit.doubt] if hit.doubt else []
+        phrase = Phrase(hit.flag.text, RED_FLAG, severity, hit.flag.question)
+        yield hit.start, _finding(line, whole, (hit.start, hit.end), phrase, severity, notes, lexicon)
 
 
-def _in_line(line: Spoken, lexicon: Lexicon) -> list[Finding]:
-    text = _without_allowed(lexicon.normal(line.text), lexicon)
-    hits: list[tuple[int, Finding]] = []
-    for category in lexicon.categories:
-        if line.speaker not in category.speakers:
-            continue
-        for at, phrase in _hits(text, category.phrases, lexicon):
-            severity = category.severity
-            if _negated(text[:at], lexicon):
-                if category.negated == "drop":
-                    continue
-                severity = 1
-            hits.append((at, Finding(category.name, phrase, line.start_s, line.speaker, severity)))
-    return [finding for _, finding in sorted(hits, key=lambda hit: hit[0])]
-
-
-def _hits(text: str, phrases: Sequence[str], lexicon: Lexicon) -> list[tuple[int, str]]:
-    """Where which phrase stands; longer phrases first, and nothing is counted twice."""
-    found: list[tuple[int, str]] = []
-    for phrase in sorted(phrases, key=len, reverse=True):
-        wanted = lexicon.normal(phrase)
-        at = text.find(wanted)
+def _hits(text: str, lexicon: Lexicon) -> Iterable[tuple[int, int, Phrase]]:
+    """Where which phrase stands and how long it is; longer phrases first, nothing counted twice in its category."""
+    texts: dict[str, str] = {}
+    for wanted, phrase in lexicon.by_length:
+        left = texts.get(phrase.category, text)
+        at = left.find(wanted)
         while at >= 0:
-            found.append((at, phrase))
-            # Blanks stay where they were: two neighbouring phrases share one.
-            mask = "".join(c if c == " " else CUT for c in wanted)
-            text = text[:at] + mask + text[at + len(wanted) :]
-            at = text.find(wanted)
-    return found
+            yield at, len(wanted), phrase
+            left = texts[phrase.category] = left[:at] + blotted(wanted) + left[at + len(wanted) :]
+            at = left.find(wanted)
 
 
-def _negated(before: str, lexicon: Lexicon) -> bool:
-    clause = before.rsplit(CUT, 1)[-1]
+def _near(text: str, start: int, end: int, window: Window, lexicon: Lexicon) -> bool:
+    """Whether a word of the window stands before text[start:end], or one of its `after` words behind it, in the same
+    clause."""
+    before, behind = text[:start].rsplit(CUT, 1)[-1], text[end:].split(CUT, 1)[0]
     if lexicon.by_characters:
-        near = clause[-lexicon.window :]
-        return any(word in near for word in lexicon.negations) or clause.endswith(lexicon.adjacent)
-    near = f" {' '.join(clause.split()[-lexicon.window :])} "
-    return any(f" {word} " in near for word in lexicon.negations)
+        near, next_ = before[-window.size :] if window.size else "", behind[: window.size]
+        words = [lexicon.normal(word) for word in window.before]
+        adjacent = tuple(lexicon.normal(word) for word in window.adjacent)
+        after = [lexicon.normal(word) for word in window.after]
+        return any(w in near for w in words) or before.endswith(adjacent) or any(w in next_ for w in after)
+    near = f" {' '.join(before.split()[-window.size :] if window.size else [])} "
+    next_ = f" {' '.join(behind.split()[: window.size])} "
+    return any(f" {w} " in near for w in window.before) or any(f" {w} " in next_ for w in window.after)
 
 
-def _without_allowed(text: str, lexicon: Lexicon) -> str:
-    for term in lexicon.allowed:
-        wanted = lexicon.normal(term)
-        text = text.replace(wanted, CUT if lexicon.by_characters else f" {CUT} ")
-    return text
-
-
-def _lexicon(body: Any, language: str) -> Lexicon:
-    if body["language"] != language:
-        raise ValueError(f"it says language {body['language']}")
-    negation = body["negation"]
-    lexicon = Lexicon(
-        language=language,
-        version=str(body["version"]),
-        categories=tuple(_category(name, part) for name, part in body["categories"].items()),
-        window=int(negation["window"]),
-        negations=_texts(negation["words"]),
-        adjacent=_texts(negation.get("adjacent", [])),
-        allowed=_texts(body.get("allow", [])),
-        variants={old: new for pair in body.get("variants", "").split() for old, new in [pair]},
+def _finding(
+    line: Spoken,
+    whole: str,
+    place: tuple[int, int],
+    phrase: Phrase,
+    severity: int,
+    notes: list[str],
+    lexicon: Lexicon,
+) -> Finding:
+    if line.speaker == BOTH:
+        notes, severity = [*notes, MONO], max(1, severity - 1)
+    word_at, end_s = _marks(line, whole, place, lexicon)
+    note = " ".join(notes)
+    return Finding(
+        phrase.category, phrase.text, line.start_s, line.speaker, severity, phrase.group, end_s, word_at, note
     )
-    for category in lexicon.categories:
-        for phrase in category.phrases:
-            if not lexicon.normal(phrase).strip() or CUT in lexicon.normal(phrase):
-                raise ValueError(f"{category.name}: {phrase!r} is empty or holds punctuation")
-    return lexicon
 
 
-def _category(name: str, part: Mapping[str, Any]) -> Category:
-    if name not in CATEGORIES:
-        raise ValueError(f"there is no category {name}")
-    severity, negated = part["severity"], part.get("negated", "drop")
-    if severity not in (1, 2, 3) or negated not in ("drop", "lower"):
-        raise ValueError(f"{name}: severity is 1, 2 or 3, and negated is drop or lower")
-    phrases = _texts(part["phrases"])
-    if len(set(phrases)) != len(phrases):
-        raise ValueError(f"{name}: a phrase stands twice")
-    return Category(name, severity, frozenset(_texts(part["speakers"])), negated, phrases)
+def _marks(line: Spoken, whole: str, place: tuple[int, int], lexicon: Lexicon) -> tuple[float | None, float | None]:
+    """When the phrase begins and ends: by counting letters up to it in the line and in its words. An engine whose words
+    are not those of its text (numbers written out) gives no mark."""
+    if not isinstance(line, Line):
+        return None, None
+    if not line.words:
+        return None, line.end_s
+    spelled = [_letters(lexicon.normal(word.text)) for word in line.words]
+    if sum(spelled) != _letters(whole):
+        return None, line.end_s
+    first, last = _letters(whole[: place[0]]), _letters(whole[: place[1]])
+    passed, word_at, end_s = 0, None, line.end_s
+    for word, letters in zip(line.words, spelled, strict=True):
+        if word_at is None and passed + letters > first:
+            word_at = word.start_s
+        passed += letters
+        if passed >= last:
+            end_s = word.end_s
+            break
+    return word_at, end_s
 
 
-def _texts(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) and value.strip() for value in values):
-        # An unquoted `no` or `100` in YAML is not a text.
-        raise ValueError(f"{values!r} is not a list of texts (quote numbers and words such as 'no')")
-    return tuple(values)
+def _letters(text: str) -> int:
+    return sum(c not in (" ", CUT) for c in text)

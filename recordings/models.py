@@ -159,6 +159,7 @@ class Transcript(Base):
     """What a model heard in a recording."""
 
     __tablename__ = "transcripts"
+    __table_args__ = (sa.Index("ix_transcripts_made_at", "made_at", "id"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), unique=True)
@@ -166,6 +167,8 @@ class Transcript(Base):
     made_at: Mapped[datetime] = mapped_column(AwareDateTime)
     lexicon: Mapped[str]
     """Version of the phrase list it was screened with."""
+    mode: Mapped[str] = mapped_column(default="normal", server_default="normal")
+    """normal | strict: how it was screened."""
 
 
 class SegmentRow(Base):
@@ -188,18 +191,29 @@ class SegmentRow(Base):
 
 
 class FindingRow(Base):
-    """A hit of the phrase list: the list's wording, never the speaker's."""
+    """A hit of the phrase list: the list's wording, never the speaker's. `missing`: what was not said, by its key."""
 
     __tablename__ = "findings"
 
     id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
     recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), index=True)
     category: Mapped[str]
+    group: Mapped[str] = mapped_column(default="", server_default="")
+    """Of an advertising word absolute | cure | safety | proof | lure; of a red flag the question it answers."""
     phrase: Mapped[str]
     speaker: Mapped[str]
     start_s: Mapped[float]
+    """The start of the line it was said in."""
+    word_at: Mapped[float | None]
+    """The start of its first word; null where the engine gives words no times."""
+    end_s: Mapped[float | None]
+    """The end of the phrase, or of its line."""
     severity: Mapped[int]
+    note: Mapped[str] = mapped_column(default="", server_default="")
+    """Why it weighs less: negated, quoted, if, before, others, mono."""
     lexicon: Mapped[str]
+    mode: Mapped[str] = mapped_column(default="normal", server_default="normal")
+    """normal | strict"""
 
 
 class DrawRow(Base):

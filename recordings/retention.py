@@ -25,6 +25,7 @@ from recordings.files import FileProblem, FileStore
 from recordings.machine import HOLDS_FILE
 from recordings.models import FindingRow, Hold, Recording, SegmentRow, SoundMeasuresRow, Transcript
 from recordings.rows import keep_longer, locked, move, of_call
+from recordings.screen_models import MachineFlag
 
 PURGE = jobs.declare("purge_recording", "recordings")
 
@@ -32,6 +33,7 @@ GONE_WITH_IT: Final[tuple[InstrumentedAttribute[uuid.UUID], ...]] = (
     Transcript.recording_id,  # and with it its segments
     FindingRow.recording_id,
     SoundMeasuresRow.recording_id,
+    MachineFlag.recording_id,
 )
 """Rows that say what was said in a recording, by the column that names it: they end with it. Whoever adds a table of
 words adds it here."""

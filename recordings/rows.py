@@ -21,6 +21,9 @@ from recordings.models import Recording
 
 log = logging.getLogger(__name__)
 
+NOT_ANNOUNCED = "nobody announced it"
+"""No flow of ours began this recording: nothing says that the notice was spoken."""
+
 
 def new_row(
     session: Session,
@@ -180,7 +183,9 @@ def for_callback(session: Session, recording_id: uuid.UUID, sid: str, call_sid: 
         call_id = session.scalar(sa.select(Call.id).where(Call.sid == call_sid))
         log.warning("a recording nobody announced is kept", extra={"recording": str(recording_id)})
         language = settings_of(session).hospital.languages[0]
-        return new_row(session, recording_id, call_id, "call", language, now)
+        made = new_row(session, recording_id, call_id, "call", language, now)
+        record(session, "recording", made.id, NOT_ANNOUNCED, now, who="carrier")
+        return made
     if sid and row.sid is not None and row.sid != sid:
         # The same TwiML ran twice: two files for one promise (docs/twilio.md pitfall 12).
         log.warning("a second file for one recording is kept", extra={"recording": str(recording_id)})

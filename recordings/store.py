@@ -20,13 +20,12 @@ from core import jobs
 from core.events import CallEnded, EscalationOpened, RecordingAnnounced, Transcribed, publish
 from core.models import new_id, record
 from dialer.models import Call
-from recordings import carrier_copy
+from recordings import carrier_copy, machine_flags
 from recordings.audio import Sound
 from recordings.conversation import PATIENT, Line
 from recordings.files import StoredFile
-from recordings.lexicon import Finding
 from recordings.machine import TO_TRANSCRIBE, fetch_wait, speech_wait
-from recordings.models import FindingRow, Recording, SegmentRow, Transcript
+from recordings.models import Recording, SegmentRow, Transcript
 from recordings.rows import (
     claimed,
     due_rows,
@@ -40,10 +39,15 @@ from recordings.rows import (
     taken,
     won,
 )
+from recordings.screen import Screened, add_findings
 
 FETCH = jobs.declare("fetch_recording", "recordings")
 LOOK = jobs.declare("look_for_recording", "recordings")
 TRANSCRIBE = jobs.declare("transcribe_recording", "speech")
+# What a patient said to nobody but the machine may be an emergency: it waits behind no other recording. Its queue has
+# slots of its own, so that not even an hour's talk that is being heard now is ahead of it.
+FETCH_ANSWER = jobs.declare("fetch_answer", "answers")
+TRANSCRIBE_ANSWER = jobs.declare("transcribe_answer", "answers")
 
 FETCH_LEASE = timedelta(minutes=6)
 """Longer than a download may take (recordings.fetch.TOTAL_S)."""
@@ -136,7 +140,15 @@ def carrier_without(
 def ask_fetch(session: Session, row: Recording, now: datetime) -> None:
     row.fetch_tries, row.fetch_since, row.claim, row.claimed_until = 0, now, None, None
     row.next_fetch_at = now + FETCH_LEASE
-    jobs.defer(session, FETCH, recording_id=row.id)
+    jobs.defer(session, _fetch_job(row), recording_id=row.id)
+
+
+def _fetch_job(row: Recording) -> jobs.Job:
+    return FETCH_ANSWER if row.purpose in machine_flags.ALONE else FETCH
+
+
+def _speech_job(row: Recording) -> jobs.Job:
+    return TRANSCRIBE_ANSWER if row.purpose in machine_flags.ALONE else TRANSCRIBE
 
 
 def due(session: Session, now: datetime, limit: int = 100) -> int:
@@ -144,11 +156,11 @@ def due(session: Session, now: datetime, limit: int = 100) -> int:
     fetches = due_rows(session, Recording.next_fetch_at, ("announced",), now, limit)
     for row in fetches:
         row.next_fetch_at = now + FETCH_LEASE
-        jobs.defer(session, FETCH if row.sid else LOOK, recording_id=row.id)
+        jobs.defer(session, _fetch_job(row) if row.sid else LOOK, recording_id=row.id)
     speeches = due_rows(session, Recording.next_speech_at, tuple(TO_TRANSCRIBE), now, limit)
     for row in speeches:
         row.next_speech_at = now + SPEECH_LEASE
-        jobs.defer(session, TRANSCRIBE, recording_id=row.id)
+        jobs.defer(session, _speech_job(row), recording_id=row.id)
     return len(fetches) + len(speeches) + carrier_copy.due(session, now, limit)
 
 
@@ -194,6 +206,8 @@ def unreadable(
     row = claimed(session, recording_id, claim)
     if row is not None and move(session, row, "unreadable", now, why=reason) and stored is not None:
         row.sha256, row.size = stored.sha256, stored.size
+    if row is not None:
+        machine_flags.unheard(session, row, "no sound", now)
 
 
 def fetch_in_vain(
@@ -211,6 +225,7 @@ def wait_or_give_up(session: Session, row: Recording, reason: str, again: bool, 
     if wait is None:
         row.next_fetch_at = None
         move(session, row, "gave_up", now, why=reason, tries=row.fetch_tries)
+        machine_flags.unheard(session, row, "no sound", now)
     else:
         row.next_fetch_at = now + wait
 
@@ -248,7 +263,8 @@ def no_model(session: Session, recording_id: uuid.UUID, claim: uuid.UUID, reason
         return
     row.reason = reason
     row.next_speech_at = now + MODEL_LOOK
-    move(session, row, "no_model", now, why=reason)
+    if move(session, row, "no_model", now, why=reason):
+        machine_flags.unheard(session, row, "no model", now)
 
 
 def speech_in_vain(
@@ -263,6 +279,7 @@ def speech_in_vain(
     wait = speech_wait(row.speech_tries) if again else None
     if wait is None:
         move(session, row, "gave_up", now, why=reason, tries=row.speech_tries)
+        machine_flags.unheard(session, row, "gave up", now)
     else:
         row.next_speech_at = now + wait
 
@@ -271,8 +288,7 @@ def transcribed(
     session: Session,
     recording_id: uuid.UUID,
     lines: Sequence[Line],
-    findings: Sequence[Finding],
-    lexicon_version: str,
+    screened: Screened,
     now: datetime,
 ) -> None:
     """What was said and what was found, in one transaction: transcribed, screened, kept."""
@@ -281,16 +297,21 @@ def transcribed(
         return
     row.reason, row.next_speech_at = "", None
     transcript = Transcript(
-        id=new_id(), recording_id=row.id, language=row.language, made_at=now, lexicon=lexicon_version
+        id=new_id(),
+        recording_id=row.id,
+        language=row.language,
+        made_at=now,
+        lexicon=screened.version,
+        mode=screened.mode,
     )
     session.add(transcript)
     session.flush()
     for position, line in enumerate(lines):
         heard = vars(line) | {"words": [[word.start_s, word.end_s, word.text, word.confidence] for word in line.words]}
         session.add(SegmentRow(transcript_id=transcript.id, position=position, **heard))
-    for finding in findings:
-        session.add(FindingRow(recording_id=row.id, lexicon=lexicon_version, **vars(finding)))
-    move(session, row, "screened", now, findings=len(findings), lexicon=lexicon_version)
+    add_findings(session, row.id, screened)
+    machine_flags.keep(session, row, screened.signs, now)
+    move(session, row, "screened", now, findings=len(screened.findings), lexicon=screened.version, mode=screened.mode)
     move(session, row, "kept", now, keep=row.keep_class)
     if row.call_id is not None:
         said = " ".join(line.text.strip() for line in lines if line.speaker == PATIENT)
@@ -309,4 +330,4 @@ def transcribe_by_hand(session: Session, recording_id: uuid.UUID, who: str, now:
 def _ask_speech(session: Session, row: Recording, now: datetime) -> None:
     row.claim = row.claimed_until = None
     row.next_speech_at = now + SPEECH_LEASE
-    jobs.defer(session, TRANSCRIBE, recording_id=row.id)
+    jobs.defer(session, _speech_job(row), recording_id=row.id)

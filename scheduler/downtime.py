@@ -144,6 +144,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "patient": ("患者", "Patient"),
     "cause": ("原因", "Cause"),
     "pain": ("疼痛", "pain"),
+    "by_machine": ("机器听到，未核实", "heard by a machine, not confirmed"),
     "department": ("科室", "Department"),
     "state": ("状态", "State"),
     "accepted": ("医生已接诊", "a doctor has accepted"),
@@ -214,10 +215,14 @@ def _waiting(session: Session, now: datetime, zone: ZoneInfo) -> Iterator[Row]:
             label("since"): _at(one.keyed_at, zone),
             label("patient"): _person(patient, now),
             label("phone"): one.to,
-            label("cause"): ", ".join([*causes, *one.flags]),
+            label("cause"): ", ".join([*causes, *(_sign(flag, one) for flag in one.flags)]),
             label("department"): one.department,
             label("state"): state + (f" · {label('late')}" if one.promise_at <= now and not one.bridged_at else ""),
         }
+
+
+def _sign(flag: str, one: Escalation) -> str:
+    return f"{flag} ({label('by_machine')})" if flag in one.heard else flag
 
 
 def _person(patient: Patient | None, now: datetime) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core import events, people
 from core.house import settings_of
 from core.models import Patient, Procedure
+from dialer import alarm
 from dialer.models import Escalation
 from scheduler import store
 from scheduler.machine import WAITING
@@ -83,4 +84,5 @@ def _take_back(session: Session, whose: sa.ColumnElement[bool], why: str, now: d
 
 def questions(session: Session, row: FollowUp) -> list[str]:
     """What a recheck asks besides the pain: the warning signs of the alarm it comes after."""
-    return list(session.get_one(Escalation, row.escalation_id).flags)
+    flags = session.get_one(Escalation, row.escalation_id).flags
+    return [flag for flag in flags if flag not in alarm.NOT_ASKED]

@@ -64,6 +64,13 @@ KINDS: dict[str, Kind] = {
         "A warning sign for today: please ring back.",
         urgent=True,
     ),
+    # nobody's machine heard it, and it may be an emergency (recordings/machine_flags.py)
+    "listen": _kind(
+        2,
+        "患者的语音回答或留言机器没能听懂，请听录音，必要时回电。",
+        "The machine could not understand what a patient said: please listen, and ring if need be.",
+        urgent=True,
+    ),
     "nurse_score": _kind(
         1,
         "疼痛评分达到护士回电标准，请尽快回电。",

@@ -1,0 +1,80 @@
+"""Words of warning in what a patient says, by level (docs/clinical.md section 2, Escalation besides pain). Pure.
+
+A miss is worse than a false alarm, so a phrase is taken back by two things only:
+
+- a negation whose way to the phrase holds nothing but fillers ("no bleeding", "没有看到出血"). Anything else between
+  them ("hasn't stopped bleeding", "没有吃药伤口出血") and the phrase stands;
+- a negation right behind it where the clause ends (出血没有，发烧也没有).
+
+What is said of earlier days, of other people, or of what might be ("what if it bleeds") is told by words before the
+phrase, and weighs by level: A stays A, B becomes C, C is none (`level_of`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from recordings.lexicon_list import CUT, Flag, Lexicon, blotted
+
+DOUBTED: Final[dict[str, str]] = {"A": "A", "B": "C", "C": ""}
+"""The level that is left of one that was said of earlier days, of somebody else, or as an if."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One phrase of warning at text[start:end] of the normal form."""
+
+    flag: Flag
+    start: int
+    end: int
+    negated: bool
+    doubt: str
+    """if | before | others, or empty."""
+
+    @property
+    def level(self) -> str:
+        """A | B | C, or empty for none."""
+        if self.negated:
+            return ""
+        return DOUBTED[self.flag.level] if self.doubt else self.flag.level
+
+
+def in_text(text: str, lexicon: Lexicon) -> list[Hit]:
+    """All phrases of warning in a text in normal form, in its order; of two in one place the longer."""
+    places: list[tuple[int, int, Flag]] = []
+    left = text
+    for wanted, flag in lexicon.flags_by_length:
+        at = left.find(wanted)
+        while at >= 0:
+            places.append((at, at + len(wanted), flag))
+            left = left[:at] + blotted(wanted) + left[at + len(wanted) :]
+            at = left.find(wanted)
+    found: list[Hit] = []
+    for start, end, flag in sorted(places, key=lambda place: place[:2]):
+        negated = _negated(text, start, end, found, lexicon)
+        found.append(Hit(flag, start, end, negated, "" if negated else _doubt(text[:start], lexicon)))
+    return found
+
+
+def _negated(text: str, start: int, end: int, earlier: list[Hit], lexicon: Lexicon) -> bool:
+    """By what stands right before it, by a negated phrase it is joined to ("no fever or chills"), by what follows."""
+    if earlier and earlier[-1].negated:
+        between = text[earlier[-1].end : start]
+        # 没有胸痛胸闷: in Chinese a list needs no word between
+        if lexicon.flag_carried.fullmatch(between) or (lexicon.by_characters and not between):
+            return True
+    before = text[:start]
+    for words in lexicon.flag_neutral:
+        before = before.replace(words, CUT)
+    return bool(lexicon.flag_negation.search(before) or lexicon.flag_after.match(text[end:]))
+
+
+def _doubt(before: str, lexicon: Lexicon) -> str:
+    """Which words that take weight away stand before it in its clause; the first kind of the list."""
+    rules, clause = lexicon.flag_rules, before.rsplit(CUT, 1)[-1]
+    if lexicon.by_characters:
+        near = clause[-rules.window :]
+        return next((kind for kind, words in rules.doubts.items() if any(word in near for word in words)), "")
+    near = f" {' '.join(clause.split()[-rules.window :])} "
+    return next((kind for kind, words in rules.doubts.items() if any(f" {word} " in near for word in words)), "")

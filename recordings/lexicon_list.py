@@ -1,0 +1,341 @@
+"""The phrase lists: what lexicon/<language>.yaml may say, and the one form in which text and phrases are compared.
+
+Pure, apart from `load`. What is done with them: recordings.lexicon (findings), recordings.flags (words of warning),
+recordings.required (what has to be said).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+SPOKEN: Final = ("impatience", "evasion", "over_promise", "unsafe_advice", "advertising")
+"""Categories of what our side says."""
+RED_FLAG: Final = "red_flag"
+"""The category of what a patient says."""
+MISSING: Final = "missing"
+"""The category of what was not said."""
+CATEGORIES: Final = (*SPOKEN, RED_FLAG, MISSING)
+LEVELS: Final = ("A", "B", "C")
+"""docs/clinical.md section 2: A emergency, B a doctor, C a nurse the same day."""
+FOLDER: Final = Path(__file__).resolve().parent.parent / "lexicon"
+CUT: Final = "|"
+"""Stands for any punctuation in normalised text: no phrase and no window reaches across it."""
+
+_SOFT: Final = frozenset("\"“”„‟«»「」『』《》‹›:：*")
+"""Marks around what is quoted or announced: nothing ends at them."""
+_DECIMAL: Final = re.compile(r"(?<=\d)[.．](?=\d)")
+
+
+class LexiconError(Exception):
+    """A phrase list cannot be used; the text says which part of which file."""
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One phrase of one category, in the list's own wording."""
+
+    text: str
+    category: str
+    severity: int
+    """1 to 3; 1 is shown in strict mode only."""
+    group: str = ""
+    """absolute | cure | safety | proof | lure, in the category advertising."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One phrase of warning. `question` is a key of flows/questions.yaml, or one that has words `sign_<key>` in
+    prompts/*.yaml."""
+
+    text: str
+    question: str
+    level: str
+
+
+@dataclass(frozen=True)
+class FlagRules:
+    """What takes a phrase of warning back, or part of its weight (recordings.flags)."""
+
+    negations: tuple[str, ...]
+    fillers: frozenset[str]
+    """What may stand between a negation and the phrase; anything else, and it is no negation of the phrase."""
+    neutral: tuple[str, ...]
+    """Holds a negation and negates nothing: 是不是, not only."""
+    carries: tuple[str, ...]
+    """Joins a second phrase to a negated one: or."""
+    after: tuple[str, ...]
+    """Negates the phrase it follows, where a clause ends: 没有."""
+    doubts: Mapping[str, tuple[str, ...]]
+    """if | before | others: words before the phrase, within `window`."""
+    window: int
+    """Characters of Chinese, words of English."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Words near a phrase that change what it means."""
+
+    size: int
+    before: tuple[str, ...]
+    adjacent: tuple[str, ...] = ()
+    """Count only right before the phrase."""
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Required:
+    """A phrase that has to be said. `unless` = announced: not asked for where our own flow has said it before it began
+    to record; `who` = agent: only where an agent of ours talked."""
+
+    key: str
+    kinds: frozenset[str]
+    """Kinds of call (dialer.models.Call.kind)."""
+    purposes: frozenset[str]
+    who: str
+    """line | agent"""
+    unless: str
+    severity: int
+    said_by: tuple[str, ...]
+    """Any of these is enough."""
+    words: Mapping[str, str]
+    """What it is called, by language."""
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """One language's list."""
+
+    language: str
+    version: str
+    phrases: tuple[Phrase, ...]
+    negation: Window
+    quotation: Window
+    flags: tuple[Flag, ...]
+    flag_rules: FlagRules
+    required: tuple[Required, ...]
+    allowed: tuple[str, ...]
+    """Terms that hold a phrase but mean something else: 无痛胃镜."""
+    variants: Mapping[str, str]
+    """Traditional characters that a model may write, to the simplified ones of the list."""
+    instead: Mapping[str, str]
+    """What to say instead of an advertising word, by group."""
+
+    @cached_property
+    def by_characters(self) -> bool:
+        return self.language.startswith("zh")
+
+    def normal(self, text: str) -> str:
+        """One form for text and phrases: no case, no width, no traditional forms, punctuation as a cut. English comes
+        with a blank at either end, so that a phrase is found only as whole words."""
+        plain = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'").replace("\u2018", "'")
+        plain = plain.translate(self._simplified)
+        if self.by_characters:
+            # a list of signs is one clause: 没有出血、发烧
+            plain = plain.replace("、", "和")
+        plain = _DECIMAL.sub("点" if self.by_characters else " point ", plain)
+        kept = (
+            c if c.isalnum() or c == "'" else " " if c.isspace() or c == "-" or c in _SOFT else CUT for c in plain
+        )
+        words = (word.strip("'") for word in "".join(kept).replace(CUT, f" {CUT} ").split())
+        return "".join(words) if self.by_characters else f" {' '.join(word for word in words if word)} "
+
+    @cached_property
+    def _simplified(self) -> dict[int, str]:
+        return {ord(old): new for old, new in self.variants.items()}
+
+    @cached_property
+    def by_length(self) -> tuple[tuple[str, Phrase], ...]:
+        """Every phrase in normal form, the longest first."""
+        return _longest_first([(self.normal(phrase.text), phrase) for phrase in self.phrases])
+
+    @cached_property
+    def flags_by_length(self) -> tuple[tuple[str, Flag], ...]:
+        return _longest_first([(self.normal(flag.text), flag) for flag in self.flags])
+
+    # ---- how a phrase of warning is taken back, as patterns over the normal form
+    @cached_property
+    def flag_neutral(self) -> tuple[str, ...]:
+        return tuple(self.normal(words).rstrip() for words in self.flag_rules.neutral)
+
+    @cached_property
+    def flag_negation(self) -> re.Pattern[str]:
+        """Ends right before the phrase: a negation, and nothing but fillers after it."""
+        fillers = f"(?:{self._gap}{_any_of(self.flag_rules.fillers)})*"
+        return re.compile(f"(?:^|{self._gap}){_any_of(self.flag_rules.negations)}{fillers}$")
+
+    @cached_property
+    def flag_carried(self) -> re.Pattern[str]:
+        """All that may stand between a negated phrase and another that is negated with it."""
+        fillers = f"(?:{self._gap}{_any_of(self.flag_rules.fillers)})*"
+        return re.compile(_any_of(self.flag_rules.carries) + fillers)
+
+    @cached_property
+    def flag_after(self) -> re.Pattern[str]:
+        """Begins right behind the phrase and ends with its clause."""
+        return re.compile(f"{_any_of(self.flag_rules.after)} ?(?:$|{re.escape(CUT)})")
+
+    @property
+    def _gap(self) -> str:
+        return "" if self.by_characters else " "
+
+    def without_allowed(self, text: str) -> str:
+        """`text` (in normal form) with the allowed terms cut out; every other character stands where it stood."""
+        for wanted in self._allowed:
+            at = text.find(wanted)
+            while at >= 0:
+                text = text[:at] + blotted(wanted) + text[at + len(wanted) :]
+                at = text.find(wanted)
+        return text
+
+    @cached_property
+    def _allowed(self) -> tuple[str, ...]:
+        return tuple(sorted((self.normal(term) for term in self.allowed), key=len, reverse=True))
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """A pattern for one of the words, the longest first; one that never fits if there are none."""
+    by_length = sorted(words, key=len, reverse=True)
+    return f"(?:{'|'.join(re.escape(word) for word in by_length)})" if by_length else "(?!)"
+
+
+def blotted(text: str) -> str:
+    """As many cuts as there are characters; blanks stay, two neighbouring phrases share one."""
+    return "".join(c if c == " " else CUT for c in text)
+
+
+def load(language: str, folder: Path = FOLDER) -> Lexicon:
+    """The list of a language, `lexicon/<language>.yaml`; LexiconError if there is none or it is not right."""
+    path = folder / f"{language}.yaml"
+    try:
+        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _lexicon(body, language)
+    except FileNotFoundError:
+        raise LexiconError(f"{path}: there is no phrase list for {language}") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LexiconError(f"{path}: the phrase list cannot be used: {error}") from error
+
+
+def _lexicon(body: Any, language: str) -> Lexicon:
+    if body["language"] != language:
+        raise ValueError(f"it says language {body['language']}")
+    negation, quotation = body["negation"], body.get("quotation", {"window": 0, "words": []})
+    groups = body["categories"].get("advertising", {}).get("groups", {})
+    lexicon = Lexicon(
+        language=language,
+        version=str(body["version"]),
+        phrases=tuple(phrase for name, part in body["categories"].items() for phrase in _category(name, part)),
+        negation=Window(
+            int(negation["window"]),
+            _texts(negation["words"]),
+            _texts(negation.get("adjacent", [])),
+            _texts(negation.get("after", [])),
+        ),
+        quotation=Window(int(quotation["window"]), _texts(quotation["words"])),
+        flags=_flags(body.get("flags", {})),
+        flag_rules=_flag_rules(body.get("flag_rules", {})),
+        required=tuple(_required(key, part) for key, part in body.get("required", {}).items()),
+        allowed=_texts(body.get("allow", [])),
+        variants={old: new for pair in body.get("variants", "").split() for old, new in [pair]},
+        instead={name: str(group["instead"]) for name, group in groups.items()},
+    )
+    for wanted, told in (*lexicon.by_length, *lexicon.flags_by_length):
+        if not wanted.strip() or CUT in wanted:
+            raise ValueError(f"{told.text!r} is empty or holds punctuation")
+    _no_twins([(phrase.category, wanted) for wanted, phrase in lexicon.by_length])
+    _no_twins([(RED_FLAG, wanted) for wanted, _ in lexicon.flags_by_length])
+    return lexicon
+
+
+def _category(name: str, part: Mapping[str, Any]) -> list[Phrase]:
+    if name not in SPOKEN:
+        raise ValueError(f"there is no category {name}")
+    severity = part["severity"]
+    if severity not in (1, 2, 3):
+        raise ValueError(f"{name}: severity is 1, 2 or 3")
+    found = _of_group(name, "", part, severity)
+    for group, of_group in part.get("groups", {}).items():
+        found += _of_group(name, str(group), of_group, severity)
+    return found
+
+
+def _of_group(name: str, group: str, part: Mapping[str, Any], severity: int) -> list[Phrase]:
+    """`phrases` have the severity of their category, `mild` 1, `grave` 3."""
+    graded = (("phrases", severity), ("mild", 1), ("grave", 3))
+    return [Phrase(text, name, how, group) for key, how in graded for text in _texts(part.get(key, []))]
+
+
+def _flags(part: Mapping[str, Any]) -> tuple[Flag, ...]:
+    found = [
+        Flag(text, str(question), str(level))
+        for question, levels in part.items()
+        for level, phrases in levels.items()
+        for text in _texts(phrases)
+    ]
+    for flag in found:
+        if flag.level not in LEVELS:
+            raise ValueError(f"flags, {flag.question}: a level is A, B or C")
+    return tuple(found)
+
+
+def _flag_rules(part: Mapping[str, Any]) -> FlagRules:
+    doubts = {str(kind): _texts(words) for kind, words in part.get("doubts", {}).items()}
+    if unknown := set(doubts) - {"if", "before", "others"}:
+        raise ValueError(f"flag_rules: there is no doubt {', '.join(sorted(unknown))}")
+    return FlagRules(
+        negations=_texts(part.get("negations", [])),
+        fillers=frozenset(_texts(part.get("fillers", []))),
+        neutral=_texts(part.get("neutral", [])),
+        carries=_texts(part.get("carries", [])),
+        after=_texts(part.get("after", [])),
+        doubts=doubts,
+        window=int(part.get("window", 0)),
+    )
+
+
+def _required(key: str, part: Mapping[str, Any]) -> Required:
+    if part["who"] not in ("line", "agent") or part.get("unless", "") not in ("", "announced"):
+        raise ValueError(f"required, {key}: who is line or agent, and unless is announced or left out")
+    if part["severity"] not in (1, 2, 3):
+        raise ValueError(f"required, {key}: severity is 1, 2 or 3")
+    said_by = _texts(part["said_by"])
+    if not said_by:
+        raise ValueError(f"required, {key}: said_by is empty")
+    return Required(
+        key,
+        frozenset(_texts(part["kinds"])),
+        frozenset(_texts(part["purposes"])),
+        part["who"],
+        part.get("unless", ""),
+        part["severity"],
+        said_by,
+        {str(language): str(text) for language, text in part["words"].items()},
+    )
+
+
+def _no_twins(phrases: Sequence[tuple[str, str]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for one in phrases:
+        if one in seen:
+            raise ValueError(f"{one[0]}: {one[1].strip()!r} stands twice")
+        seen.add(one)
+
+
+def _longest_first(phrases: Sequence[tuple[str, T]]) -> tuple[tuple[str, T], ...]:
+    return tuple(sorted(phrases, key=lambda one: -len(one[0])))
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) and value.strip() for value in values):
+        # An unquoted `no` or `100` in YAML is not a text.
+        raise ValueError(f"{values!r} is not a list of texts (quote numbers and words such as 'no')")
+    return tuple(values)

@@ -1,0 +1,143 @@
+"""Words of warning in what a patient said to the machine: an alarm that says a machine made it.
+
+Which recordings: a spoken answer, a message, and the patient's own channel of a call of ours that no person was on.
+What a hotline caller said to an agent was heard by a person; it is a finding, and no alarm.
+
+Kept with the transcript (`keep`), and told in a transaction of its own (`tell`): opening an escalation locks the call's
+recordings last, so whoever holds a recording must not open one (docs/decisions/0004). The timer is the row's `due_at`.
+
+    heard -> told: A and B to the dialer (core.events.MachineHeard), C to the ward, the same day
+             what is older than DOCTOR_WITHIN: to the ward, whatever its level
+
+Screening again with a newer phrase list raises nothing: it is for listeners.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core import db, jobs
+from core.events import MachineHeard, WorkWanted, publish
+from core.models import new_id, record
+from dialer.models import Call
+from recordings import flags
+from recordings.conversation import PATIENT
+from recordings.lexicon import Spoken
+from recordings.lexicon_list import LEVELS, Lexicon
+from recordings.models import Recording
+from recordings.screen_models import MachineFlag
+
+TELL = jobs.declare("tell_machine_flag", "escalation")
+
+ALONE: Final = ("open_answer", "message")
+"""Purposes of a recording nobody of ours took part in; they go before all others (recordings.store)."""
+MACHINE_CALLS: Final = ("followup", "reminder", "satisfaction")
+"""Kinds of call in which only a machine listened."""
+DOCTOR_WITHIN: Final = timedelta(hours=12)
+"""Older words ring no doctor: somebody on the ward decides (a model that is fetched a week late must not ring him for
+every answer of the week)."""
+LEASE: Final = timedelta(seconds=10)
+UNHEARD: Final = {
+    # why the worklist item `listen` is wanted
+    "no model": "no machine here understands this language",
+    "gave up": "the machine could not hear it",
+    "no sound": "the sound could not be fetched, or is damaged",
+}
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One sign in one recording: the highest level it was said at, and where."""
+
+    question: str
+    level: str
+    start_s: float
+
+
+def is_screened(purpose: str, call_kind: str | None) -> bool:
+    """Whether what the patient says in such a recording may raise an alarm."""
+    return purpose in ALONE or (purpose == "call" and call_kind in MACHINE_CALLS)
+
+
+def signs(lines: Iterable[Spoken], lexicon: Lexicon) -> list[Sign]:
+    """The signs in what the patient said, one per question, worst level first. Only on a channel that is the patient's:
+    on one for everybody our own questions would raise the alarm."""
+    found: dict[str, Sign] = {}
+    for line in lines:
+        if line.speaker != PATIENT:
+            continue
+        for hit in flags.in_text(lexicon.without_allowed(lexicon.normal(line.text)), lexicon):
+            known = found.get(hit.flag.question)
+            if hit.level and (known is None or hit.level < known.level):
+                found[hit.flag.question] = Sign(hit.flag.question, hit.level, line.start_s)
+    return sorted(found.values(), key=lambda one: (LEVELS.index(one.level), one.start_s))
+
+
+def keep(session: Session, row: Recording, heard: Sequence[Sign], now: datetime) -> None:
+    """In the transaction that stores the words of `row`, which is locked: they will be told, whatever happens."""
+    if row.call_id is None:
+        return  # nobody knows whose call it was, nor a number to ring
+    for one in heard:
+        flag = MachineFlag(
+            id=new_id(),
+            recording_id=row.id,
+            call_id=row.call_id,
+            question=one.question,
+            level=one.level,
+            start_s=one.start_s,
+            said_at=row.announced_at + timedelta(seconds=one.start_s),
+            found_at=now,
+            due_at=now + LEASE,
+        )
+        session.add(flag)
+        session.flush()
+        record(session, "recording", row.id, "words of warning", now, flag=one.question, level=one.level)
+        jobs.defer(session, TELL, flag_id=flag.id)
+
+
+def tell(session: Session, flag_id: uuid.UUID, now: datetime) -> None:
+    """To the dialer or the ward, once."""
+    flag = _LOCK(session, flag_id)
+    if flag is None or flag.told_at is not None:
+        return
+    flag.told_at, flag.due_at = now, None
+    call = session.get_one(Call, flag.call_id)
+    if flag.level == "C" or now - flag.said_at > DOCTOR_WITHIN:
+        why = f"{flag.question} (a machine heard it, not confirmed)"
+        publish(session, WorkWanted("red_flag", call.patient_id, call.id, why), now)
+        return
+    publish(session, MachineHeard(call.id, flag.recording_id, flag.question, flag.level, flag.said_at), now)
+
+
+def due(session: Session, now: datetime, limit: int = 100) -> int:
+    """Flags whose job was lost. Returns how many."""
+    rows = session.scalars(
+        sa.select(MachineFlag)
+        .where(MachineFlag.due_at <= now)
+        .order_by(MachineFlag.due_at, MachineFlag.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in rows:
+        row.due_at = now + LEASE
+        jobs.defer(session, TELL, flag_id=row.id)
+    return len(rows)
+
+
+def unheard(session: Session, row: Recording, why: str, now: datetime) -> None:
+    """Nobody's machine has heard this answer or message, so a nurse does: an item of the worklist, one per recording.
+    `why` is a key of UNHEARD."""
+    if row.purpose not in ALONE or row.call_id is None:
+        return
+    call = session.get_one(Call, row.call_id)
+    publish(session, WorkWanted("listen", call.patient_id, row.id, UNHEARD[why]), now)
+
+
+_LOCK = db.RowLock(MachineFlag)
