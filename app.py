@@ -19,6 +19,7 @@ import dialer.webhooks
 import ivr.played
 import ivr.waiting
 import ivr.webhooks
+import recordings.chats
 import recordings.jobs
 import recordings.machine_flags
 import recordings.pausing
@@ -160,6 +161,7 @@ TICKS: list[Tick] = [
     ("screening again", 5.0, recordings.rescreen.due),
     ("recordings to pause", 0.5, recordings.pausing.due),
     ("recordings to purge", 60.0, recordings.retention.purge_due),
+    ("chats to purge", 60.0, recordings.chats.purge_due),
     # asked every minute, done once a day
     ("the draw", 60.0, recordings.sample.nightly),
     # asked every minute, done once an hour

@@ -33,6 +33,7 @@ from ivr import questions
 from ivr.check import check_flows
 from ivr.flow import FlowError, load_questions
 from ivr.prompts import load_prompts
+from recordings.chat_import import import_chats
 from recordings.stt import Speech
 from scheduler import downtime, reconcile
 from scheduler.appointments import import_appointments
@@ -55,6 +56,7 @@ IMPORTERS: dict[str, Callable[..., list[RowReport]]] = {
     "staff": import_staff,
     "feedback": import_feedback,
     "sessions": import_sessions,
+    "chats": import_chats,
 }
 
 

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import date
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import table
 from core.tables import FileProblem
-from recordings import reports, sample
+from recordings import chat_reports, draw_words, reports, sample
 
 if TYPE_CHECKING:
+    from recordings.chat_reports import ChatDrawReport
     from recordings.reports import DrawReport
+
+LANGUAGE = "en"
+"""Of the command line, as of all its reports."""
 
 
 def run(args: argparse.Namespace, joined: Joined) -> int:
-    """The same day and seed print the same sample."""
+    """The same day and seed print the same sample. Without a seed: the day's draw, made now if there is none."""
     house = house_of(joined)
     now = house.clock.now()
-    day = _day(args.date) if args.date else now.astimezone(house.settings.hospital.timezone).date()
+    today = now.astimezone(house.settings.hospital.timezone).date()
+    day = _day(args.date) if args.date else today - timedelta(days=1)
+    if day > today:
+        raise FileProblem(f"--date: {day} lies in the future: there is nothing to draw from yet.")
+    report: DrawReport | ChatDrawReport
     with house.transaction() as session:
-        report = reports.draw_report(session, sample.draw_day(session, day, args.seed, now))
+        row = sample.draw_day(session, day, args.seed, now, "chats" if args.chats else "calls")
+        report = chat_reports.draw_report(session, row) if args.chats else reports.draw_report(session, row)
     if args.json:
-        print(json.dumps(reports.as_json(report), ensure_ascii=False, indent=1))
+        print(json.dumps(asdict(report), ensure_ascii=False, indent=1, default=_plain))
         return 0
     for line in lines(report):
         print(line)
@@ -39,34 +49,55 @@ def _day(text: str) -> date:
         raise FileProblem(f"--date: {text!r} is not a date such as 2026-11-20.") from None
 
 
-def lines(report: DrawReport) -> list[str]:
-    """The sample as a listener would read it: each recording with its transcript and the hits in it."""
-    said = [f"QA sample of {report.day}: {len(report.picked)} of {report.candidates} recordings, seed {report.seed}"]
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def lines(report: DrawReport | ChatDrawReport) -> list[str]:
+    """The sample as a listener would read it: each conversation with why it was drawn, what was said, what was found."""
+    what = "recordings" if report.kind == "calls" else "chats"
+    said = [f"QA sample of {report.day}: {len(report.picked)} of {report.candidates} {what}, seed {report.seed}"]
     if report.whole_day:
-        said.append(f"  fewer recordings than the sample of {report.size}: all are drawn")
+        said.append(f"  fewer {what} than the sample of {report.size}: all are drawn")
+    said += [f"  {line}" for line in draw_words.left_out(report.left_out, LANGUAGE)]
+    if report.strata:
+        said += table([{"stratum": name, "of the day": of, "at random": drawn} for name, of, drawn in report.strata])
     if report.picked:
-        said += table(
-            [
-                {
-                    "no": pick.position,
-                    "recording": str(pick.recording.id)[-8:],
-                    "call": pick.recording.call_kind,
-                    "purpose": pick.recording.purpose,
-                    "seconds": pick.recording.seconds,
-                    "state": pick.recording.state,
-                    "part": pick.part,
-                    "why": pick.why,
-                }
-                for pick in report.picked
-            ]
-        )
+        said += table([_row(pick) for pick in report.picked])
     for pick in report.picked:
-        said.append(
-            f"  {pick.position}. {pick.recording.state}{': ' + pick.recording.reason if pick.recording.reason else ''}"
-        )
-        said += [f"     {line.start_s:6.1f}s {line.speaker:>7}: {line.text}" for line in pick.transcript]
-        said += [
-            f'     ! {hit.category}: "{hit.phrase}" ({hit.speaker}, {hit.start_s:.1f}s, severity {hit.severity})'
-            for hit in pick.findings
-        ]
+        said += _one(pick)
+    return said
+
+
+def _row(pick: Any) -> dict[str, object]:
+    told: dict[str, object] = {"no": pick.position}
+    if hasattr(pick, "recording"):
+        told |= {
+            "recording": str(pick.recording.id)[-8:],
+            "call": pick.recording.call_kind,
+            "purpose": pick.recording.purpose,
+            "seconds": pick.recording.seconds,
+            "state": pick.recording.state,
+        }
+    else:
+        told |= {
+            "chat": str(pick.chat.id)[-8:],
+            "channel": pick.chat.channel,
+            "reason": pick.chat.reason,
+            "lines": pick.chat.lines,
+        }
+    return told | {"part": draw_words.part(pick.part, LANGUAGE), "why": draw_words.why(pick.why, LANGUAGE)}
+
+
+def _one(pick: Any) -> list[str]:
+    if hasattr(pick, "recording"):
+        state, reason = pick.recording.state, pick.recording.reason
+        said = [f"  {pick.position}. {state}{': ' + reason if reason else ''}"]
+    else:
+        said = [f"  {pick.position}. {'purged' if pick.chat.purged_at else pick.chat.channel}"]
+    said += [f"     {line.start_s:6.1f}s {line.speaker:>7}: {line.text}" for line in pick.transcript]
+    said += [
+        f'     ! {hit.category}: "{hit.phrase}" ({hit.speaker}, {hit.start_s:.1f}s, severity {hit.severity})'
+        for hit in pick.findings
+    ]
     return said

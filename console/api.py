@@ -33,11 +33,15 @@ from console.api_shapes import (
 )
 from console.tokens import Bearer
 from core.webhook import house, tried_again
+from recordings import chats
+from recordings.chat_shapes import ChatOut, ChatsIn, ChatsOut
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1"
 MAX_BODY = 64 * 1024
+LARGER = {"api.take_chats": 2 * 1024 * 1024}
+"""Where more is taken: a hundred whole conversations."""
 OPEN = frozenset({"api.document"})
 """What needs no token: the description of the rest."""
 SCOPES: dict[str, str] = {}
@@ -151,6 +155,22 @@ def agent_state(bearer: Bearer, login: str) -> AnyResponse:
     return _said(_agent(line))
 
 
+@operation("POST", "/chats", "chats")
+def take_chats(bearer: Bearer) -> AnyResponse:
+    """201 if any of them is new, else 200; all are taken or none."""
+    given = _body(ChatsIn)
+    now = house().clock.now()
+    try:
+        with house().transaction() as session:
+            taken = chats.take(session, given.chats, now, who=_who(bearer))
+    except chats.ChatProblem as refusal:
+        told = [{"where": f"chats.{at}.{where}", "what": what} for at, where, what in refusal.problems]
+        return problem.answer(422, "Some of the chats cannot be taken, so none was.", told)
+    new = any(one.result == "created" for one in taken)
+    said = [ChatOut(external_id=one.external_id, id=str(one.id), result=one.result) for one in taken]
+    return _said(ChatsOut(chats=said), 201 if new else 200)
+
+
 @blueprint.get("/openapi.json")
 def document() -> AnyResponse:
     return Response(openapi.text(PREFIX), mimetype="application/json")
@@ -159,7 +179,7 @@ def document() -> AnyResponse:
 # ---- in and out ----------------------------------------------------------------------------------
 @blueprint.before_request
 def _limit() -> None:
-    request.max_content_length = MAX_BODY
+    request.max_content_length = LARGER.get(request.endpoint or "", MAX_BODY)
 
 
 @blueprint.after_request
@@ -223,12 +243,14 @@ def _broken(error: Exception) -> AnyResponse:
 _SENTENCES = {
     404: "There is no such address.",
     405: "This address does not take that method.",
-    413: f"The body is larger than {MAX_BODY // 1024} KiB.",
 }
 
 
 def _http(error: HTTPException) -> Response:
-    answer = problem.answer(error.code or 500, _SENTENCES.get(error.code or 500, "This was no proper request."))
+    sentence = _SENTENCES.get(error.code or 500, "This was no proper request.")
+    if error.code == 413:
+        sentence = f"The body is larger than {(request.max_content_length or MAX_BODY) // 1024} KiB."
+    answer = problem.answer(error.code or 500, sentence)
     if error.code == 405:
         allowed = getattr(error, "valid_methods", None) or ()
         answer.headers["Allow"] = ", ".join(sorted(allowed))

@@ -11,14 +11,16 @@ from pydantic.json_schema import models_json_schema
 
 from console import api_shapes as shapes
 from console.tokens import SCOPES
+from recordings.chat_shapes import ChatsIn, ChatsOut
 
-_IN: tuple[type[BaseModel], ...] = (shapes.FeedbackIn, shapes.AgentStateIn, shapes.TicketsQuery)
+_IN: tuple[type[BaseModel], ...] = (shapes.FeedbackIn, shapes.AgentStateIn, shapes.TicketsQuery, ChatsIn)
 _OUT: tuple[type[BaseModel], ...] = (
     shapes.TicketOut,
     shapes.TicketsOut,
     shapes.QueueOut,
     shapes.AgentOut,
     shapes.Problem,
+    ChatsOut,
 )
 _REF = "#/components/schemas/{model}"
 _SAYS = {
@@ -49,7 +51,8 @@ def document(prefix: str) -> dict[str, Any]:
         "info": {
             "title": "Carecall",
             "version": "1",
-            "description": "Feedback in, tickets and the line out. Tickets are masked: no name, no number, no words.",
+            "description": "Feedback and chats in, tickets and the line out. Tickets are masked: no name, no number, "
+            "no words.",
         },
         "servers": [{"url": prefix}],
         "security": [{"token": []}],
@@ -94,6 +97,12 @@ def _paths(query: dict[str, Any]) -> dict[str, Any]:
             "post": _operation(
                 "agent_state", "agents", "Sign an agent in or out, or pause them", parameters=[_in_path("login")],
                 body="AgentStateIn", answers={200: "AgentOut"}, refusals=(404, 409, 413, 415, 422),
+            )
+        },
+        "/chats": {
+            "post": _operation(
+                "take_chats", "chats", "Chats that are over, up to 100: all are taken or none; the same again changes "
+                "nothing", body="ChatsIn", answers={201: "ChatsOut", 200: "ChatsOut"}, refusals=(413, 415, 422),
             )
         },
         "/openapi.json": {

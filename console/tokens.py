@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from console.models import ApiToken
 from core.models import record
 
-SCOPES = ("feedback", "tickets", "agents")
+SCOPES = ("feedback", "tickets", "agents", "chats")
 MARK = "carecall_"
 """What every token begins with, so that one that leaked into a file is found."""
 SEEN_EVERY = timedelta(minutes=1)

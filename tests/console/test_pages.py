@@ -320,5 +320,5 @@ def test_every_code_the_desk_knows_has_words() -> None:
     missing = [f"{kind}.{code}" for kind, all_of in codes.items() for code in all_of
                if f"{kind}.{code}" not in words.catalogue()]  # fmt: skip
     assert missing == []
-    assert set(tokens.SCOPES) == {"feedback", "tickets", "agents"}
+    assert set(tokens.SCOPES) == {"feedback", "tickets", "agents", "chats"}
     assert all(set(kind.words) == set(KNOWN_LANGUAGES) for kind in KINDS.values())
