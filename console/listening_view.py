@@ -20,10 +20,11 @@ from sqlalchemy.orm import Session
 from console.talk_bar import TalkBar, talk_bar
 from dialer.models import Call
 from recordings import measures, reports
+from recordings.lexicon_list import MISSING
 from recordings.listening import ListeningProblem
 from recordings.machine import HOLDS_FILE, STATES
-from recordings.models import Hold, Play, Recording, SegmentRow, Transcript
-from recordings.reports import Hit, Spoken
+from recordings.models import FindingRow, Hold, Play, Recording, SegmentRow, Transcript
+from recordings.reports import Spoken
 from recordings.retention import HoldProblem
 
 MOST: Final = 100
@@ -158,6 +159,19 @@ class OpenPermit:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A hint of the phrase list. `at`: seconds; None for what was not said, which is nowhere."""
+
+    category: str
+    phrase: str
+    speaker: str
+    at: float | None
+    severity: int
+    note: str
+    """Why it weighs less; a code."""
+
+
+@dataclass(frozen=True)
 class Heard:
     """What stands around a player: only for who has said why."""
 
@@ -169,7 +183,7 @@ class Heard:
     longest_pause_s: float | None
     interruptions: Mapping[str, int]
     lines: Sequence[Spoken]
-    findings: Sequence[Hit]
+    findings: Sequence[Found]
     original: bool
     """The lines are as they were said, not masked."""
 
@@ -191,7 +205,7 @@ def open_permit(session: Session, recording_id: uuid.UUID, login: str, now: date
 def heard(session: Session, recording_id: uuid.UUID, lines: Sequence[Spoken] | None = None) -> Heard:
     """`lines`: the words as they were said, for whom the room has given them to; else they are masked."""
     measured = measures.of_recording(session, recording_id)
-    findings = sorted(reports.findings(session, recording_id), key=lambda hit: hit.start_s)
+    findings = _findings(session, recording_id)
     seconds = session.scalar(sa.select(Recording.seconds).where(Recording.id == recording_id)) or 0.0
     spans: dict[str, list[tuple[float, float]]] = {}
     if measured is not None:
@@ -200,7 +214,7 @@ def heard(session: Session, recording_id: uuid.UUID, lines: Sequence[Spoken] | N
         for speaker, start_s, end_s in session.execute(_SPANS, {"recording_id": recording_id}):
             spans.setdefault(speaker, []).append((start_s, end_s))
     return Heard(
-        bar=talk_bar(seconds, spans, [hit.start_s for hit in findings]) if spans else None,
+        bar=talk_bar(seconds, spans, [hit.at for hit in findings if hit.at is not None]) if spans else None,
         shares=[(one.speaker, one.talk_s, one.share) for one in measured.channels] if measured else (),
         overlap_s=measured.overlap_s if measured else None,
         silence_s=measured.silence_s if measured else None,
@@ -210,6 +224,20 @@ def heard(session: Session, recording_id: uuid.UUID, lines: Sequence[Spoken] | N
         findings=findings,
         original=lines is not None,
     )
+
+
+def _findings(session: Session, recording_id: uuid.UUID) -> list[Found]:
+    """By time; what was not said comes last, so that the others keep the numbers of their marks."""
+    rows = session.scalars(sa.select(FindingRow).where(FindingRow.recording_id == recording_id))
+    found = [
+        Found(
+            row.category, row.phrase, row.speaker,
+            None if row.category == MISSING else row.start_s if row.word_at is None else row.word_at,
+            row.severity, row.note,
+        )
+        for row in rows
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: (one.at is None, one.at or 0.0, -one.severity, one.phrase))
 
 
 _SPANS = (
