@@ -12,7 +12,9 @@ from commands.admin import house_of, login
 from commands.joined import Joined
 from commands.show import rows_out
 from core.tables import FileProblem
-from recordings import carrier_copy, retention, store
+from core.values import KNOWN_LANGUAGES
+from recordings import carrier_copy, redact, retention, store
+from recordings import reports as recording_reports
 from recordings.files import FileStore
 
 Add = Callable[[str, Callable[[argparse.Namespace, Joined], int], str], argparse.ArgumentParser]
@@ -20,10 +22,12 @@ BATCH = 100
 
 
 def add_commands(add: Add) -> None:
-    made = add("recordings", recordings, "Recordings with states and reasons; hold, release or fetch one.")
-    made.add_argument("what", nargs="?", default="list", choices=["list", "hold", "release", "fetch"])
-    made.add_argument("id", nargs="?", help="of the recording, for hold, release and fetch")
-    made.add_argument("--reason", help="why it is held or released")
+    made = add("recordings", recordings, "Recordings with states and reasons; hold, release, fetch or read one.")
+    made.add_argument("what", nargs="?", default="list", choices=["list", "hold", "release", "fetch", "transcript"])
+    made.add_argument("id", nargs="?", help="of the recording, for all but list")
+    made.add_argument("--reason", help="why it is held or released, or read unmasked")
+    made.add_argument("--original", action="store_true", help="with transcript: unmasked; who and why is kept")
+    made.add_argument("--language", choices=KNOWN_LANGUAGES, help="of the masks (default: the call's)")
     made.add_argument("--patient", metavar="MRN")
     made.add_argument("--since", metavar="TIME", help="ISO 8601")
     made.add_argument("--json", action="store_true")
@@ -37,6 +41,8 @@ def recordings(args: argparse.Namespace, joined: Joined) -> int:
     if args.what == "list":
         return reports.recordings(args, joined)
     recording_id = _id(args.id)
+    if args.what == "transcript":
+        return _transcript(args, joined, recording_id)
     if args.what != "fetch" and not (args.reason or "").strip():
         raise FileProblem(f"recordings {args.what}: say why, with --reason.")
     house = house_of(joined)
@@ -56,6 +62,31 @@ def recordings(args: argparse.Namespace, joined: Joined) -> int:
                 return 1
     except retention.HoldProblem as problem:
         raise FileProblem(str(problem)) from None
+    return 0
+
+
+def _transcript(args: argparse.Namespace, joined: Joined, recording_id: uuid.UUID) -> int:
+    """Masked; the original for who says why. Whoever runs commands on this machine holds its DATA_KEY: that is the
+    right, and the login at the terminal is what is written down."""
+    house = house_of(joined)
+    try:
+        with house.transaction() as session:
+            if args.original:
+                rights = ("listen", "original", "held")
+                said = redact.read_original(
+                    session, recording_id, login(), args.reason or "", house.clock.now(), rights
+                )
+            else:
+                said = recording_reports.transcript(session, recording_id, language=args.language)
+    except redact.ListeningProblem as problem:
+        raise FileProblem(str(problem)) from None
+    if args.json:
+        rows_out([asdict(line) for line in said], as_json=True)
+        return 0
+    for line in said:
+        print(f"{line.start_s:6.1f}s {line.speaker:>7}: {line.text}")
+    if not said:
+        print("there are no words of this recording")
     return 0
 
 

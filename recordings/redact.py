@@ -1,6 +1,6 @@
 """Who and where people are, taken out of what was said: masked by default, the original with a right and a reason.
 
-The rules themselves are pure and in recordings/redact_*.py; their lists are data with a version (recordings/redact.yaml).
+The rules themselves are pure and in recordings/redact_*.py; their lists are data with a version (redact.yaml).
 Here is what they are told from the database (`known_of_call`), and the one way past them (`read_original`).
 docs/clinical.md section 3: PHI-free logs, masked exports, view log.
 """

@@ -1,12 +1,12 @@
 """What the command line prints of recordings and draws: plain values, the same for people and for
-`--json`."""
+`--json`. Words are masked (recordings/redact.py)."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +17,9 @@ from core.db import blind
 from core.models import Patient
 from core.people import MRN
 from dialer.models import Call
-from recordings import sample
-from recordings.models import DrawRow, FindingRow, Hold, Recording, SegmentRow, Transcript
+from recordings import redact, sample, spoken
+from recordings.models import DrawRow, FindingRow, Hold, Recording
+from recordings.spoken import Spoken
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,6 @@ class RecordingLine:
     held: bool
     purged_at: datetime | None
     carrier_deleted_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Spoken:
-    speaker: str
-    start_s: float
-    text: str
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -94,15 +87,33 @@ def recordings(session: Session, *, mrn: str | None = None, since: datetime | No
     return [_line(row, kind, held) for row, kind, held in session.execute(query)]
 
 
-def transcript(session: Session, recording_id: uuid.UUID) -> list[Spoken]:
-    """What was said, by time; empty while there is no transcript."""
-    rows = session.scalars(
-        sa.select(SegmentRow)
-        .join(Transcript, Transcript.id == SegmentRow.transcript_id)
-        .where(Transcript.recording_id == recording_id)
-        .order_by(SegmentRow.position)
-    )
-    return [Spoken(row.speaker, row.start_s, row.text, row.confidence) for row in rows]
+def transcript(
+    session: Session, recording_id: uuid.UUID, *, original: bool = False, language: str | None = None
+) -> list[Spoken]:
+    """What was said, by time, masked; empty while there is no transcript. `language`: of the masks (default: the
+    call's). `original` is for the machine itself (rules, the demo's checks): a person reads by
+    `redact.read_original`."""
+    if original:
+        return spoken.heard(session, [recording_id])[recording_id]
+    return transcripts(session, [recording_id], language=language)[recording_id]
+
+
+def transcripts(
+    session: Session, recording_ids: Collection[uuid.UUID], *, language: str | None = None
+) -> dict[uuid.UUID, list[Spoken]]:
+    """`transcript` of many, masked, in a fixed number of statements."""
+    rows = session.execute(
+        sa.select(Recording.id, Recording.call_id, Recording.language).where(Recording.id.in_(recording_ids))
+    ).all()
+    known = redact.known_of_calls(session, {row.call_id for row in rows if row.call_id is not None})
+    words = spoken.heard(session, recording_ids)
+    for row in rows:
+        lines = words[row.id]
+        texts = redact.masked_lines(
+            [(line.speaker, line.text) for line in lines], language or row.language, known[row.call_id]
+        )
+        words[row.id] = [replace(line, text=text) for line, text in zip(lines, texts, strict=True)]
+    return words
 
 
 def findings(session: Session, recording_id: uuid.UUID) -> list[Hit]:
@@ -122,13 +133,14 @@ def draw_report(session: Session, row: DrawRow) -> DrawReport:
         found.id: _line(found, kind, held)
         for found, kind, held in session.execute(_lines().where(Recording.id.in_([one for _, one in picked])))
     }
+    words = transcripts(session, lines)
     drawn = tuple(
         Drawn(
             pick.position + 1,
             lines[one],
             pick.part,
             pick.why,
-            tuple(transcript(session, one)),
+            tuple(words[one]),
             tuple(findings(session, one)),
         )
         for pick, one in picked
