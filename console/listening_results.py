@@ -63,7 +63,7 @@ def my_review(review_id: uuid.UUID) -> str:
         permit = _permit(session, review_view.recording_of(mine.subject_kind, mine.subject_id))
         return render_template(
             "my_review.html", mine=mine, permit=permit, at=seconds_of(request.args.get("t")),
-            heard=listening_view.heard(session, mine.subject_id) if permit else None,
+            heard=listening_view.heard(session, mine.subject_id, language()) if permit else None,
         )  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def _dispute_page(
         decided=decided or {},
         recording_id=recording_id,
         permit=permit,
-        heard=listening_view.heard(session, recording_id) if permit and recording_id else None,
+        heard=listening_view.heard(session, recording_id, language()) if permit and recording_id else None,
         at=seconds_of(request.args.get("t")),
         reasons=listening_view.REASONS,
         values=review_view.VALUES,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from console import listening_view, roles, views
-from console.frame import me, now, page, say, zone
+from console.frame import language, me, now, page, say, zone
 from console.listening import handed_over, reason_of, refuse, seconds_of
 from console.listening_view import HeardLine, SoundLine
 from core.values import KNOWN_LANGUAGES
@@ -72,7 +72,7 @@ def _sheet(recording_id: uuid.UUID, words: list[Spoken] | None = None) -> str:
             "recording.html",
             line=line,
             permit=permit,
-            heard=listening_view.heard(session, recording_id, words) if permit or words is not None else None,
+            heard=listening_view.heard(session, recording_id, language(), words) if permit or words is not None else None,
             at=seconds_of(request.args.get("t")),
             reasons=listening_view.REASONS,
             holds=listening_view.holds(session, recording_id) if keeper else (),

@@ -202,8 +202,10 @@ def open_permit(session: Session, recording_id: uuid.UUID, login: str, now: date
     return OpenPermit(row.id, row.original, row.expires_at) if row else None
 
 
-def heard(session: Session, recording_id: uuid.UUID, lines: Sequence[Spoken] | None = None) -> Heard:
-    """`lines`: the words as they were said, for whom the room has given them to; else they are masked."""
+def heard(
+    session: Session, recording_id: uuid.UUID, language: str, lines: Sequence[Spoken] | None = None
+) -> Heard:
+    """`language`: of the masks. `lines`: the words as they were said, for whom the room has given them to; else they are masked."""
     measured = measures.of_recording(session, recording_id)
     findings = _findings(session, recording_id)
     seconds = session.scalar(sa.select(Recording.seconds).where(Recording.id == recording_id)) or 0.0
@@ -220,7 +222,7 @@ def heard(session: Session, recording_id: uuid.UUID, lines: Sequence[Spoken] | N
         silence_s=measured.silence_s if measured else None,
         longest_pause_s=measured.longest_pause_s if measured else None,
         interruptions=measured.interruptions if measured else {},
-        lines=reports.transcript(session, recording_id) if lines is None else lines,
+        lines=reports.transcript(session, recording_id, language=language) if lines is None else lines,
         findings=findings,
         original=lines is not None,
     )

@@ -9,11 +9,7 @@ import uuid
 from core import jobs
 from core.house import House
 from core.models import record
-<<<<<<< HEAD
-from recordings import audio, carrier_copy, measures, retention, rows, search, store
-=======
-from recordings import audio, carrier_copy, machine_flags, rescreen, retention, rows, screen, search, store
->>>>>>> work-e6
+from recordings import audio, carrier_copy, machine_flags, measures, rescreen, retention, rows, screen, search, store
 from recordings.audio import Unreadable
 from recordings.conversation import Line, join, speakers
 from recordings.fetch import Broken, Denied, Fetcher, Gone, Media, NotYet
@@ -119,13 +115,9 @@ def transcribe_recording(house: House, recording_id: uuid.UUID) -> None:
             store.speech_in_vain(session, recording_id, work.claim, str(problem), again, house.clock.now())
         return
     with house.transaction() as session:
-<<<<<<< HEAD
-        store.transcribed(session, recording_id, lines, findings, lexicon.version, house.clock.now())
-        measures.heard(session, recording_id, lines)
-=======
         screened = screen.of_recording(session, recording_id, lines)
         store.transcribed(session, recording_id, lines, screened, house.clock.now())
->>>>>>> work-e6
+        measures.heard(session, recording_id, lines)
 
 
 def _hear(house: House, recording_id: uuid.UUID, work: store.SpeechWork) -> list[Line]:
