@@ -12,7 +12,9 @@ from pathlib import Path
 
 from flask import Flask
 
+import console.raters
 import console.web
+import desk.qa_figures
 import dialer.inbound
 import dialer.jobs
 import dialer.webhooks
@@ -26,6 +28,7 @@ import recordings.pausing
 import recordings.rescreen
 import recordings.retention
 import recordings.sample
+import recordings.review_tick
 import recordings.store
 import recordings.webhooks
 from commands import cli, doors
@@ -48,6 +51,7 @@ from ivr.service_desk import ServiceDesk
 from recordings.call_facts import CallFacts
 from recordings.fetch import BYTES_A_SECOND, Fetcher
 from recordings.files import FileStore
+from recordings.qa_shapes import DeskFigures, Raters
 from recordings.stt import Speech
 from scheduler import (
     booking,
@@ -164,6 +168,7 @@ TICKS: list[Tick] = [
     ("chats to purge", 60.0, recordings.chats.purge_due),
     # asked every minute, done once a day
     ("the draw", 60.0, recordings.sample.nightly),
+    ("reviews", 60.0, recordings.review_tick.due),
     # asked every minute, done once an hour
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),
@@ -225,6 +230,8 @@ def open_house(settings: Settings) -> House:
         ServiceDesk: Desk(),
         CallFacts: call_facts.DeskFacts(),
         attempt.Owners: attempt.Owners({"agent": queue.hold}),
+        Raters: console.raters.ConsoleRaters(),
+        DeskFigures: desk.qa_figures.Figures(),
     }  # fmt: skip
     token = settings.auth_tokens[0] if settings.auth_tokens else ""
     house.services[Fetcher] = Fetcher(

@@ -16,6 +16,7 @@ for module in (
     "ivr.models",
     "recordings.models",
     "recordings.screen_models",
+    "recordings.review_models",
     "scheduler.models",
 ):
     import_module(module)  # every table's module, so that a comparison with the models sees them all

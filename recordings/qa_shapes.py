@@ -267,14 +267,9 @@ class Raters(Protocol):
     def now(self, session: Session) -> list[Rater]: ...
 
 
-@dataclass(frozen=True)
-class Unhappy:
-    """A call after which a low score was keyed."""
-
-    agent_id: uuid.UUID
-    call_id: uuid.UUID
-    at: datetime
-    score: int
+Unhappy = tuple[uuid.UUID, uuid.UUID, datetime, int]
+"""(agent, call, when it was keyed, score): a call after which a low score was keyed. A plain tuple: the desk, which
+makes it, knows nothing of this room."""
 
 
 class DeskFigures(Protocol):

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -24,16 +24,18 @@ from recordings import carrier_copy
 from recordings.files import FileProblem, FileStore
 from recordings.machine import HOLDS_FILE
 from recordings.models import FindingRow, Hold, Recording, SegmentRow, SoundMeasuresRow, Transcript
+from recordings.review_models import QaNote
 from recordings.rows import keep_longer, locked, move, of_call
 from recordings.screen_models import MachineFlag
 
 PURGE = jobs.declare("purge_recording", "recordings")
 
-GONE_WITH_IT: Final[tuple[InstrumentedAttribute[uuid.UUID], ...]] = (
+GONE_WITH_IT: Final[tuple[InstrumentedAttribute[Any], ...]] = (
     Transcript.recording_id,  # and with it its segments
     FindingRow.recording_id,
     SoundMeasuresRow.recording_id,
     MachineFlag.recording_id,
+    QaNote.recording_id,  # what listeners wrote about it; their marks stay
 )
 """Rows that say what was said in a recording, by the column that names it: they end with it. Whoever adds a table of
 words adds it here."""

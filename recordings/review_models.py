@@ -134,7 +134,8 @@ class QaNote(Base):
     recording_id: Mapped[uuid.UUID | None]
     chat_id: Mapped[uuid.UUID | None]
     kind: Mapped[str]
-    """comment | dispute | settled | coached | dismissed | upheld | appeal | decided | an item's key"""
+    """comment | dispute | settled | coached | dismissed | upheld | appeal | decided | dropped |
+    item <key>"""
     text: Mapped[str] = mapped_column(Encrypted("qa_notes.text"))
     by: Mapped[str]
     at: Mapped[datetime] = mapped_column(AwareDateTime)
@@ -157,6 +158,9 @@ class CoachingTask(Base):
     """What must not open a second task: "review <id>", "process <id> <item>", "phrases <agent> <category> <id>" …"""
     about: Mapped[str] = mapped_column(default="")
     """An item of the card, or a category of the phrase list."""
+    card_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("scorecards.id"))
+    item: Mapped[str] = mapped_column(default="")
+    """Where on that card the wording stands that is expected."""
     agent_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("agents.id"))
     """Null for a process, whose `owner` mends it."""
     owner: Mapped[str] = mapped_column(default="")

@@ -1,21 +1,127 @@
-"""Upheld complaints against an agent's month. (Signatures; the bodies follow.)"""
+"""Complaints found right, set against an agent's month of experience bonus (docs/clinical.md PERF21).
+
+That somebody complained is no veto: a person has to find the complaint right and say why. The agent may appeal in
+[qa] dispute_days, somebody else decides, and only then does it stand or fall. Money is for the hospital's payroll: here
+is a flag.
+"""
 
 from __future__ import annotations
 
 import uuid
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
+
+from core import db
+from core.house import settings_of
+from core.models import new_id, record
+from dialer.models import Agent
+from recordings import review_rows
+from recordings.qa_words import ReviewProblem, state
+from recordings.review_machine import VETO, step
+from recordings.review_models import QaNote, Veto
+
+BATCH: Final = 100
+
+locked = db.RowLock(Veto)
 
 
 def uphold(session: Session, login: str, ticket: str, day: date, who: str, why: str, now: datetime) -> uuid.UUID:
-    """A person has found the complaint of ticket number `ticket` about agent `login` right."""
-    raise NotImplementedError
+    """`who` has found the complaint of ticket number `ticket`, about agent `login` on `day`, to be right. Raises
+    ReviewProblem."""
+    agent_id = session.scalar(sa.select(Agent.id).where(Agent.login == login))
+    if agent_id is None:
+        raise ReviewProblem("no_agent", login=login)
+    if login == who:
+        raise ReviewProblem("own_judge")
+    if not why.strip() or not ticket.strip():
+        raise ReviewProblem("no_comment")
+    db.lock(session, f"veto {ticket} {agent_id}")
+    if session.scalar(sa.select(Veto.id).where(Veto.ticket == ticket, Veto.agent_id == agent_id)) is not None:
+        raise ReviewProblem("veto_twice", ticket=ticket, login=login)
+    row = Veto(
+        id=new_id(),
+        agent_id=agent_id,
+        month=day.replace(day=1),
+        ticket=ticket,
+        state="upheld",
+        upheld_by=who,
+        at=now,
+        appeal_until=now + timedelta(days=settings_of(session).qa.dispute_days),
+    )
+    session.add(row)
+    session.flush()
+    record(session, "veto", row.id, "uphold", now, to_state="upheld", who=who)
+    _note(session, row, "upheld", why, who, now)
+    return row.id
 
 
 def appeal(session: Session, veto_id: uuid.UUID, agent_login: str, why: str, now: datetime) -> None:
-    raise NotImplementedError
+    """The agent says why it was not so. Raises ReviewProblem."""
+    row = _row(session, veto_id)
+    if not why.strip():
+        raise ReviewProblem("no_comment")
+    if session.get_one(Agent, row.agent_id).login != agent_login:
+        raise ReviewProblem("not_agents")
+    if row.state == "upheld" and now >= row.appeal_until:
+        zone = settings_of(session).hospital.timezone
+        raise ReviewProblem("too_late", until=row.appeal_until.astimezone(zone).strftime("%Y-%m-%d %H:%M"))
+    _must(session, row, "appeal", now, agent_login)
+    _note(session, row, "appeal", why, agent_login, now)
 
 
 def decide(session: Session, veto_id: uuid.UUID, who: str, why: str, now: datetime, *, lift: bool) -> None:
-    raise NotImplementedError
+    """Another person than who upheld it, and not the agent. Raises ReviewProblem."""
+    row = _row(session, veto_id)
+    if not why.strip():
+        raise ReviewProblem("no_comment")
+    if who in (row.upheld_by, session.get_one(Agent, row.agent_id).login):
+        raise ReviewProblem("own_judge")
+    _must(session, row, "lift" if lift else "keep", now, who)
+    row.decided_by, row.decided_at = who, now
+    _note(session, row, "decided", why, who, now)
+
+
+def due(session: Session, now: datetime) -> int:
+    """What nobody appealed against in time stands; how many."""
+    rows = session.scalars(
+        sa.select(Veto)
+        .where(Veto.state == "upheld", Veto.appeal_until <= now)
+        .order_by(Veto.appeal_until, Veto.id)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in rows:
+        _move(session, row, "stand", now, "service")
+    return len(rows)
+
+
+def _row(session: Session, veto_id: uuid.UUID) -> Veto:
+    row = locked(session, veto_id)
+    if row is None:
+        raise ReviewProblem("no_veto")
+    return row
+
+
+def _must(session: Session, row: Veto, event: str, now: datetime, who: str) -> None:
+    if not _move(session, row, event, now, who):
+        raise ReviewProblem("veto_state", state=state("en", row.state))
+
+
+def _move(session: Session, row: Veto, event: str, now: datetime, who: str) -> bool:
+    """The only writer of its state."""
+    to_state = step(VETO, row.state, event)
+    if to_state is None:
+        return False
+    from_state, row.state = row.state, to_state
+    record(session, "veto", row.id, event, now, from_state=from_state, to_state=to_state, who=who)
+    return True
+
+
+def _note(session: Session, row: Veto, kind: str, text: str, who: str, now: datetime) -> None:
+    if len(text) > review_rows.LONGEST:
+        raise ReviewProblem("long", most=review_rows.LONGEST)
+    session.add(QaNote(veto_id=row.id, kind=kind, text=text.strip(), by=who, at=now))
+    session.flush()

@@ -80,7 +80,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert [wave.name for wave in loaded.followup.waves] == ["6h", "48h", "7d", "30d", "90d"]
     assert loaded.followup.waves[3].after == timedelta(days=30)
     assert (loaded.escalation.promise_s, loaded.escalation.chain) == (300, ("1", "2", "head", "president"))
-    assert sum(loaded.qa.weights.values()) == 100
+    assert (loaded.qa.second_share, loaded.qa.dispute_days, loaded.qa.money) == (0.1, 3, 0)
     assert loaded.qa.pass_mark == 90
     assert {lang: speech.engine for lang, speech in loaded.speech.items()} == {"zh-CN": "auto", "en": "auto"}
 
@@ -198,7 +198,8 @@ def test_a_full_file(tmp_path: Path) -> None:
         ('[hotline]\nparking = { fr = "Nord" }', "parking has a text for fr, which is not a known language"),
         ('[tickets]\npreset = "C"', '[tickets] preset is "C"; it must be "A" or "B".'),
         ("[qa]\nrandom_share = 60.0", "[qa] random_share is 60.0; it must be a number from 0 to 1."),
-        ("[qa]\nweights = { tone = 99 }", "weights sum to 99: they must sum to 100"),
+        ("[qa]\nweights = { tone = 100 }", "weights is not said here any more: each scorecard holds its own"),
+        ("[qa]\nsecond_share = 2.0", "[qa] second_share is 2.0; it must be a number from 0 to 1"),
         ("[qa]\npass_mark = 90", "[qa] pass_mark is not a known name (did you mean pass?)"),
         ("[recordings]\nkeep_days = { ordinary = 0 }", "[recordings] keep_days.ordinary is 0"),
         ('[speech.en]\nengine = "other"', '[speech] en.engine is "other"; it must be "auto", "whisper"'),

@@ -1,0 +1,110 @@
+"""Review rows: locking, the one function that moves a state, marks and notes. Used by the review modules alone."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core import db
+from core.models import record
+from recordings.qa_shapes import Mark
+from recordings.qa_words import ReviewProblem
+from recordings.review_machine import REVIEW, step
+from recordings.review_models import QaNote, Review, ReviewMark
+
+LONGEST = 2000
+"""Characters of a note."""
+
+locked = db.RowLock(Review)
+
+
+def of_id(session: Session, review_id: uuid.UUID) -> Review:
+    """Locked. Raises ReviewProblem."""
+    row = locked(session, review_id)
+    if row is None:
+        raise ReviewProblem("no_review")
+    return row
+
+
+def move(session: Session, row: Review, event: str, now: datetime, *, who: str = "service", **data: Any) -> bool:
+    """The only writer of a review's state; False if the event has no place there and nothing is changed."""
+    to_state = step(REVIEW, row.state, event)
+    if to_state is None:
+        return False
+    from_state, row.state = row.state, to_state
+    record(session, "review", row.id, event, now, from_state=from_state, to_state=to_state, who=who, data=data)
+    return True
+
+
+def marks(session: Session, review_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, ReviewMark]]:
+    """The marks that hold: a settled one goes before the rater's."""
+    rows = session.scalars(
+        sa.select(ReviewMark)
+        .where(ReviewMark.review_id.in_(review_ids))
+        .order_by(ReviewMark.review_id, ReviewMark.item, ReviewMark.settled)
+    )
+    held: dict[uuid.UUID, dict[str, ReviewMark]] = {review_id: {} for review_id in review_ids}
+    for row in rows:
+        held[row.review_id][row.item] = row
+    return held
+
+
+def of_item(item: str) -> str:
+    """The kind of the note beside an item's mark: no item of a card is taken for a comment."""
+    return f"item {item}"
+
+
+def put_marks(
+    session: Session, row: Review, given: Mapping[str, Mark], who: str, now: datetime, *, settled: bool = False
+) -> None:
+    """Each mark with its note; what stood there before of the same hand is replaced."""
+    for item, mark in given.items():
+        session.merge(
+            ReviewMark(
+                review_id=row.id,
+                item=item,
+                settled=settled,
+                value=mark.value,
+                cause=mark.cause,
+                start_s=mark.start_s,
+                end_s=mark.end_s,
+                by=who,
+                at=now,
+            )
+        )
+        put_note(session, row, of_item(item), mark.note, who, now)
+    session.flush()
+
+
+def put_note(session: Session, row: Review, kind: str, text: str, who: str, now: datetime) -> None:
+    """One note of a kind and person: the new one in the place of the old."""
+    if len(text) > LONGEST:
+        raise ReviewProblem("long", most=LONGEST)
+    session.execute(sa.delete(QaNote).where(QaNote.review_id == row.id, QaNote.kind == kind, QaNote.by == who))
+    if text.strip():
+        session.add(
+            QaNote(
+                review_id=row.id,
+                recording_id=row.subject_id if row.subject_kind == "call" else None,
+                chat_id=row.subject_id if row.subject_kind == "chat" else None,
+                kind=kind,
+                text=text.strip(),
+                by=who,
+                at=now,
+            )
+        )
+    session.flush()
+
+
+def notes(session: Session, review_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
+    """{review: {kind: text}}, the newest of each kind."""
+    found: dict[uuid.UUID, dict[str, str]] = {review_id: {} for review_id in review_ids}
+    for row in session.scalars(sa.select(QaNote).where(QaNote.review_id.in_(review_ids)).order_by(QaNote.id)):
+        assert row.review_id is not None  # the query asks for it
+        found[row.review_id][row.kind] = row.text
+    return found
