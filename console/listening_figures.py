@@ -13,7 +13,8 @@ from console.frame import language, me, now, page, zone
 from core.models import record
 from core.webhook import house
 from recordings import agreement as raters
-from recordings import qa_export, qa_figures
+from recordings import kappa, qa_export, qa_figures, qa_words
+from recordings.qa_shapes import Estimate
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LOOK_BACK = timedelta(days=90)
@@ -28,6 +29,7 @@ def figures() -> str:
             "figures.html",
             first=first,
             months=qa_figures.month(session, first),
+            note=_note,
             before=_first(first - timedelta(days=1)),
             after=_first(first + timedelta(days=31)),
         )
@@ -61,14 +63,23 @@ def figures_day() -> str:
     except ValueError:
         abort(400)
     with house().transaction() as session:
-        return render_template("figures_day.html", lists=qa_figures.lists(session, day))
+        return render_template("figures_day.html", lists=qa_figures.lists(session, day), note=_note)
 
 
 @page("/agreement", "review")
 def agreement() -> str:
     since = now() - LOOK_BACK
     with house().transaction() as session:
-        return render_template("agreement.html", items=raters.report(session, since), since=since)
+        return render_template("agreement.html", items=raters.report(session, since), since=since, gate=_gate)
+
+
+def _note(one: Estimate) -> str:
+    """What has to be said beside a figure of few calls."""
+    return qa_words.note(language(), one.note, one.n)
+
+
+def _gate(name: str) -> str:
+    return qa_words.gate(language(), name, kappa.LEAST)
 
 
 def _month(text: str) -> date:

@@ -7,19 +7,21 @@ section 4). What was typed comes back with every answer that is a refusal.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from flask import flash, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from console import listening_view, review_view
+from console import listening_view, review_view, views, words
 from console.frame import language, me, now, page, say
 from console.listening import seconds_of
 from console.review_view import Filled
 from core.webhook import house
+from recordings import qa_words
 from recordings import reviews as room
-from recordings.qa_shapes import Sheet
+from recordings.qa_shapes import Sheet, Suggestion
 from recordings.reviews import ReviewProblem
 
 
@@ -69,6 +71,21 @@ def review_draft(review_id: uuid.UUID) -> AnyResponse:
     return said
 
 
+@page("/reviews/<uuid:review_id>/read", "review", methods=("POST",))
+def review_read(review_id: uuid.UUID) -> AnyResponse:
+    """The words of a chat, for a while, for whoever says why."""
+    try:
+        with house().transaction() as session:
+            sheet = room.sheet(session, review_id, me().login)
+            views.look(
+                session, me().login, "chat", sheet.subject_id, request.form.get("reason", ""),
+                request.form.get("why", ""), now(), listening_view.REASONS,
+            )  # fmt: skip
+    except (ReviewProblem, views.ViewProblem) as problem:
+        flash(problem.said(language()) if isinstance(problem, ReviewProblem) else say(str(problem)), "problem")
+    return redirect(url_for("console.review", review_id=review_id))
+
+
 @dataclass(frozen=True)
 class Kept:
     """What came of keeping a form. `problem`: words for a person, empty when it is kept."""
@@ -77,6 +94,7 @@ class Kept:
     problem: str = ""
     stale: bool = False
     form: Filled | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def _keep(review_id: uuid.UUID) -> Kept:
@@ -85,14 +103,28 @@ def _keep(review_id: uuid.UUID) -> Kept:
     try:
         with house().transaction() as session:
             sheet = room.sheet(session, review_id, me().login)
-            form = review_view.filled(sheet, request.form)
+            form = review_view.filled(sheet, request.form, review_view.length(session, sheet))
             if form.wrong:
                 return Kept(version, say("review.look"), form=form)
-            return Kept(
-                room.save(session, review_id, me().login, form.marks, form.comment, now(), version=version), form=form
-            )
+            version = room.save(session, review_id, me().login, form.marks, form.comment, now(), version=version)
+            return Kept(version, form=form, texts=_texts(sheet))
     except ReviewProblem as problem:
         return Kept(version, problem.said(language()), problem.key == "stale", form)
+
+
+def _texts(sheet: Sheet) -> Mapping[str, str]:
+    """The items as the page words them, with their numbers."""
+    items = [item for part in sheet.parts for item in part.items]
+    return {item.key: f"{number}. {item.text[language()]}" for number, item in enumerate(items, 1)}
+
+
+def _said(problem: ReviewProblem, texts: Mapping[str, str]) -> str:
+    """What the room refuses; items by their words, not by their keys."""
+    if problem.key != "unmarked":
+        return problem.said(language())
+    keys = str(problem.values["items"]).split(", ")
+    listed = say("list_comma").join(texts.get(key, key) for key in keys)
+    return type(problem)(problem.key, count=len(keys), items=listed).said(language())
 
 
 def _hand_in(review_id: uuid.UUID, kept: Kept) -> AnyResponse | tuple[str, int]:
@@ -101,7 +133,7 @@ def _hand_in(review_id: uuid.UUID, kept: Kept) -> AnyResponse | tuple[str, int]:
         with house().transaction() as session:
             state = room.submit(session, review_id, me().login, now(), version=kept.version)
     except ReviewProblem as problem:
-        return _again(review_id, replace(kept, problem=problem.said(language()), stale=problem.key == "stale"))
+        return _again(review_id, replace(kept, problem=_said(problem, kept.texts), stale=problem.key == "stale"))
     if state == "revealed":
         flash(say("review.done.revealed"), "good")
         return redirect(url_for("console.review", review_id=review_id))
@@ -114,7 +146,7 @@ def _again(review_id: uuid.UUID, kept: Kept) -> AnyResponse | tuple[str, int]:
     try:
         with house().transaction() as session:
             sheet = room.sheet(session, review_id, me().login)
-            form = kept.form or review_view.filled(sheet, request.form)
+            form = kept.form or review_view.filled(sheet, request.form, review_view.length(session, sheet))
             return _page(session, sheet, form, kept.problem, conflict=kept.stale), 409 if kept.stale else 422
     except ReviewProblem as problem:
         flash(problem.said(language()), "problem")
@@ -124,6 +156,7 @@ def _again(review_id: uuid.UUID, kept: Kept) -> AnyResponse | tuple[str, int]:
 def _page(session: Session, sheet: Sheet, form: Filled, problem: str = "", *, conflict: bool = False) -> str:
     recording_id = review_view.recording_of(sheet.subject_kind, sheet.subject_id)
     permit = listening_view.open_permit(session, recording_id, me().login, now()) if recording_id else None
+    reading = recording_id is None and views.is_open(session, me().login, "chat", sheet.subject_id, now())
     return render_template(
         "review.html",
         sheet=sheet,
@@ -134,11 +167,23 @@ def _page(session: Session, sheet: Sheet, form: Filled, problem: str = "", *, co
         recording_id=recording_id,
         permit=permit,
         heard=listening_view.heard(session, recording_id, language()) if permit and recording_id else None,
+        chat=review_view.chat_lines(session, sheet.subject_id, language()) if reading else None,
         at=seconds_of(request.values.get("t")),
+        source=_source,
         reasons=listening_view.REASONS,
         values=review_view.VALUES,
         causes=review_view.CAUSES,
     )
+
+
+def _source(suggestion: Suggestion) -> str:
+    """Where a suggestion comes from, in words; its codes too."""
+    kinds = {"category": "category", "phrase": "required"}
+    values = {
+        name: words.label(language(), kinds[name], str(value)) if name in kinds else value
+        for name, value in suggestion.values.items()
+    }
+    return qa_words.source(language(), replace(suggestion, values=values))
 
 
 def _version() -> int:

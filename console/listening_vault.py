@@ -72,7 +72,9 @@ def _sheet(recording_id: uuid.UUID, words: list[Spoken] | None = None) -> str:
             "recording.html",
             line=line,
             permit=permit,
-            heard=listening_view.heard(session, recording_id, language(), words) if permit or words is not None else None,
+            heard=listening_view.heard(session, recording_id, language(), words)
+            if permit or words is not None
+            else None,
             at=seconds_of(request.args.get("t")),
             reasons=listening_view.REASONS,
             holds=listening_view.holds(session, recording_id) if keeper else (),

@@ -202,10 +202,9 @@ def open_permit(session: Session, recording_id: uuid.UUID, login: str, now: date
     return OpenPermit(row.id, row.original, row.expires_at) if row else None
 
 
-def heard(
-    session: Session, recording_id: uuid.UUID, language: str, lines: Sequence[Spoken] | None = None
-) -> Heard:
-    """`language`: of the masks. `lines`: the words as they were said, for whom the room has given them to; else they are masked."""
+def heard(session: Session, recording_id: uuid.UUID, language: str, lines: Sequence[Spoken] | None = None) -> Heard:
+    """`language`: of the masks. `lines`: the words as they were said, for whom the room has given them to; else
+    they are masked."""
     measured = measures.of_recording(session, recording_id)
     findings = _findings(session, recording_id)
     seconds = session.scalar(sa.select(Recording.seconds).where(Recording.id == recording_id)) or 0.0

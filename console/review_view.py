@@ -15,14 +15,17 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from recordings.models import DrawRow
+from recordings import chats, redact
+from recordings.models import DrawRow, Recording
 from recordings.qa_shapes import Mark, Sheet
 from recordings.review_machine import COUNTED
 from recordings.review_models import Review
+from recordings.spoken import Spoken
 
 VALUES: Final = ("yes", "no", "na")
 CAUSES: Final = ("agent", "process")
 LONGEST_NOTE: Final = 2000
+CLIP_S: Final = 10.0
 _STAMP: Final = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,3}):)?(\d{1,5})(?:[.,](\d))?")
 
 
@@ -93,8 +96,9 @@ def as_kept(sheet: Sheet) -> Filled:
     return Filled(typed, sheet.comment, marks, {})
 
 
-def filled(sheet: Sheet, form: Mapping[str, str]) -> Filled:
-    """The form as it was sent. Items that may not be marked now are passed over."""
+def filled(sheet: Sheet, form: Mapping[str, str], longest: float | None) -> Filled:
+    """The form as it was sent. Items that may not be marked now are passed over. `longest`: seconds of the sound; a
+    mark with a beginning only is a clip of CLIP_S from there."""
     typed: dict[str, Typed] = {}
     marks: dict[str, Mark] = {}
     wrong: dict[str, str] = {}
@@ -103,12 +107,12 @@ def filled(sheet: Sheet, form: Mapping[str, str]) -> Filled:
             continue
         one = _typed(item.key, form)
         typed[item.key] = one
-        fault = _fault(one)
+        fault = _fault(one, longest)
         if fault:
             wrong[item.key] = fault
         elif one.value:
             cause = one.cause if one.value == "no" else "agent"
-            marks[item.key] = Mark(one.value, cause, one.note, seconds(one.start), seconds(one.end))
+            marks[item.key] = Mark(one.value, cause, one.note, *_clip(one, longest))
     comment = form.get("comment", "").strip()
     if len(comment) > LONGEST_NOTE:
         wrong["comment"] = "review.too_long"
@@ -126,15 +130,24 @@ def _typed(key: str, form: Mapping[str, str]) -> Typed:
     )
 
 
-def _fault(one: Typed) -> str:
+def _clip(one: Typed, longest: float | None) -> tuple[float | None, float | None]:
+    start, end = seconds(one.start), seconds(one.end)
+    if start is not None and end is None:
+        end = start + CLIP_S if longest is None else min(start + CLIP_S, longest)
+    return start, end
+
+
+def _fault(one: Typed, longest: float | None) -> str:
     if len(one.note) > LONGEST_NOTE:
         return "review.too_long"
     try:
         start, end = seconds(one.start), seconds(one.end)
     except ValueError:
         return "review.no_time"
-    if end is not None and (start is None or end < start):
+    if end is not None and (start is None or end <= start):
         return "review.ends_before"
+    if longest is not None and ((start is not None and start >= longest) or (end is not None and end > longest + 1)):
+        return "review.beyond"
     if not one.value and (one.note or start is not None):
         return "review.note_without_mark"
     return ""
@@ -162,6 +175,19 @@ def stamp(second: float | None) -> str:
     hours, minutes = divmod(minutes, 60)
     text = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
     return text + (f".{tenths % 10}" if tenths % 10 else "")
+
+
+def chat_lines(session: Session, chat_id: uuid.UUID, language: str) -> list[Spoken]:
+    """A chat as it is read: masked, whoever wrote it in the words of the talk bar."""
+    lines = chats.transcript(session, chat_id)
+    masked = redact.masked_lines([(line.speaker, line.text) for line in lines], language)
+    return [Spoken(line.speaker, line.start_s, text, 1.0) for line, text in zip(lines, masked, strict=True)]
+
+
+def length(session: Session, sheet: Sheet) -> float | None:
+    """Seconds of what is reviewed; None for a chat."""
+    recording_id = recording_of(sheet.subject_kind, sheet.subject_id)
+    return session.scalar(sa.select(Recording.seconds).where(Recording.id == recording_id)) if recording_id else None
 
 
 def recording_of(subject_kind: str, subject_id: uuid.UUID | None) -> uuid.UUID | None:

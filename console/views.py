@@ -23,10 +23,19 @@ class ViewProblem(Exception):
     """No reason, or one that must not be kept; `str()` is a key of the console's words."""
 
 
-def look(session: Session, login: str, what: str, subject_id: uuid.UUID, reason: str, why: str, now: datetime) -> None:
-    """Write down who looks, and why. `reason`: one of REASONS; `why`: own words, needed with "other" and kept readable,
-    so no number may stand in them. Raises ViewProblem."""
-    session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=checked(reason, why)))
+def look(
+    session: Session,
+    login: str,
+    what: str,
+    subject_id: uuid.UUID,
+    reason: str,
+    why: str,
+    now: datetime,
+    reasons: Collection[str] = REASONS,
+) -> None:
+    """Write down who looks, and why. `reason`: one of `reasons`; `why`: own words, needed with "other" and kept
+    readable, so no number may stand in them. Raises ViewProblem."""
+    session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=checked(reason, why, reasons)))
     session.flush()
 
 

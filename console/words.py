@@ -16,6 +16,7 @@ import yaml
 
 from core.values import KNOWN_LANGUAGES
 from desk import words as desk_words
+from recordings import qa_words
 
 FILE = Path(__file__).with_name("words.yaml")
 
@@ -42,6 +43,12 @@ OF_THE_DESK: Mapping[str, Mapping[str, Mapping[str, str]]] = {
 }
 """Kinds of codes whose words the desk has, as its lists and commands use them too."""
 
+OF_THE_ROOM: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "review_state": qa_words.STATES,
+    "coaching_state": qa_words.STATES,
+}
+"""The same of the listening room, {code: {language: words}}."""
+
 
 def label(language: str, kind: str, word: str) -> str:
     """A code of the tables (a state, a channel) in words; a code we have no words for is shown as it is, so that
@@ -50,6 +57,8 @@ def label(language: str, kind: str, word: str) -> str:
         return ""
     if kind in OF_THE_DESK:
         return OF_THE_DESK[kind][language].get(word, word)
+    if kind in OF_THE_ROOM:
+        return OF_THE_ROOM[kind].get(word, {}).get(language, word)
     entry = catalogue().get(f"{kind}.{word}")
     return entry[language] if entry else word
 

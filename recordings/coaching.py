@@ -29,7 +29,7 @@ from recordings.qa_words import ReviewProblem, state
 from recordings.review_day import Assignment, open_review
 from recordings.review_machine import COACHING, COACHING_OVER, step
 from recordings.review_models import CoachingRecheck, CoachingTask, QaNote, Review
-from recordings.sample import AUDIBLE
+from recordings.draw_pool import AUDIBLE
 from recordings.scorecards import Card
 
 __all__ = ["confirm", "daily", "dismiss", "done", "draw_rechecks", "final", "of_review", "open_tasks", "settled"]

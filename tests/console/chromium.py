@@ -75,9 +75,7 @@ class Page:
         self._number, self._rest = 0, b""
         self.said: list[str] = []
         """What the page wrote to its console, and what its policy shut out."""
-        (target,) = [
-            one for one in self._ask("Target.getTargets")["targetInfos"] if one["type"] == "page"
-        ]
+        (target,) = [one for one in self._ask("Target.getTargets")["targetInfos"] if one["type"] == "page"]
         self._session = ""
         self._session = self._ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -174,9 +172,7 @@ class Page:
         self._ask("Input.insertText", text=text)
 
     def size(self, width: int, height: int, *, phone: bool = False) -> None:
-        self._ask(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
-        )
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
 
     def picture(self, path: Path, *, whole: bool = True) -> None:
         said = self._ask("Page.captureScreenshot", captureBeyondViewport=whole)
