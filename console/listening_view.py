@@ -209,9 +209,9 @@ def heard(session: Session, recording_id: uuid.UUID, language: str, lines: Seque
     findings = _findings(session, recording_id)
     seconds = session.scalar(sa.select(Recording.seconds).where(Recording.id == recording_id)) or 0.0
     spans: dict[str, list[tuple[float, float]]] = {}
-    if measured is not None:
+    if measured is not None and any(channel.talk for channel in measured.channels):
         spans = {channel.speaker: list(channel.talk) for channel in measured.channels}
-    else:  # came in before sound was measured: what the model heard is the next best
+    else:  # not measured, or too faint to be measured as a voice: what the model heard is the next best
         for speaker, start_s, end_s in session.execute(_SPANS, {"recording_id": recording_id}):
             spans.setdefault(speaker, []).append((start_s, end_s))
     return Heard(

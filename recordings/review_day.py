@@ -107,18 +107,13 @@ class Assignment:
     def __init__(self, session: Session) -> None:
         raters: Raters = of(session).service(Raters)  # type: ignore[type-abstract]
         self.raters = {rater.login: rater for rater in raters.now(session)}
-        self._in_hand = Counter(
-            dict(
-                session.execute(
-                    sa.select(Review.rater, sa.func.count())
-                    .where(Review.state.in_(TO_MARK), Review.rater != "")
-                    .group_by(Review.rater)
-                )
-                .tuples()
-                .all()
-            )
+        in_hand = session.execute(
+            sa.select(Review.rater, sa.func.count())
+            .where(Review.state.in_(TO_MARK), Review.rater != "")
+            .group_by(Review.rater)
         )
-        self.logins: dict[uuid.UUID, str] = dict(session.execute(sa.select(Agent.id, Agent.login)).tuples().all())
+        self._in_hand: Counter[str] = Counter(dict(in_hand.all()))
+        self.logins = dict(session.execute(sa.select(Agent.id, Agent.login)).all())
         self._cards: dict[date, uuid.UUID] = {}
 
     def card(self, session: Session, day: date, now: datetime) -> uuid.UUID:
