@@ -19,7 +19,9 @@ ON_THE_BOARD = 40
 
 
 @page("/", "account")
-def board() -> str:
+def board() -> str | Response:
+    if me().may("review") and not me().may("board"):
+        return redirect(url_for("console.reviews"))
     if not me().may("board"):
         return render_template("nothing.html")
     with house().transaction() as session:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from console import roles, words
+from console import roles, talk_bar, words
 from console.models import User
 from core.webhook import house, tried_again
 
@@ -55,6 +55,8 @@ blueprint = Blueprint("console", __name__, template_folder="pages", static_folde
 _csrf = CSRFProtect()
 RIGHTS: dict[str, str] = {}
 """Endpoint -> the right it asks for; "" for those in OPEN."""
+SOUND: set[str] = set()
+"""Endpoints of the pages with a player: only theirs may load sound, and only ours."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,15 @@ class Person:
         return roles.may(self.role, right)
 
 
-def page(rule: str, may: str, *, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], View]:
-    """A page for whoever has the right `may` ("" only for those in OPEN)."""
+def page(rule: str, may: str, *, methods: tuple[str, ...] = ("GET",), sound: bool = False) -> Callable[[View], View]:
+    """A page for whoever has the right `may` ("" only for those in OPEN). `sound`: it has a player."""
 
     def add(view: View) -> View:
         endpoint = f"{blueprint.name}.{view.__name__}"
         if (not may) != (endpoint in OPEN) or (may and may not in roles.MAY):
             raise ValueError(f"{endpoint}: {may!r} is no right of console.roles")
         RIGHTS[endpoint] = may
+        SOUND.update({endpoint} if sound else ())
         blueprint.add_url_rule(rule, view.__name__, tried_again(view), methods=list(methods))
         return view
 
@@ -179,6 +182,8 @@ def _admit() -> AnyResponse | None:
 @blueprint.after_request
 def _headers(response: AnyResponse) -> AnyResponse:
     response.headers.update(HEADERS)
+    if request.endpoint in SOUND:
+        response.headers["Content-Security-Policy"] += "; media-src 'self'"
     if request.endpoint != "console.static":
         response.headers["Cache-Control"] = "no-store"
     return response
@@ -194,6 +199,8 @@ def _always() -> dict[str, Any]:
         "label": lambda kind, word: words.label(language(), kind, word),
         "span": span,
         "moment": lambda at: words.moment(at, zone(), now()),
+        "day": lambda at: words.day(at, zone(), now()),
+        "clock": talk_bar.clock,
         "language": language,
         "now": now,
         "hospital": lambda: house().settings.hospital.spoken_name(language()),

@@ -62,6 +62,6 @@ class View(Base):
     at: Mapped[datetime] = mapped_column(AwareDateTime, index=True)
     login: Mapped[str]
     what: Mapped[str]
-    """ticket | caller | worklist"""
+    """ticket | caller | worklist | chat"""
     subject_id: Mapped[uuid.UUID | None]
     why: Mapped[str] = mapped_column(default="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -22,11 +23,26 @@ class ViewProblem(Exception):
     """No reason, or one that must not be kept; `str()` is a key of the console's words."""
 
 
-def look(session: Session, login: str, what: str, subject_id: uuid.UUID, reason: str, why: str, now: datetime) -> None:
-    """Write down who looks, and why. `reason`: one of REASONS; `why`: own words, needed with "other" and kept readable,
-    so no number may stand in them. Raises ViewProblem."""
+def look(
+    session: Session,
+    login: str,
+    what: str,
+    subject_id: uuid.UUID,
+    reason: str,
+    why: str,
+    now: datetime,
+    reasons: Collection[str] = REASONS,
+) -> None:
+    """Write down who looks, and why. `reason`: one of `reasons`; `why`: own words, needed with "other" and kept
+    readable, so no number may stand in them. Raises ViewProblem."""
+    session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=checked(reason, why, reasons)))
+    session.flush()
+
+
+def checked(reason: str, why: str, reasons: Collection[str] = REASONS) -> str:
+    """A reason as it is kept: the code, and the own words behind it. Raises ViewProblem."""
     why = " ".join(why.split())
-    if reason not in REASONS:
+    if reason not in reasons:
         raise ViewProblem("view.reason_needed")
     if reason == "other" and not why:
         raise ViewProblem("view.words_needed")
@@ -34,8 +50,7 @@ def look(session: Session, login: str, what: str, subject_id: uuid.UUID, reason:
         raise ViewProblem("view.too_long")
     if _DIGITS.search(why):
         raise ViewProblem("view.no_numbers")
-    session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=f"{reason}: {why}" if why else reason))
-    session.flush()
+    return f"{reason}: {why}" if why else reason
 
 
 def is_open(session: Session, login: str, what: str, subject_id: uuid.UUID, now: datetime) -> bool:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from console import board, door, tickets, worklist  # noqa: F401  their pages stand on the frame's blueprint
+from console import (  # noqa: F401  their pages stand on the frame's blueprint
+    board,
+    door,
+    listening,
+    listening_figures,
+    listening_results,
+    listening_reviews,
+    listening_vault,
+    tickets,
+    worklist,
+)
 from console.api import blueprint as api
 from console.frame import blueprint as pages
 

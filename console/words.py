@@ -7,7 +7,7 @@ two languages whose words the rest of the house keeps side by side anyway (promp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ import yaml
 
 from core.values import KNOWN_LANGUAGES
 from desk import words as desk_words
+from recordings import qa_words
 
 FILE = Path(__file__).with_name("words.yaml")
 
@@ -42,6 +43,12 @@ OF_THE_DESK: Mapping[str, Mapping[str, Mapping[str, str]]] = {
 }
 """Kinds of codes whose words the desk has, as its lists and commands use them too."""
 
+OF_THE_ROOM: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "review_state": qa_words.STATES,
+    "coaching_state": qa_words.STATES,
+}
+"""The same of the listening room, {code: {language: words}}."""
+
 
 def label(language: str, kind: str, word: str) -> str:
     """A code of the tables (a state, a channel) in words; a code we have no words for is shown as it is, so that
@@ -50,6 +57,8 @@ def label(language: str, kind: str, word: str) -> str:
         return ""
     if kind in OF_THE_DESK:
         return OF_THE_DESK[kind][language].get(word, word)
+    if kind in OF_THE_ROOM:
+        return OF_THE_ROOM[kind].get(word, {}).get(language, word)
     entry = catalogue().get(f"{kind}.{word}")
     return entry[language] if entry else word
 
@@ -76,6 +85,12 @@ def moment(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     if local.date() == today.date():
         return f"{local:%H:%M}"
     return f"{local:%m-%d %H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
+
+
+def day(on: date | datetime, zone: ZoneInfo, now: datetime) -> str:
+    """A day on the hospital's wall; the year only when it is not this one."""
+    local = on.astimezone(zone).date() if isinstance(on, datetime) else on
+    return f"{local:%m-%d}" if local.year == now.astimezone(zone).year else f"{local:%Y-%m-%d}"
 
 
 def best(offered: Sequence[str], wanted: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from argon2 import PasswordHasher
 from console import users
 from core.house import House
 from tests.console.desk_room import DeskRoom
+from tests.console.listening_room import ListeningRoom
 from tests.scheduler.kept import database_url, kept_database
 
 __all__ = ["database_url", "kept_database"]
@@ -29,3 +30,8 @@ def _cheap_passwords() -> Iterator[None]:
 @pytest.fixture
 def desk(house: House) -> DeskRoom:
     return DeskRoom(house)
+
+
+@pytest.fixture
+def listening(house: House) -> ListeningRoom:
+    return ListeningRoom(house)

@@ -87,12 +87,14 @@ class DeskRoom:
             users.add(session, login, role, f"The {role}", language, PASSWORD, "tests", self.now)
         return login
 
-    def signed_in(self, role: str = "agent", language: str = "en", login: str | None = None) -> Screen:
-        """The screen of a new user of this role."""
+    def signed_in(
+        self, role: str = "agent", language: str = "en", login: str | None = None, at: str | None = None
+    ) -> Screen:
+        """The screen of a new user of this role; `at`: where it has led them."""
         screen = self.screen()
         said = screen.sign_in(self.user(login or f"{role}1", role, language))
         assert said.status_code == 200, said.status
-        assert screen.at == "/"
+        assert screen.at == (at or ("/reviews" if role == "qa" else "/"))
         return screen
 
     def agent(self, login: str, status: str = "off", **more: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.console.desk_room import PASSWORD, DeskRoom
 from tests.house import environment
 
 FILLED = {"number": "00000142", "item_id": "00000000-0000-0000-0000-000000000001", "filename": "console.css"}
+FILLED |= dict.fromkeys(("play_id", "recording_id", "review_id", "task_id"), FILLED["item_id"]) | {"month": "2031-03"}
 
 
 def pages(desk: DeskRoom) -> list[tuple[str, str, str]]:
@@ -77,25 +79,31 @@ def test_a_form_without_its_hidden_word_is_refused_on_every_page(desk: DeskRoom)
 @pytest.mark.parametrize(
     ("role", "seen"),
     [
-        ("agent", {"/", "/tickets", "/agents", "/account"}),
-        ("nurse", {"/", "/tickets", "/agents", "/account", "/worklist"}),
-        ("supervisor", {"/", "/tickets", "/agents", "/account", "/worklist"}),
-        ("qa", {"/", "/account"}),
+        ("agent", {"/", "/tickets", "/agents", "/account", "/my-reviews", "/coaching"}),
+        ("nurse", {"/", "/tickets", "/agents", "/account", "/worklist", "/my-reviews", "/coaching"}),
+        (
+            "supervisor",
+            {"/", "/tickets", "/agents", "/account", "/worklist", "/coaching", "/reviews", "/recordings", "/agreement",
+             "/disputes", "/figures", "/figures/day", "/exports", "/heard"},
+        ),
+        ("qa", {"/account", "/reviews", "/recordings", "/agreement"}),
         ("it", {"/", "/agents", "/account"}),
     ],
 )
 def test_a_role_sees_its_own_pages(desk: DeskRoom, role: str, seen: set[str]) -> None:
     screen = desk.signed_in(role)
-    answers = {path: screen.get(path).status_code for path in ("/", "/tickets", "/agents", "/account", "/worklist")}
+    lists = [path for method, path, _ in pages(desk) if method == "GET" and not re.search(r"\d|assets|sign-in", path)]
+    answers = {path: screen.get(path).status_code for path in lists}
     assert {path for path, code in answers.items() if code == 200} == seen
-    assert {code for path, code in answers.items() if path not in seen} <= {403}
+    assert {path for path, code in answers.items() if code == 302} == ({"/"} if role == "qa" else set())
+    assert {code for path, code in answers.items() if path not in seen} <= {403, 302}
 
 
-def test_the_quality_listener_finds_no_board_yet(desk: DeskRoom) -> None:
+def test_the_quality_listener_has_no_board_and_begins_with_the_days_draw(desk: DeskRoom) -> None:
     desk.waiting()
-    screen = desk.signed_in("qa")
-    assert "There is no page for your role here yet." in screen.text
-    assert "waits" not in screen.text
+    screen = desk.signed_in("qa", at="/reviews")
+    assert "Nothing waits for you." in screen.text
+    assert "appointment" not in screen.text
 
 
 # ---- passwords -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console import masking, roles, words
+from console import masking, roles, talk_bar, words
 from core.values import KNOWN_LANGUAGES
 from desk import alarms
 from desk import words as desk_words
@@ -77,9 +77,34 @@ def test_every_step_of_a_ticket_has_words() -> None:
     assert set(desk_words.STEP["en"]) == set(desk_words.STEP["zh-CN"])
 
 
+def test_the_talk_bar_tells_who_spoke_when() -> None:
+    bar = talk_bar.talk_bar(100.0, {"line": [(50, 60), (60.2, 70)], "patient": [(0, 10), (99.99, 100)]}, [5.0, 50.0])
+    assert bar is not None
+    assert [lane.speaker for lane in bar.lanes] == ["patient", "line"]
+    assert bar.lanes[1].bars == (talk_bar.Bar(500.0, 200.0),), "a breath is no silence"
+    assert bar.lanes[0].bars == (talk_bar.Bar(0.0, 100.0), talk_bar.Bar(998.0, 2.0)), "never too narrow to be seen"
+    assert [(mark.number, mark.x) for mark in bar.marks] == [(1, 50.0), (2, 500.0)]
+    assert [tick.second for tick in bar.ticks] == list(range(0, 101, 15))
+    assert talk_bar.talk_bar(0.0, {"line": []}) is None
+
+
+@given(st.floats(0.1, 8000), st.lists(st.tuples(st.floats(-5, 9000), st.floats(0, 500))))
+def test_no_shape_of_the_talk_bar_lies_outside(seconds: float, given: list[tuple[float, float]]) -> None:
+    bar = talk_bar.talk_bar(seconds, {"both": [(start, start + long) for start, long in given]}, [9000.0])
+    assert bar is not None
+    assert all(0 <= one.x and one.x + one.width <= talk_bar.WIDTH + 0.1 for one in bar.lanes[0].bars)
+    assert all(one.width >= talk_bar.LEAST for one in bar.lanes[0].bars)
+    assert bar.marks[0].x == talk_bar.WIDTH
+    assert len(bar.ticks) <= talk_bar.MOST_TICKS + 1
+
+
 def test_who_sees_patients() -> None:
     assert roles.MAY["tickets"] == {"agent", "nurse", "supervisor"}
-    assert not any(roles.may("qa", right) for right in roles.MAY if right != "account")
+    assert {right for right in roles.MAY if roles.may("qa", right)} == {"account", "listen", "review"}
     assert {right for right in roles.MAY if roles.may("it", right)} == {"account", "board"}
+    assert {role: roles.in_the_room(role) for role in roles.ROLES} == {
+        "agent": (), "nurse": (), "qa": ("listen",), "it": (),
+        "supervisor": ("listen", "original", "held", "export", "approve"),
+    }  # fmt: skip
     with pytest.raises(KeyError):
         roles.may("supervisor", "burn")
