@@ -217,6 +217,7 @@ PLAIN: dict[str, str] = {
     "reminders.subject": "an id, or a holiday's first day",
     "segments.speaker": "a role",
     "shifts.department": "a department", "shifts.language": "a code", "shifts.tier": "a tier",
+    "sound_measures.channels": "seconds, levels and roles", "sound_measures.interruptions": "counts by role",
     "special_days.kind": "a word", "special_days.note": "the hospital's name of a holiday",
     "special_days.source": "a word",
     "surveys.status": "a word",
