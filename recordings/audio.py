@@ -81,8 +81,9 @@ def piece(source: Readable, layout: Layout, first: int, last: int, margin: int) 
 
 
 def to_model(samples: Samples, rate: int, to: int = MODEL_RATE) -> Samples:
-    """The same sound at 16 kHz, as speech models want it, or at another of their rates. Up to 3,400 Hz of a telephone's
-    8 kHz nothing is lost, and what it folds or mirrors stays 60 dB below (tests/recordings/test_audio.py)."""
+    """The same sound at 16 kHz, as speech models want it, or at another of their rates. From 300 to 3,400 Hz nothing is
+    lost, and what is mirrored or folded stays 50 dB below (tests/recordings/test_audio.py; 52 at the very edge of a
+    telephone's 8 kHz)."""
     if rate == to or not len(samples):
         return samples
     import av  # here: only the process that transcribes loads FFmpeg

@@ -140,7 +140,7 @@ def _keys(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     shaped = views * shape
     spectrum = np.fft.rfft(shaped, _BINS, axis=1)[:, : round(2100 * _BINS / rate)]  # nothing above is looked at
-    power = spectrum.real**2 + spectrum.imag**2
+    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
     low, high = (_strongest(power, rate, len(shape), *group) for group in _GROUPS)
     scale = 2 / float(shape.sum()) ** 2  # from a peak of the spectrum to the mean square of a sine
     one, two = low.peak * scale, high.peak * scale

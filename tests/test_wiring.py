@@ -237,6 +237,7 @@ PLAIN: dict[str, str] = {
     "rescreens.asked_by": "a login",
     "segments.speaker": "a role",
     "shifts.department": "a department", "shifts.language": "a code", "shifts.tier": "a tier",
+    "sound_measures.channels": "seconds, levels and roles", "sound_measures.interruptions": "counts by role",
     "special_days.kind": "a word", "special_days.note": "the hospital's name of a holiday",
     "special_days.source": "a word",
     "strict_periods.ended_by": "a login", "strict_periods.set_by": "a login",

@@ -112,3 +112,49 @@ def test_telephone_codes(codec: int, codes: list[int], values: list[int]) -> Non
 
 def test_a_file_of_the_local_carrier_is_good() -> None:
     assert isinstance(check_wav(mono(tone(2)), 2), Sound)
+
+
+def sine(frequency: float, rate: int, seconds: float = 2.0) -> audio.Samples:
+    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def spectrum_dbfs(samples: audio.Samples) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """The sound's middle second at 16 kHz: level of each Hertz, 0 for a full-scale sine."""
+    middle = samples[8000:24_000].astype(np.float64) * np.hanning(16_000)
+    return np.asarray(20 * np.log10(np.abs(np.fft.rfft(middle)) / 4000 + 1e-12))
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 44_100, 48_000])
+@pytest.mark.parametrize("frequency", [300, 1000, 2000, 3000, 3400])
+def test_on_the_way_to_16_khz_a_telephones_band_is_kept_and_nothing_is_mirrored(frequency: int, rate: int) -> None:
+    found = spectrum_dbfs(to_model(sine(frequency, rate), rate))
+    assert found[frequency] == pytest.approx(-6, abs=0.5)
+    found[frequency - 20 : frequency + 21] = -240
+    assert found.max() < -6 - 50, "no image of it, no fold, no hum of the pieces"
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+@pytest.mark.parametrize("frequency", [9000, 10_000, 12_600, 15_000, 19_000])
+def test_what_16_khz_cannot_hold_is_left_out_and_not_folded_back(frequency: int, rate: int) -> None:
+    assert spectrum_dbfs(to_model(sine(frequency, rate), rate)).max() < -6 - 50
+
+
+@pytest.mark.parametrize("rate", [8000, 44_100])
+def test_a_long_sound_is_resampled_in_pieces_without_seams(rate: int) -> None:
+    wide = to_model(sine(1000, rate, 25), rate)
+    assert len(wide) == pytest.approx(25 * 16_000, abs=100)
+    expected = sine(1000, 16_000, 25)
+    middle = slice(16_000, 24 * 16_000)
+    assert np.abs(wide[middle] - expected[middle]).max() < 0.01
+
+
+def test_pieces_are_the_sound() -> None:
+    data = wav(tone(10).tobytes())
+    layout = audio.locate(audio.InMemory(data))
+    assert not isinstance(layout, Unreadable)
+    _, (whole,) = channels(data)
+    parts = list(audio.pieces(audio.InMemory(data), layout, 24_000, 800))
+    assert [(one.first, one.last, one.before) for one in parts] == [
+        (0, 24_000, 0), (24_000, 48_000, 800), (48_000, 72_000, 800), (72_000, 80_000, 800),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(np.concatenate([one.own(one.channels[0]) for one in parts]), whole)
