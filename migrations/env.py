@@ -14,6 +14,7 @@ for module in (
     "desk.models",
     "dialer.models",
     "ivr.models",
+    "recordings.chat_models",
     "recordings.models",
     "recordings.review_models",
     "recordings.screen_models",

@@ -146,15 +146,16 @@ def draw_report(session: Session, row: DrawRow) -> DrawReport:
         found.id: _line(found, kind, held)
         for found, kind, held in session.execute(_lines().where(Recording.id.in_([one for _, one in picked])))
     }
-    words = transcripts(session, lines)
+    parts = _parts(session, lines)
+    words = transcripts(session, [part for found in parts.values() for part in found])
     drawn = tuple(
         Drawn(
             pick.position + 1,
             lines[one],
             pick.part,
             pick.why,
-            tuple(words[one]),
-            tuple(findings(session, one)),
+            tuple(said for part in parts[one] for said in words[part]),
+            tuple(hit for part in parts[one] for hit in findings(session, part)),
         )
         for pick, one in picked
     )
@@ -162,6 +163,19 @@ def draw_report(session: Session, row: DrawRow) -> DrawReport:
         row.day.isoformat(), row.seed, len(row.candidates), row.size, row.whole_day, sample.strata(row), drawn,
         row.kind, row.algorithm, dict(row.left_out),
     )  # fmt: skip
+
+
+def _parts(session: Session, lines: Mapping[uuid.UUID, RecordingLine]) -> dict[uuid.UUID, list[uuid.UUID]]:
+    """What belongs to each drawn conversation: the recording that stands for it, then the messages and open answers of
+    the same call, whose words and findings are part of it."""
+    parts = {one: [one] for one in lines}
+    of_call = {line.call_id: one for one, line in lines.items() if line.call_id is not None}
+    others = sa.select(Recording.id, Recording.call_id).where(Recording.call_id.in_(of_call))
+    for row in session.execute(others.order_by(Recording.announced_at, Recording.id)):
+        stands_for_it = of_call[row.call_id]
+        if row.id != stands_for_it:
+            parts[stands_for_it].append(row.id)
+    return parts
 
 
 def as_json(report: DrawReport) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import csv
+import json
 import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -214,11 +216,30 @@ def test_the_lists_of_an_empty_house(at_work: Carecall) -> None:
 
 
 def test_the_days_sample_of_an_empty_day(at_work: Carecall) -> None:
-    first = at_work("qa", "draw", "--date", "2031-03-07", "--seed", "7", "--json")
+    first = at_work("qa", "draw", "--date", "2025-03-07", "--seed", "7", "--json")
     assert first.code == 0
-    assert at_work("qa", "draw", "--date", "2031-03-07", "--seed", "7", "--json").out == first.out
-    assert "0 of 0 recordings, seed 7" in at_work("qa", "draw", "--date", "2031-03-07", "--seed", "7").out
+    assert at_work("qa", "draw", "--date", "2025-03-07", "--seed", "7", "--json").out == first.out
+    assert "0 of 0 recordings, seed 7" in at_work("qa", "draw", "--date", "2025-03-07", "--seed", "7").out
     assert at_work("qa", "draw", "--date", "tomorrow").code == 2
+    assert "future" in at_work("qa", "draw", "--date", "2999-03-07").err, "or that day would be drawn before it came"
+
+
+def test_chats_are_imported_and_drawn(at_work: Carecall, tmp_path: Path) -> None:
+    file = tmp_path / "chats.csv"
+    rows = ["external_id,at,who,text,channel,language"]
+    for number in range(3):
+        rows += [f"c-{number},2025-03-07T09:0{line},patient,I have a high fever.,wechat,en" for line in range(3)]
+    file.write_text("\n".join([*rows, "c-9,2025-03-07T09:00,nobody,x,web,"]), encoding="utf-8")
+    told = at_work("import", "chats", str(file))
+    assert (told.code, "3 rows taken, 1 refused" in told.out) == (1, True)
+    today = at_work("qa", "draw", "--chats", "--date", datetime.now(ZoneInfo("Asia/Shanghai")).date().isoformat())
+    assert today.code == 0, today.err
+    for words in (
+        "3 of 3 chats", "all are drawn", "the day was not over", "no agent / - / day / wechat",
+        "the whole day, all 3 of it", "patient: I have a high fever.", "! red_flag",
+    ):  # fmt: skip
+        assert words in today.out
+    assert json.loads(at_work("qa", "draw", "--chats", "--json").out)["candidates"] == 0, "yesterday, if none is named"
 
 
 # ---- the lane, the fallback, keys, flows, models ------------------------------------------------------

@@ -208,6 +208,37 @@ def test_the_risks_of_a_chat(desk: House) -> None:
     }  # fmt: skip
 
 
+def test_chats_are_found_by_index_however_many_years_there_are(desk: House) -> None:
+    with desk.transaction() as session:
+        years = (
+            "INSERT INTO chats (id, external_id, digest, channel, agent_id, reason, language, started_at, ended_at,"
+            " taken_at, written, lines, transfers, complaint, escalated, lexicon, keep_class, keep_until)"
+            " SELECT md5('c' || n)::uuid, 'y-' || n, 'x', 'web', :agent, '', 'en', at, at, at, 4, 'x', 0, false, false,"
+            " '1', 'ordinary', timestamptz '2035-01-01' FROM (SELECT n, timestamptz '2029-01-01' + n * interval"
+            " '20 minutes' AS at FROM generate_series(1, 40000) n) AS many"
+        )
+        session.execute(sa.text(years), {"agent": uuid.UUID(int=1)})
+        for table in ("chats", "chat_findings", "draw_picks"):
+            session.execute(sa.text(f"ANALYZE {table}"))
+    take(desk, chat(1))
+    seen: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        seen.append((statement, parameters))
+
+    sa.event.listen(desk.engine, "before_cursor_execute", note)
+    with desk.transaction() as session:
+        assert [len(one.risk) for one in sample.candidates(session, DAY, "chats")] == [0], "no new agent after years"
+        assert chats.purge_due(session, NOW) == 0
+    take(desk, chat(1))
+    sa.event.remove(desk.engine, "before_cursor_execute", note)
+    with desk.engine.connect() as connection:
+        for statement, parameters in seen:
+            if statement.startswith("SELECT"):
+                plan = "\n".join(connection.exec_driver_sql("EXPLAIN " + statement, parameters).scalars())
+                assert "Seq Scan on chats" not in plan, plan
+
+
 # ---- the end -------------------------------------------------------------------------------------------
 def test_a_purged_chat_has_no_words_left_and_its_row_and_pick_stay(desk: House) -> None:
     take(desk, chat(1, said=[("patient", "I have a high fever."), ("agent", "Come in.")]), chat(2, complaint=True))
