@@ -53,6 +53,14 @@ def checked(reason: str, why: str, reasons: Collection[str] = REASONS) -> str:
     return f"{reason}: {why}" if why else reason
 
 
+def open_of(session: Session, login: str, what: str, now: datetime) -> set[uuid.UUID]:
+    """For which subjects a reason this person gave still holds: one question for a whole list."""
+    rows = session.scalars(
+        sa.select(View.subject_id).where(View.login == login, View.what == what, View.at > now - SHOWN_FOR)
+    )
+    return {subject_id for subject_id in rows if subject_id is not None}
+
+
 def is_open(session: Session, login: str, what: str, subject_id: uuid.UUID, now: datetime) -> bool:
     """Whether a reason this person gave for this subject still holds."""
     return bool(

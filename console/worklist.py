@@ -14,17 +14,20 @@ from core.webhook import house
 from scheduler import worklist as work
 from scheduler.models import WorkItem
 
+MOST = 100
+"""Items on one page, the most urgent first: the others move up as these are done."""
+
 
 @page("/worklist", "worklist")
 def worklist() -> str:
     with house().transaction() as session:
+        shown = views.open_of(session, me().login, "worklist", now())
         items = [
-            item
-            if views.is_open(session, me().login, "worklist", item.id, now())
-            else replace(item, mrn=masking.mrn(item.mrn or ""))
-            for item in work.open_items(session, now())
+            item if item.id in shown else replace(item, mrn=masking.mrn(item.mrn or ""))
+            for item in work.open_items(session, now(), most=MOST)
         ]
-    return render_template("worklist.html", items=items, kinds=work.KINDS, reasons=views.REASONS)
+        more = work.how_many(session) - len(items)
+    return render_template("worklist.html", items=items, more=more, kinds=work.KINDS, reasons=views.REASONS)
 
 
 @page("/worklist/<uuid:item_id>", "worklist", methods=("POST",))

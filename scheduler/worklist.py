@@ -185,15 +185,21 @@ def on_ticket_closed(session: Session, event: events.TicketClosed, now: datetime
 
 # ---- what there is ------------------------------------------------------------------------------
 def open_items(
-    session: Session, now: datetime, *, patient_id: uuid.UUID | None = None, everything: bool = False
+    session: Session,
+    now: datetime,
+    *,
+    patient_id: uuid.UUID | None = None,
+    everything: bool = False,
+    most: int | None = None,
 ) -> list[Item]:
     """The worklist: urgent kinds first, then by due time, each with what was tried for its subject. `everything`
-    adds what is done. A handful of queries however many items there are."""
+    adds what is done; `most`: no more than so many, the first. A handful of queries however many items there are."""
     query = (
         sa.select(WorkItem, Patient.mrn, FollowUp.wave)
         .outerjoin(Patient, Patient.id == WorkItem.patient_id)
         .outerjoin(FollowUp, FollowUp.id == WorkItem.subject_id)
-        .order_by(WorkItem.due_at, WorkItem.id)
+        .order_by(WorkItem.status != "open", _URGENT.desc(), WorkItem.due_at, WorkItem.id)
+        .limit(most)
     )
     if patient_id is not None:
         query = query.where(WorkItem.patient_id == patient_id)
@@ -201,8 +207,15 @@ def open_items(
         query = query.where(WorkItem.status == "open")
     rows = session.execute(query).all()
     tries = history(session, [row for row, _, _ in rows])
-    items = [_item(row, mrn, wave, tries.get(row.id, []), now) for row, mrn, wave in rows]
-    return sorted(items, key=lambda item: (item.status != "open", not item.urgent, item.due_at))
+    return [_item(row, mrn, wave, tries.get(row.id, []), now) for row, mrn, wave in rows]
+
+
+def how_many(session: Session) -> int:
+    """Open items, of all patients."""
+    return session.scalar(sa.select(sa.func.count()).select_from(WorkItem).where(WorkItem.status == "open")) or 0
+
+
+_URGENT = WorkItem.kind.in_([name for name, kind in KINDS.items() if kind.urgent])
 
 
 def _item(row: WorkItem, mrn: str | None, wave: str | None, tries: list[Try], now: datetime) -> Item:

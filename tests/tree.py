@@ -172,7 +172,7 @@ def moves(flow: Flow, session: Session, output: Output, world: World, facts: Fac
         case nodes.Wait():
             yield from ((why, talk.Left(why)) for why in ("bridged", "nurse", "closed", "error", "hung_up"))
         case nodes.Queue():
-            left = ("bridged", "callback", "message", "overflow", "closed", "error", "hung_up")
+            left = ("bridged", "callback", "message", "overflow", "closed", "error", "hung_up", "again")
             yield from ((why, talk.Left(why)) for why in left)
         case _:
             raise AssertionError(f"nobody stands at {flow.name}.{session.node}, a {node.type}")

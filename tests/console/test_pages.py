@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from console import desk_view, roles, tokens, users, views, words
+from core.models import new_id
 from core.values import KNOWN_LANGUAGES
 from desk.kinds import CHANNELS, KINDS, LINKS, NATURES, PROBLEMS
 from dialer.machine import REASONS
-from tests.console.desk_room import MRN, NAME, PHONE, WORDS, DeskRoom
+from scheduler import worklist
+from tests.console.desk_room import MRN, NAME, PHONE, WORDS, DeskRoom, Screen
 from tests.house import ROOT
 
 SECRETS = (NAME, "Ann", MRN, PHONE, PHONE.removeprefix("+86"), WORDS)
@@ -343,3 +346,44 @@ def test_a_ticket_is_given_only_to_somebody_who_can_open_it(desk: DeskRoom) -> N
         screen.post(f"/tickets/{number}", deed="assign", owner=login, on=f"/tickets/{number}")
         assert f"没有处理工单的“{login}”；可交给：li.na。" in screen.text
         assert desk.row(number).owner == ""
+
+
+def test_a_long_worklist_is_one_page_with_the_most_urgent_and_asks_no_more_than_a_short_one(
+    desk: DeskRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = desk.signed_in("nurse")
+    for _ in range(2):
+        _wanted(desk)
+    short = _asked(desk, screen)
+    for _ in range(9):
+        _wanted(desk)
+    assert _asked(desk, screen) == short
+    monkeypatch.setattr("console.worklist.MOST", 5)
+    desk.forward(minutes=1)
+    urgent = _wanted(desk, next(name for name, kind in worklist.KINDS.items() if kind.urgent))
+    screen.get("/worklist")
+    assert screen.said is not None
+    page = screen.said.get_data(as_text=True)
+    assert page.count('class="card item') == 5
+    assert str(urgent) in page, "the newest, and before all others"
+    assert "7 more" in screen.text
+
+
+def _wanted(desk: DeskRoom, kind: str = "unreached") -> uuid.UUID:
+    with desk.house.transaction() as session:
+        return worklist.want(session, kind, None, new_id(), "three rings in vain", desk.now).id
+
+
+def _asked(desk: DeskRoom, screen: Screen) -> int:
+    """How many statements the page takes."""
+    asked: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.append(statement)
+
+    sa.event.listen(desk.house.engine, "before_cursor_execute", hear)
+    try:
+        screen.get("/worklist")
+    finally:
+        sa.event.remove(desk.house.engine, "before_cursor_execute", hear)
+    return len(asked)
