@@ -90,4 +90,3 @@ def _span(house: House, args: argparse.Namespace) -> tuple[datetime, datetime]:
     zone = house.settings.hospital.timezone
     start = datetime.combine(ask.day("--from", args.first), time.min, zone)
     return start, datetime.combine(ask.day("--until", args.until) + timedelta(days=1), time.min, zone)
-

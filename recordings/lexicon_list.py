@@ -31,7 +31,7 @@ FOLDER: Final = Path(__file__).resolve().parent.parent / "lexicon"
 CUT: Final = "|"
 """Stands for any punctuation in normalised text: no phrase and no window reaches across it."""
 
-_SOFT: Final = frozenset("\"“”„‟«»「」『』《》‹›:：*")
+_SOFT: Final = frozenset('"“”„‟«»「」『』《》‹›:：*')
 """Marks around what is quoted or announced: nothing ends at them."""
 _DECIMAL: Final = re.compile(r"(?<=\d)[.．](?=\d)")
 
@@ -143,9 +143,7 @@ class Lexicon:
             # a list of signs is one clause: 没有出血、发烧
             plain = plain.replace("、", "和")
         plain = _DECIMAL.sub("点" if self.by_characters else " point ", plain)
-        kept = (
-            c if c.isalnum() or c == "'" else " " if c.isspace() or c == "-" or c in _SOFT else CUT for c in plain
-        )
+        kept = (c if c.isalnum() or c == "'" else " " if c.isspace() or c == "-" or c in _SOFT else CUT for c in plain)
         words = (word.strip("'") for word in "".join(kept).replace(CUT, f" {CUT} ").split())
         return "".join(words) if self.by_characters else f" {' '.join(word for word in words if word)} "
 

@@ -32,7 +32,7 @@ DUAL, MONO = dual(tone(4), tone(4)), mono(tone(4))
 
 
 def heard(room: Room, line: str, number: int = 1, *, data: bytes = DUAL, kind: str = "hotline") -> uuid.UUID:
-    """A call in which the patient says nothing and our side says `line`; both, on one channel."""
+    """A call in which the patient says nothing and our side says `line`."""
     recording = room.announce(room.call(kind, call_sid=None))
     room.carrier.files[sid(number)] = Media(data)
     room.speech.texts = ["", line] if data is DUAL else [line]
@@ -63,8 +63,10 @@ def test_a_strict_period_shows_more_and_every_finding_says_how_it_was_made(room:
     after = heard(room, said, 3)
     assert found(room, before) == found(room, after) == [("impatience", "hurry up", 2, "")]
     assert found(room, within) == [
-        ("impatience", "hurry up", 2, ""), ("over_promise", "guarantee", 1, "negated"), ("impatience", "calm down", 1, ""),
-    ]  # fmt: skip
+        ("impatience", "hurry up", 2, ""),
+        ("over_promise", "guarantee", 1, "negated"),
+        ("impatience", "calm down", 1, ""),
+    ]
     with room.house.transaction() as session:
         made = {(row.recording_id, row.lexicon, row.mode) for row in session.scalars(sa.select(FindingRow))}
         kept = {(row.recording_id, row.mode) for row in session.scalars(sa.select(Transcript))}
@@ -151,9 +153,7 @@ def test_where_our_side_was_not_heard_nothing_is_missing(room: Room) -> None:
     assert found(room, heard(room, "")) == []
 
 
-@pytest.mark.parametrize(
-    ("said", "missing"), [("Hello, what can I do?", True), ("Hello, this call is recorded for quality.", False)]
-)
+@pytest.mark.parametrize(("said", "missing"), [("您好，请问有什么事？", True), ("您好，本次通话录音。", False)])
 def test_a_recording_our_flows_did_not_announce_must_hold_the_notice(room: Room, said: str, missing: bool) -> None:
     call = room.call()
     room.carrier.files[sid(1)] = Media(DUAL)
@@ -241,9 +241,10 @@ def test_a_worker_that_dies_in_the_middle_loses_its_step_and_no_more(
             raise SystemExit  # before its transaction is kept
         return True
 
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(rescreen, "one", dies)
+    monkeypatch.setattr(rescreen, "one", dies)
+    with pytest.raises(SystemExit):
         jobs.rescreen_step(room.house, rescreen_id)
+    monkeypatch.setattr(rescreen, "one", real)
     with room.house.transaction() as session:
         session.execute(sa.text("DELETE FROM procrastinate_jobs"))
     assert [bool(found(room, one)) for one in every].count(False) == 1
