@@ -251,6 +251,7 @@ PLAIN: dict[str, str] = {
     "tickets.language": "a code", "tickets.link": "a word", "tickets.nature": "a word",
     "tickets.number": "our own number", "tickets.owner": "a login", "tickets.preset": "a letter",
     "tickets.problem": "a word", "tickets.status": "a word", "tickets.told_how": "a word",
+    "transcripts.engine": "engine and model, as installed",
     "transcripts.language": "a code", "transcripts.lexicon": "a version", "transcripts.mode": "a word",
     "users.language": "a code", "users.login": "a login", "users.password": "an Argon2 hash", "users.role": "a role",
     "users.session_key": "a random word, of no use without SECRET_KEY",
