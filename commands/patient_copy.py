@@ -114,7 +114,7 @@ def _all_numbers(session: Session, found: Found) -> set[bytes]:
     return {bytes(row["phone_index"]) for row in contacts}
 
 
-def _row(held: Held, row: Mapping[str, Any], own: set[bytes]) -> dict[str, Any]:
+def _row(held: Held, row: sa.RowMapping, own: set[bytes]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for column, value in row.items():
         if column in held.hidden or isinstance(table_of(held.table).c[column].type, sa.LargeBinary):

@@ -99,7 +99,7 @@ def _refuse_live(session: Session, found: Found) -> None:
 
 
 def record_until(session: Session, found: Found, years: tuple[int, int]) -> datetime | None:
-    """Till when the law keeps the medical part: 30 years from discharge, 15 from the last visit; None: there is no such."""
+    """Till when the law keeps the medical part: 30 years from discharge, 15 from the last visit. None: none is."""
     mine = found.ids["patient"]
     discharged = session.scalar(
         sa.select(sa.func.max(sa.func.coalesce(Procedure.discharged_at, Procedure.ended_at))).where(

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from console.models import View
+from core.house import settings_of
+from recordings.redact_text import masked
 
 SHOWN_FOR = timedelta(minutes=10)
 """How long one reason holds for one subject; then the page is masked again."""
@@ -24,7 +26,7 @@ class ViewProblem(Exception):
 
 def look(session: Session, login: str, what: str, subject_id: uuid.UUID, reason: str, why: str, now: datetime) -> None:
     """Write down who looks, and why. `reason`: one of REASONS; `why`: own words, needed with "other" and kept readable,
-    so no number may stand in them. Raises ViewProblem."""
+    so no number may stand in them, and what looks like a name is masked. Raises ViewProblem."""
     why = " ".join(why.split())
     if reason not in REASONS:
         raise ViewProblem("view.reason_needed")
@@ -34,6 +36,7 @@ def look(session: Session, login: str, what: str, subject_id: uuid.UUID, reason:
         raise ViewProblem("view.too_long")
     if _DIGITS.search(why):
         raise ViewProblem("view.no_numbers")
+    why = masked(why, settings_of(session).hospital.languages[0])
     session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=f"{reason}: {why}" if why else reason))
     session.flush()
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 _FIRST = ("Qarvo", "Tizzi", "Wemblo", "Zorfu", "Blixa", "Druvo", "Flonz", "Grupto", "Hyzel", "Jaxqui", "Kvorti")
 _LAST = ("Nelquist", "Zickbaum", "Vandoorp", "Muckleroy", "Throssfitch", "Wobbleyard", "Quenchbury", "Spindlarke")
 _SURNAMES = "王李张刘陈杨赵吴徐孙朱郭罗宋郑谢韩唐冯董萧曹袁邓彭吕蒋蔡贾魏薛潘杜"

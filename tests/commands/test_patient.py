@@ -44,7 +44,7 @@ def test_every_table_is_either_of_a_patient_or_says_why_not() -> None:
     held = [one.table for one in patient_held.HELD]
     assert len(held) == len(set(held))
     assert set(held) | set(patient_held.NOBODYS) == set(Base.metadata.tables), (
-        "a new table: add it to HELD, with what an erasure does, or to NOBODYS, with the reason (commands/patient_held.py)"
+        "a new table: to HELD, with what an erasure does, or to NOBODYS, with the reason (commands/patient_held.py)"
     )
     assert not set(held) & set(patient_held.NOBODYS)
 

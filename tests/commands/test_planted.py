@@ -20,6 +20,7 @@ import sqlalchemy as sa
 import structlog
 
 import app
+from console import views
 from core import db, logs, people, settings
 from core.house import House
 from core.models import Patient, new_id
@@ -161,6 +162,7 @@ class Hospital:
                 tickets.start(session, row.id, "agent1", self.now)
                 tickets.propose(session, row.id, f"rang {one.name}", f"a card for {one.name}", "agent1", self.now)
                 tickets.resolve(session, row.id, f"told {one.name} {one.phone}", "agent1", self.now)
+                views.look(session, "agent1", "ticket", row.id, "other", f"he said: 我叫{one.name}", self.now)
             for one in self.who[:10]:
                 item = worklist.want(session, "other", None, new_id(), "to do", self.now)
                 worklist.done(session, item.id, "nurse", f"spoke with {one.name}, {one.phone}", self.now)
