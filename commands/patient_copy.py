@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from commands.patient_held import Found, Held, PatientProblem, rows
+from commands.patient_held import Found, Held, PatientProblem, rows, table_of
 from core.house import House
 from dialer.models import Call
 from recordings import audio, redact
@@ -113,10 +114,10 @@ def _all_numbers(session: Session, found: Found) -> set[bytes]:
     return {bytes(row["phone_index"]) for row in contacts}
 
 
-def _row(held: Held, row: Mapping[str, Any], own: set[bytes]) -> dict[str, Any]:
+def _row(held: Held, row: sa.RowMapping, own: set[bytes]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for column, value in row.items():
-        if column in held.hidden or isinstance(value, bytes | memoryview):
+        if column in held.hidden or isinstance(table_of(held.table).c[column].type, sa.LargeBinary):
             continue
         index = row.get(f"{column}_index")
         if index is not None and column not in ("mrn",) and bytes(index) not in own:
@@ -198,10 +199,11 @@ def _index(
         "<!doctype html><html lang=zh-CN><meta charset=utf-8>",
         "<title>个人信息副本 / Copy of personal information</title>",
         "<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto}"
-        "table{border-collapse:collapse;font-size:13px}td,th{border:1px solid #bbb;padding:.2em .4em;text-align:left;vertical-align:top}</style>",
+        "table{border-collapse:collapse;font-size:13px}"
+        "td,th{border:1px solid #bbb;padding:.2em .4em;text-align:left;vertical-align:top}</style>",
         f"<h1>个人信息副本<br>Copy of your personal information</h1><p>{now.isoformat()}</p>",
         "<p>依据《个人信息保护法》第四十五条提供。录音只含您自己的声道；工作人员的姓名和他人的号码已隐去。<br>",
-        "Given under article 45 of the Personal Information Protection Law. Recordings hold your own side of the call; ",
+        "Given under article 45 of the Personal Information Protection Law. Recordings hold your own side of the call;",
         "names of staff and numbers of others are left out.</p>",
     ]
     for held, plain in told:

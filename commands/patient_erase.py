@@ -99,7 +99,7 @@ def _refuse_live(session: Session, found: Found) -> None:
 
 
 def record_until(session: Session, found: Found, years: tuple[int, int]) -> datetime | None:
-    """Till when the law keeps the medical part: 30 years from discharge, 15 from the last visit; None: there is none."""
+    """Till when the law keeps the medical part: 30 years from discharge, 15 from the last visit. None: none is."""
     mine = found.ids["patient"]
     discharged = session.scalar(
         sa.select(sa.func.max(sa.func.coalesce(Procedure.discharged_at, Procedure.ended_at))).where(
@@ -187,14 +187,15 @@ def _tickets(session: Session, found: Found, now: datetime) -> list[Line]:
         if row.status != "confirmed":
             waiting += 1
             continue
-        row.contact, row.contact_index = "", None
         complaint = row.kind.startswith("complaint") and _later(row.opened_at, COMPLAINT_Y) > now
+        had = bool(row.contact)
+        row.contact, row.contact_index = "", None
         for column in ("words", "solution", "compensation"):
-            text = getattr(row, column)
-            if text:
+            if text := getattr(row, column):
                 setattr(row, column, redact.masked(text, row.language, known) if complaint else "")
+                had = True
         masked += complaint
-        emptied += not complaint
+        emptied += had and not complaint
     session.flush()
     return [
         Line("tickets", emptied, "emptied", "PIPL 47"),

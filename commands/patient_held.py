@@ -111,6 +111,7 @@ NOBODYS: Final[Mapping[str, str]] = {
     "daily_runs": "what was done today",
     "pauses": "of all outbound calls",
     "pace": "one row, a time",
+    "test_clock": "the clock of tests and the demo",
     "flow_books": "what callers hear",
     "draws": "the sample of a day: ids and codes; what they point at is erased",
     "draw_picks": "the same",

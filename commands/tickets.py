@@ -30,6 +30,7 @@ from desk.models import Ticket
 from desk.ticket_machine import TOLD_HOW
 from desk.ticket_rows import TicketRow
 from desk.tickets import TicketProblem
+from recordings.redact_text import masked
 
 Command = Callable[[argparse.Namespace, Joined], int]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]
@@ -325,4 +326,8 @@ resolve = _step(
 )
 tell = _step(lambda session, ticket, args, who, now: tickets.tell(session, ticket.id, args.how, who, now))
 confirm = _step(lambda session, ticket, args, who, now: tickets.confirm(session, ticket.id, who, now))
-reopen = _step(lambda session, ticket, args, who, now: tickets.reopen(session, ticket.id, args.why, who, now))
+reopen = _step(
+    lambda session, ticket, args, who, now: tickets.reopen(
+        session, ticket.id, masked(args.why, ticket.language), who, now
+    )
+)

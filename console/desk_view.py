@@ -26,6 +26,7 @@ from desk.queue import QueueProblem
 from desk.ticket_problems import LONGEST_LOGIN
 from desk.tickets import TicketProblem
 from dialer.models import Agent
+from recordings.redact_text import masked
 
 PROBLEMS = (TicketProblem, QueueProblem, AgentProblem)
 """What the desk refuses, in the words it refuses it with."""
@@ -387,7 +388,9 @@ DEEDS: Mapping[str, Deed] = {
     ),
     "tell": lambda session, ticket, form, who, now: tickets.tell(session, ticket.id, form["how"], who, now),
     "confirm": lambda session, ticket, form, who, now: tickets.confirm(session, ticket.id, who, now),
-    "reopen": lambda session, ticket, form, who, now: tickets.reopen(session, ticket.id, form["why"], who, now),
+    "reopen": lambda session, ticket, form, who, now: tickets.reopen(
+        session, ticket.id, masked(form["why"], ticket.language), who, now
+    ),
     "classify": _classify,
     "ring": lambda session, ticket, form, who, now: queue.want_call(session, ticket, who, now),
 }

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from console.models import View
+from core.house import settings_of
+from recordings.redact_text import masked
 
 SHOWN_FOR = timedelta(minutes=10)
 """How long one reason holds for one subject; then the page is masked again."""
@@ -34,7 +36,8 @@ def look(
     reasons: Collection[str] = REASONS,
 ) -> None:
     """Write down who looks, and why. `reason`: one of `reasons`; `why`: own words, needed with "other" and kept
-    readable, so no number may stand in them. Raises ViewProblem."""
+    readable, so no number may stand in them, and what looks like a name is masked. Raises ViewProblem."""
+    why = masked(why, settings_of(session).hospital.languages[0])
     session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=checked(reason, why, reasons)))
     session.flush()
 

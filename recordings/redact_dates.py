@@ -131,7 +131,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     low_year = rf"\s*,?\s*(?:of\s+|in\s+)?(?P<y>(?:19|20)\d\d|{spoken}|{since})"
     plain = day.replace(ending, "")
     return (
-        re.compile(rf"(?P<y>{zh_year})\s*年\s*(?P<m>{zh})\s*月(?:份)?(?:\s*(?P<d>{zh})\s*[日号]?)?"),
+        re.compile(rf"(?<!\d)(?P<y>{zh_year})\s*年\s*(?P<m>{zh})\s*月(?:份)?(?:\s*(?P<d>{zh})\s*[日号]?)?"),
         re.compile(r"(?<![\d-])(?P<y>(?:19|20)\d\d)[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})(?![\d-])"),
         re.compile(r"(?<![\d-])(?P<d>\d{1,2})[-/.](?P<m>\d{1,2})[-/.](?P<y>(?:19|20)\d\d)(?![\d-])"),
         re.compile(rf"(?P<m>{month})\.?\s+(?:the\s+)?(?P<d>{plain}){ending}{low_year}"),

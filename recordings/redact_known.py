@@ -39,7 +39,8 @@ _LONG: Final = 6
 def spans(page: Page, runs: Iterable[Run], known: Known) -> list[Span]:
     if known == NOBODY:
         return []
-    found = [Span(*hit.span(), "name") for pattern in _patterns(known.names) for hit in pattern.finditer(page.low)]
+    patterns = [pattern for name in known.names if (pattern := _pattern(name)) is not None]
+    found = [Span(*hit.span(), "name") for pattern in patterns for hit in pattern.finditer(page.low)]
     found += [Span(start, end, "name") for start, end in _latin_words(page, known.names)]
     found += [Span(run.start, run.end, "phone") for run in runs if _is_of(run.digits, _digits(known.phones))]
     found += [Span(start, end, "record") for start, end in _ids(page, known.ids)]
@@ -102,15 +103,16 @@ def _atoms() -> re.Pattern[str]:
 # ---- names -----------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=256)
-def _patterns(names: frozenset[str]) -> tuple[re.Pattern[str], ...]:
-    """One pattern for all Chinese names, one for all Latin ones, so that a text is read twice and not once a name."""
-    plain = {simplified(name).strip() for name in names}
-    chinese = {re.sub(r"[\s·]", "", name) for name in plain if re.search(HAN, name)}
-    ways = {way for name in chinese if len(name) >= 2 for way in _chinese_ways(name)}
-    latin = {tuple(_parts(name)) for name in plain if not re.search(HAN, name)}
-    letters = {way for parts in latin for way in _latin_ways(parts)}
-    return tuple(re.compile("|".join(sorted(some, key=len, reverse=True))) for some in (ways, letters) if some)
+@lru_cache(maxsize=8192)
+def _pattern(name: str) -> re.Pattern[str] | None:
+    """All ways to write one name. Worked out once a name, not once a call: staff are in every call."""
+    plain = simplified(name).strip()
+    if re.search(HAN, plain):
+        chinese = re.sub(r"[\s·]", "", plain)
+        ways = list(_chinese_ways(chinese)) if len(chinese) >= 2 else []
+    else:
+        ways = list(_latin_ways(tuple(_parts(plain))))
+    return re.compile("|".join(sorted(ways, key=len, reverse=True))) if ways else None
 
 
 def _chinese_ways(name: str) -> Iterator[str]:

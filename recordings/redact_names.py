@@ -55,7 +55,7 @@ def _after_cue(text: str, cue: re.Match[str]) -> Iterator[tuple[int, int]]:
     if name is not None and not _is_word(text, name.start(1)):
         yield name.span(1)
         return
-    other = _other_name().match(text, at) if cue[0].endswith("叫") else None
+    other = _other_name().match(text, at) or _LATIN.match(text, at) if cue[0].endswith("叫") else None
     if other is not None and not _is_word(text, other.start(1)):
         yield other.span(1)
 
@@ -150,6 +150,8 @@ def _spelled() -> re.Pattern[str]:
     return re.compile(either(lists()["spelled"]))
 
 
+_LATIN: Final = re.compile(r"[\s，,:：]{0,2}([a-z][a-z'\-]+(?: [a-z][a-z'\-]+){0,2})")
+"""我叫 Ann Example"""
 _CHARACTER: Final = re.compile(rf"({HAN})({HAN})的(?:\1|\2)")
 """伟大的伟"""
 

@@ -26,6 +26,14 @@ def masked(text: str, language: str, known: Known = NOBODY) -> str:
 
 def masked_lines(lines: Sequence[tuple[str, str]], language: str, known: Known = NOBODY) -> list[str]:
     """The same of (speaker, text) in order; what began in one line and ends in the speaker's next is masked in both."""
+    now = [text for _, text in lines]
+    # Again until nothing more is found: a mask may part what had stood together. Each time less is left to mask.
+    while (after := _once([(who, text) for (who, _), text in zip(lines, now, strict=True)], language, known)) != now:
+        now = after
+    return now
+
+
+def _once(lines: Sequence[tuple[str, str]], language: str, known: Known) -> list[str]:
     out = [text for _, text in lines]
     for speaker in dict.fromkeys(speaker for speaker, _ in lines):
         mine = [at for at, (who, _) in enumerate(lines) if who == speaker]
