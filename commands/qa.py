@@ -7,6 +7,7 @@ import json
 from datetime import date
 from typing import TYPE_CHECKING
 
+from commands import qa_room
 from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import table
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace, joined: Joined) -> int:
     """The same day and seed print the same sample."""
+    if args.what in qa_room.WORDS:
+        return qa_room.run(args, joined)
     house = house_of(joined)
     now = house.clock.now()
     day = _day(args.date) if args.date else now.astimezone(house.settings.hospital.timezone).date()
