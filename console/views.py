@@ -37,8 +37,8 @@ def look(
 ) -> None:
     """Write down who looks, and why. `reason`: one of `reasons`; `why`: own words, needed with "other" and kept
     readable, so no number may stand in them, and what looks like a name is masked. Raises ViewProblem."""
-    why = masked(why, settings_of(session).hospital.languages[0])
-    session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=checked(reason, why, reasons)))
+    kept = masked(checked(reason, why, reasons), settings_of(session).hospital.languages[0])
+    session.add(View(at=now, login=login, what=what, subject_id=subject_id, why=kept))
     session.flush()
 
 

@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from desk.models import QueueEntry, Survey, Ticket
@@ -44,7 +45,7 @@ class Figures:
                 QueueEntry.joined_at.is_not(None),
                 QueueEntry.agent_id.is_not(None),
             )
-            .distinct(Survey.id)
+            .ext(distinct_on(Survey.id))
             .order_by(Survey.id, QueueEntry.talk_s.desc().nulls_last(), QueueEntry.joined_at)
             .subquery()
         )

@@ -54,6 +54,11 @@ def open_day(session: Session, day: date, now: datetime, kind: str = "calls") ->
     return _open(session, draw, now)
 
 
+def drawn(session: Session, day: date) -> list[str]:
+    """Of what the day has a draw: calls, chats."""
+    return sorted({getattr(row, "kind", "calls") for row in _draws(session, day)})
+
+
 def _draws(session: Session, day: date) -> Sequence[DrawRow]:
     return session.scalars(
         sa.select(DrawRow).where(DrawRow.day == day).order_by(DrawRow.drawn_at.desc(), DrawRow.id)

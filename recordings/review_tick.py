@@ -32,4 +32,5 @@ def _open(session: Session, now: datetime) -> None:
     local = now.astimezone(settings_of(session).hospital.timezone)
     yesterday = local.date() - timedelta(days=1)
     sample.draw_day(session, yesterday, None, now)
-    review_day.open_day(session, yesterday, now)
+    for kind in review_day.drawn(session, yesterday):
+        review_day.open_day(session, yesterday, now, kind)

@@ -56,7 +56,7 @@ def test_the_days_draw_becomes_reviews_shared_out_fairly(office: Office) -> None
     rows = office.rows()
     firsts = [row for row in rows if row.seat == 1]
     load = Counter(row.rater for row in rows)
-    assert set(row.rater for row in firsts) == {"qa1", "qa2"}, "listeners rate first"
+    assert {row.rater for row in firsts} == {"qa1", "qa2"}, "listeners rate first"
     assert abs(load["qa1"] - load["qa2"]) <= 3
     assert all(row.state == "drawn" and row.day == DAY for row in rows)
     assert office.opened() == Opened(0, 0, 0), "asked again, nothing is missing"
@@ -168,9 +168,8 @@ def test_satisfaction_is_shown_when_the_blind_marks_are_closed(office: Office) -
     recording = office.record("amy", satisfaction=2)
     office.opened()
     review = office.review_of(recording)
-    with office.transaction() as session:
-        with refused("not_now"):
-            reviews.save(session, review.id, review.rater, {"caller_content": YES}, "", office.now, version=0)
+    with office.transaction() as session, refused("not_now"):
+        reviews.save(session, review.id, review.rater, {"caller_content": YES}, "", office.now, version=0)
     with office.transaction() as session:
         reviews.save(session, review.id, review.rater, dict.fromkeys(BLIND, YES), "", office.now, version=0)
         assert reviews.submit(session, review.id, review.rater, office.now, version=1) == "revealed"

@@ -45,7 +45,7 @@ def test_points() -> None:
     assert score(A, marks(caller_content=NO)).points == 70
     # resolution is 25 over need_met 2, information_right 1, red_flag_seen 1
     assert score(A, marks(need_met=NO)).points == Fraction(100) - 25 * Fraction(2, 4)
-    everything = score(A, {key: NO for key in A.items})
+    everything = score(A, dict.fromkeys(A.items, NO))
     assert (everything.points, len(everything.failed)) == (0, 6)
 
 
@@ -60,7 +60,7 @@ def test_a_dimension_in_which_nothing_applies_leaves_the_count() -> None:
     found = score(A, marks(caller_content=NA, need_met=NO))
     assert found.dimensions["satisfaction"] is None
     assert found.points == Fraction(100 * (70 - Fraction(25, 2)), 70), "the others keep their proportions"
-    nothing = score(A, {key: NA for key in A.items})
+    nothing = score(A, dict.fromkeys(A.items, NA))
     assert (nothing.points, nothing.passed(90), nothing.na_share) == (None, None, 1)
 
 
@@ -88,7 +88,7 @@ def test_passing_is_exact_and_paper_is_rounded() -> None:
 VERDICTS = st.tuples(st.sampled_from(["yes", "no", "na"]), st.sampled_from(["agent", "process"]))
 
 
-@given(st.fixed_dictionaries({key: VERDICTS for key in A.items}), st.sampled_from(sorted(A.items)))
+@given(st.fixed_dictionaries(dict.fromkeys(A.items, VERDICTS)), st.sampled_from(sorted(A.items)))
 def test_points_are_a_share_and_a_yes_never_costs(verdicts: dict[str, tuple[str, str]], item: str) -> None:
     found = score(A, verdicts)
     assert found.points is None or 0 <= found.points <= 100
