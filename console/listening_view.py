@@ -32,7 +32,11 @@ MOST: Final = 100
 REASONS: Final = ("review", "dispute", "coaching", "complaint", "request", "check", "other")
 """Why somebody hears a recording."""
 PURPOSES: Final = ("call", "message", "open_answer", "bridge")
-CALL_KINDS: Final = ("hotline", "followup", "doctor", "operator", "agent", "caller", "survey", "reminder", "callback")
+CALL_KINDS: Final = (
+    "hotline", "followup", "reminder", "doctor", "patient", "operator", "night", "test", "agent", "caller", "head",
+    "satisfaction", "theme",
+)  # fmt: skip
+"""Of dialer.models.Call.kind."""
 KEEP: Final = ("ordinary", "escalation", "complaint", "record")
 PROBLEMS: Final = (ListeningProblem, HoldProblem)
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from console import review_view
-from recordings import coaching
+from recordings import coaching, reviews
 from recordings.models import DrawPick
 from recordings.review_models import CoachingTask
 from tests.console.desk_room import Screen
@@ -96,7 +96,7 @@ def test_a_hint_is_shown_apart_and_marks_nothing(day: ListeningRoom) -> None:
     screen, review = at(day, "qa1"), day.review()
     screen.get(f"/reviews/{review.id}")
     assert "Suggested No: 1 hits of the phrase list (Impatience)" in screen.text
-    assert "checked" not in html(screen)
+    assert not re.search(r"<input[^>]* checked", html(screen))
 
 
 def test_what_cannot_be_handed_in_is_kept_and_said_by_the_items_words(day: ListeningRoom) -> None:
@@ -278,6 +278,10 @@ def test_a_failed_review_is_coached_with_its_clip(day: ListeningRoom) -> None:
 def test_figures_say_how_little_a_few_calls_say(day: ListeningRoom) -> None:
     rater, supervisor = at(day, "qa1"), day.signed_in("supervisor")
     day.submitted(rater, day.review().id)
+    day.forward(days=30)  # nobody has disputed it
+    with day.house.transaction() as session:
+        reviews.due(session, day.now)
+    rater, supervisor = at(day, "qa1"), at(day, "supervisor1")
     page = (supervisor.get("/figures?month=2031-03"), supervisor.text)[1]
     assert "Name of li.na" in page
     assert "n=1" in page
