@@ -103,7 +103,7 @@ def test_a_listener_plays_seeks_marks_and_hands_in(
     for number in range(len(items)):
         page.key("2" if number == 0 else "1")
     page.until(f"document.getElementById('count').textContent === '{len(items)} / {len(items)}'")
-    page.until("document.activeElement.id === 'submit'")
+    page.until("document.activeElement.id === 'hand_in'")
     page.run("document.querySelector('#review fieldset details').open = true")
     page.click("#review fieldset [data-here^='from']")
     page.write("#review fieldset textarea", "said it too late")
@@ -113,7 +113,7 @@ def test_a_listener_plays_seeks_marks_and_hands_in(
     # the server is away while somebody types and hands in: nothing is lost, and it is said
     served.down = True
     page.write("textarea[name=comment]", "words that matter")
-    page.click("#submit")
+    page.click("#hand_in")
     page.until("document.getElementById('kept').textContent.includes('the server does not answer')")
     assert page.run("document.querySelector('textarea[name=comment]').value") == "words that matter"
     served.down = False
@@ -123,10 +123,10 @@ def test_a_listener_plays_seeks_marks_and_hands_in(
     page.run("fetch('/sign-in').then(a => a.text()).then(t => new DOMParser().parseFromString(t, 'text/html')"
              f".querySelector('input[name=csrf_token]').value).then(word => fetch('/sign-in', {{ method: 'POST', body:"
              f" new URLSearchParams({{ csrf_token: word, login: 'qa1', password: '{PASSWORD}' }}) }})).then(() => 1)")  # fmt: skip
-    page.click("#submit")
-    page.until("document.body.innerText.includes('Those marks are closed')")
+    page.click("#hand_in")
+    page.until("document.readyState === 'complete' && document.body.innerText.includes('Those marks are closed')")
     page.key("3")
-    page.click("#submit")
+    page.click("#hand_in")
     page.until("location.pathname === '/reviews' && document.body.innerText.includes('Submitted.')")
     assert listening.review().state == "submitted"
     assert listening.notes(review.id)["comment"] == "words that matter"
