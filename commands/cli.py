@@ -21,6 +21,7 @@ from commands import (
     flows,
     keys,
     qa,
+    qa_room,
     reports,
     rights,
     roster,
@@ -128,12 +129,13 @@ def parser() -> argparse.ArgumentParser:
     models = add("models", admin.models, "Speech models on this machine.")
     models.add_argument("what", choices=["list"])
     models.add_argument("--json", action="store_true")
-    sample = add("qa", qa.run, "Draw or replay the day's quality sample.")
-    sample.add_argument("what", choices=["draw"])
+    sample = add("qa", qa.run, "Quality review: the day's sample, its reviews, scorecards, exports.")
+    sample.add_argument("what", choices=["draw", *qa_room.WORDS])
     sample.add_argument("--date", help="ISO date, on the hospital's calendar (default: yesterday)")
     sample.add_argument("--seed", type=int, help="the draw with this seed; default: the day's own")
     sample.add_argument("--chats", action="store_true", help="of written chats instead of calls")
     sample.add_argument("--json", action="store_true")
+    qa_room.add_arguments(sample)
     pause = add("pause", admin.pause, "Stop outbound calls.")
     pause.add_argument("--lane", choices=["routine", "all"], default="routine")
     pause.add_argument("--reason", required=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from commands import qa_room
 from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import table
@@ -24,6 +25,8 @@ LANGUAGE = "en"
 
 def run(args: argparse.Namespace, joined: Joined) -> int:
     """The same day and seed print the same sample. Without a seed: the day's draw, made now if there is none."""
+    if args.what in qa_room.WORDS:
+        return qa_room.run(args, joined)
     house = house_of(joined)
     now = house.clock.now()
     today = now.astimezone(house.settings.hospital.timezone).date()

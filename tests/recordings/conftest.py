@@ -8,6 +8,7 @@ import pytest
 
 from core.house import House
 from recordings.weights import whisper_base
+from tests.recordings.listeners import Office
 from tests.recordings.room import Room
 
 
@@ -19,3 +20,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def room(house: House) -> Room:
     return Room(house)
+
+
+@pytest.fixture
+def office(house: House) -> Office:
+    """Two agents, two QA listeners, a supervisor."""
+    made = Office(house)
+    for login in ("amy", "ben"):
+        made.hire(login)
+    for login, role in (("qa1", "qa"), ("qa2", "qa"), ("boss", "supervisor")):
+        made.admit(login, role)
+    return made
