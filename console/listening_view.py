@@ -24,8 +24,8 @@ from recordings.lexicon_list import MISSING
 from recordings.listening import ListeningProblem
 from recordings.machine import HOLDS_FILE, STATES
 from recordings.models import FindingRow, Hold, Play, Recording, SegmentRow, Transcript
-from recordings.reports import Spoken
 from recordings.retention import HoldProblem
+from recordings.spoken import Spoken
 
 MOST: Final = 100
 """Rows on one page; the older ones are one click away."""

@@ -1,5 +1,5 @@
-"""A listener's hour in a real browser: play, seek, mark by key, lose the server, hand in. No driver but the browser's own
-pipe; nothing is slept through."""
+"""A listener's hour in a real browser: play, seek, mark by key, lose the server, hand in. No driver but the browser's
+own pipe; nothing is slept through."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs the Debian package chromium, which draws the page"),
 ]
+SIGN_IN_AGAIN = """(async () => {
+  const text = await (await fetch('/sign-in')).text();
+  const word = new DOMParser().parseFromString(text, 'text/html').querySelector('input[name=csrf_token]').value;
+  const body = new URLSearchParams({ csrf_token: word, login: 'qa1', password: 'PASSWORD' });
+  return (await fetch('/sign-in', { method: 'POST', body })).status;
+})()"""
 PICTURES = os.environ.get("CARECALL_PICTURES", "")
 """A folder to leave pictures of the pages in, for people to look at."""
 
@@ -120,9 +126,7 @@ def test_a_listener_plays_seeks_marks_and_hands_in(
     page.said.clear()  # it complained that the server was away, and rightly
 
     # signed out meanwhile, in again in another window: the page goes on with what was typed
-    page.run("fetch('/sign-in').then(a => a.text()).then(t => new DOMParser().parseFromString(t, 'text/html')"
-             f".querySelector('input[name=csrf_token]').value).then(word => fetch('/sign-in', {{ method: 'POST', body:"
-             f" new URLSearchParams({{ csrf_token: word, login: 'qa1', password: '{PASSWORD}' }}) }})).then(() => 1)")  # fmt: skip
+    page.run(SIGN_IN_AGAIN.replace("PASSWORD", PASSWORD))
     page.click("#hand_in")
     page.until("document.readyState === 'complete' && document.body.innerText.includes('Those marks are closed')")
     page.key("3")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 import uuid
 
 import pytest
 import sqlalchemy as sa
+from openpyxl import load_workbook
 
 from console import review_view
 from recordings import coaching, reviews
@@ -342,3 +344,15 @@ def test_words_of_the_patient_are_masked_on_every_page(listening: ListeningRoom)
     screen.post(f"/hear/{review.subject_id}", on=page, reason="review", back=page)
     assert "thank you" in screen.text
     assert "one three eight" not in screen.text
+
+
+def test_the_months_pack_and_its_csv_are_taken_by_a_supervisor_and_noted(day: ListeningRoom) -> None:
+    supervisor = day.signed_in("supervisor")
+    day.submitted(at(day, "qa1"), day.review().id)
+    csv = supervisor.get("/figures/2031-03.csv")
+    assert (csv.status_code, csv.mimetype) == (200, "text/csv")
+    assert csv.headers["Content-Disposition"] == 'attachment; filename="quality-2031-03.csv"'
+    pack = supervisor.get("/figures/2031-03.xlsx")
+    assert pack.status_code == 200
+    assert load_workbook(io.BytesIO(pack.get_data())).sheetnames
+    assert day.ledger("figures") == [("taken away", "supervisor1")] * 2
