@@ -24,15 +24,19 @@ from recordings.lexicon_list import MISSING
 from recordings.listening import ListeningProblem
 from recordings.machine import HOLDS_FILE, STATES
 from recordings.models import FindingRow, Hold, Play, Recording, SegmentRow, Transcript
-from recordings.reports import Spoken
 from recordings.retention import HoldProblem
+from recordings.spoken import Spoken
 
 MOST: Final = 100
 """Rows on one page; the older ones are one click away."""
 REASONS: Final = ("review", "dispute", "coaching", "complaint", "request", "check", "other")
 """Why somebody hears a recording."""
 PURPOSES: Final = ("call", "message", "open_answer", "bridge")
-CALL_KINDS: Final = ("hotline", "followup", "doctor", "operator", "agent", "caller", "survey", "reminder", "callback")
+CALL_KINDS: Final = (
+    "hotline", "followup", "reminder", "doctor", "patient", "operator", "night", "test", "agent", "caller", "head",
+    "satisfaction", "theme",
+)  # fmt: skip
+"""Of dialer.models.Call.kind."""
 KEEP: Final = ("ordinary", "escalation", "complaint", "record")
 PROBLEMS: Final = (ListeningProblem, HoldProblem)
 

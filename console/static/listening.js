@@ -90,7 +90,7 @@
       event.preventDefault();
       choice.checked = true;
       choice.dispatchEvent(new Event("change", { bubbles: true }));
-      const next = items.slice(items.indexOf(here) + 1).find(open) || items.find(open) || form.querySelector("#submit");
+      const next = items.slice(items.indexOf(here) + 1).find(open) || items.find(open) || form.querySelector("#hand_in");
       next.focus();
       next.scrollIntoView({ block: "nearest" });
     }

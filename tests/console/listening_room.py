@@ -18,7 +18,7 @@ from recordings import reviews, sample
 from recordings.call_facts import CallFact, CallFacts
 from recordings.fetch import Media
 from recordings.models import Play
-from recordings.review_models import Review, ReviewMark, ScorecardRow
+from recordings.review_models import CoachingTask, QaNote, Review, ReviewMark, ScorecardRow
 from recordings.stt import Segment, Speech
 from tests.console.desk_room import DeskRoom, Screen
 from tests.recordings.room import Room, sid
@@ -112,6 +112,13 @@ class ListeningRoom(DeskRoom):
         with self.house.transaction() as session:
             rows = session.scalars(sa.select(ReviewMark).where(ReviewMark.review_id == review_id))
             return {row.item: row.value for row in rows if not row.settled}
+
+    def notes(self, review_id: uuid.UUID) -> dict[str, str]:
+        with self.house.transaction() as session:
+            return {row.kind: row.text for row in session.scalars(sa.select(QaNote).filter_by(review_id=review_id))}
+
+    def first_task(self) -> uuid.UUID:
+        return min(self.every(CoachingTask), key=lambda task: (task.opened_at, task.id)).id
 
     def items(self, *, hidden: bool = False) -> list[str]:
         """The keys of the card's items."""

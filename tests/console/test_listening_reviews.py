@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 import uuid
 
 import pytest
 import sqlalchemy as sa
+from openpyxl import load_workbook
 
 from console import review_view
-from recordings import coaching
+from recordings import coaching, reviews
 from recordings.models import DrawPick
 from recordings.review_models import CoachingTask
 from tests.console.desk_room import Screen
@@ -96,7 +98,7 @@ def test_a_hint_is_shown_apart_and_marks_nothing(day: ListeningRoom) -> None:
     screen, review = at(day, "qa1"), day.review()
     screen.get(f"/reviews/{review.id}")
     assert "Suggested No: 1 hits of the phrase list (Impatience)" in screen.text
-    assert "checked" not in html(screen)
+    assert not re.search(r"<input[^>]* checked", html(screen))
 
 
 def test_what_cannot_be_handed_in_is_kept_and_said_by_the_items_words(day: ListeningRoom) -> None:
@@ -278,6 +280,10 @@ def test_a_failed_review_is_coached_with_its_clip(day: ListeningRoom) -> None:
 def test_figures_say_how_little_a_few_calls_say(day: ListeningRoom) -> None:
     rater, supervisor = at(day, "qa1"), day.signed_in("supervisor")
     day.submitted(rater, day.review().id)
+    day.forward(days=30)  # nobody has disputed it
+    with day.house.transaction() as session:
+        reviews.due(session, day.now)
+    rater, supervisor = at(day, "qa1"), at(day, "supervisor1")
     page = (supervisor.get("/figures?month=2031-03"), supervisor.text)[1]
     assert "Name of li.na" in page
     assert "n=1" in page
@@ -338,3 +344,15 @@ def test_words_of_the_patient_are_masked_on_every_page(listening: ListeningRoom)
     screen.post(f"/hear/{review.subject_id}", on=page, reason="review", back=page)
     assert "thank you" in screen.text
     assert "one three eight" not in screen.text
+
+
+def test_the_months_pack_and_its_csv_are_taken_by_a_supervisor_and_noted(day: ListeningRoom) -> None:
+    supervisor = day.signed_in("supervisor")
+    day.submitted(at(day, "qa1"), day.review().id)
+    csv = supervisor.get("/figures/2031-03.csv")
+    assert (csv.status_code, csv.mimetype) == (200, "text/csv")
+    assert csv.headers["Content-Disposition"] == 'attachment; filename="quality-2031-03.csv"'
+    pack = supervisor.get("/figures/2031-03.xlsx")
+    assert pack.status_code == 200
+    assert load_workbook(io.BytesIO(pack.get_data())).sheetnames
+    assert day.ledger("figures") == [("taken away", "supervisor1")] * 2

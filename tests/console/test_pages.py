@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from console import desk_view, roles, tokens, users, views, words
+from console import desk_view, listening_view, roles, tokens, users, views, words
+from console.review_view import CAUSES, VALUES
 from core.models import new_id
 from core.values import KNOWN_LANGUAGES
 from desk.kinds import CHANNELS, KINDS, LINKS, NATURES, PROBLEMS
 from dialer.machine import REASONS
+from recordings import lexicon_list, qa_words, scorecards
+from recordings.lexicon_list import CATEGORIES
+from recordings.machine import STATES
+from recordings.review_machine import COACHING, REVIEW
 from scheduler import worklist
 from tests.console.desk_room import MRN, NAME, PHONE, WORDS, DeskRoom, Screen
 from tests.house import ROOT
@@ -307,7 +312,8 @@ def test_every_word_a_page_asks_for_is_in_the_catalogue() -> None:
         asked |= set(re.findall(r'\bsay\(\s*["\']([a-z_.]+)["\']', Path(path).read_text(encoding="utf-8")))
         asked |= set(re.findall(r'"((?:nav|view|error)\.[a-z_]+)"', Path(path).read_text(encoding="utf-8")))
     begun = {key for key in asked if key.endswith(".")}  # the rest of the key is a code: tested below
-    assert begun == {"error.", "deed.", "done.", "clock.", "list.", "sign.", "col."} - {"error.", "done."}
+    of_the_room = {"coaching.do.", "coaching.note.", "review.", "vault.", "vault.do.", "vault.why."}
+    assert begun == {"deed.", "clock.", "list.", "sign.", "col."} | of_the_room
     assert asked - begun - {"en", "error.html"} <= set(words.catalogue())
     assert len(asked) > 80
 
@@ -319,7 +325,21 @@ def test_every_code_the_desk_knows_has_words() -> None:
         "told": desk_view.TOLD_HOW, "deed": desk_view.DEEDS, "done": desk_view.DEEDS, "sign": desk_view.AGENT_STATES,
         "agent": ("off", "ready", "ringing", "talking", "wrap_up", "paused"),
         "clock": ("met", "missed", "late"), "entry": ("waiting", "offered"),
+        # the listening room
+        "hear_reason": listening_view.REASONS, "heard_kind": ("listen", "export", "read"),
+        "purpose": listening_view.PURPOSES, "sound_state": STATES, "keep": listening_view.KEEP,
+        "call": listening_view.CALL_KINDS, "speaker": ("patient", "line", "both"), "severity": ("1", "2", "3"),
+        "category": CATEGORIES, "required": [one.key for one in lexicon_list.load("en").required],
+        "hint_note": ("negated", "quoted", "mono"), "mark": VALUES, "cause": CAUSES, "subject": ("call", "chat"),
+        "coaching_cause": ("score", "auto_fail", "phrases", "satisfaction", "process"),
+        "recheck": ("passed", "failed", "waiting"), "veto": ("upheld", "appealed", "stands"),
+        "dimension": [part.key for card in scorecards.folder() for part in card.dimensions],
+        "coaching.do": ("confirm", "dismiss", "done"), "coaching.did": ("confirm", "dismiss", "done"),
+        "coaching.note": ("confirm", "dismiss", "done"), "vault.do": ("hold", "release", "export"),
+        "vault.done": ("hold", "release", "export", "approve"), "vault.why": ("hold", "release"),
+        "vault": ("purpose", "state", "language"), "review": ("from", "to"),
     }  # fmt: skip
+    assert set(qa_words.STATES) >= {*dict(REVIEW).values(), *dict(COACHING).values()}
     missing = [f"{kind}.{code}" for kind, all_of in codes.items() for code in all_of
                if f"{kind}.{code}" not in words.catalogue()]  # fmt: skip
     assert missing == []

@@ -92,7 +92,7 @@ def test_the_talk_bar_tells_who_spoke_when() -> None:
 def test_no_shape_of_the_talk_bar_lies_outside(seconds: float, given: list[tuple[float, float]]) -> None:
     bar = talk_bar.talk_bar(seconds, {"both": [(start, start + long) for start, long in given]}, [9000.0])
     assert bar is not None
-    assert all(0 <= one.x and one.x + one.width <= talk_bar.WIDTH + 0.1 for one in bar.lanes[0].bars)
+    assert all(one.x >= 0 and one.x + one.width <= talk_bar.WIDTH + 0.1 for one in bar.lanes[0].bars)
     assert all(one.width >= talk_bar.LEAST for one in bar.lanes[0].bars)
     assert bar.marks[0].x == talk_bar.WIDTH
     assert len(bar.ticks) <= talk_bar.MOST_TICKS + 1
