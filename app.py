@@ -28,8 +28,8 @@ import recordings.machine_flags
 import recordings.pausing
 import recordings.rescreen
 import recordings.retention
-import recordings.sample
 import recordings.review_tick
+import recordings.sample
 import recordings.store
 import recordings.webhooks
 from commands import cli, doors

@@ -5,7 +5,7 @@ A card has weighted dimensions (docs/clinical.md QA5, PERF1) and at most twelve 
 applicable. **Not applicable**: within a dimension the points of what applies are the whole of it; a dimension in which
 nothing applies leaves the count, and the others keep their proportions. A "no" that is a process's fault counts as not
 applicable for the agent (PERF16). **An automatic fail** fails the call whatever its points; the points stay as they
-are, because a zero among six would outweigh a month of good calls in a mean (docs/decisions/0017).
+are, because a zero among six would outweigh a month of good calls in a mean (docs/decisions/0014).
 """
 
 from __future__ import annotations
