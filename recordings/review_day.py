@@ -42,7 +42,7 @@ def open_day(session: Session, day: date, now: datetime, kind: str = "calls") ->
     """Reviews of the newest draw of `day` (`kind`: calls | chats); asked again, only of what is missing. Raises
     ReviewProblem when nothing was drawn, or when another draw of that day is being reviewed."""
     db.lock(session, f"reviews {kind} {day}")
-    draws = [row for row in _draws(session, day) if getattr(row, "kind", "calls") == kind]
+    draws = [row for row in _draws(session, day) if row.kind == kind]
     if not draws:
         raise ReviewProblem("no_draw", day=day)
     reviewed = session.scalars(
@@ -56,7 +56,7 @@ def open_day(session: Session, day: date, now: datetime, kind: str = "calls") ->
 
 def drawn(session: Session, day: date) -> list[str]:
     """Of what the day has a draw: calls, chats."""
-    return sorted({getattr(row, "kind", "calls") for row in _draws(session, day)})
+    return sorted({row.kind for row in _draws(session, day)})
 
 
 def _draws(session: Session, day: date) -> Sequence[DrawRow]:
