@@ -23,7 +23,7 @@ from recordings.spoken import Spoken
 REFUSED = (views.ViewProblem, *listening_view.PROBLEMS)
 
 
-@page("/recordings", "listen")
+@page("/vault", "listen")
 def recordings() -> str:
     try:
         search, before = listening_view.search_of(request.args), _moment(request.args.get("before"))
@@ -43,12 +43,12 @@ def recordings() -> str:
     )
 
 
-@page("/recordings/<uuid:recording_id>", "listen", sound=True)
+@page("/vault/<uuid:recording_id>", "listen", sound=True)
 def recording(recording_id: uuid.UUID) -> str:
     return _sheet(recording_id)
 
 
-@page("/recordings/<uuid:recording_id>/words", "original", methods=("POST",), sound=True)
+@page("/vault/<uuid:recording_id>/words", "original", methods=("POST",), sound=True)
 def recording_words(recording_id: uuid.UUID) -> Response | str:
     """The words as they were said, once, for whoever says why: each look is a line of the log."""
     try:
@@ -82,7 +82,7 @@ def _sheet(recording_id: uuid.UUID, words: list[Spoken] | None = None) -> str:
         )
 
 
-@page("/recordings/<uuid:recording_id>/keep", "vault", methods=("POST",))
+@page("/vault/<uuid:recording_id>/keep", "vault", methods=("POST",))
 def recording_keep(recording_id: uuid.UUID) -> Response:
     """Hold it, release it, or ask for a copy to take away."""
     deed, why = request.form.get("deed", ""), request.form.get("why", "")

@@ -91,7 +91,7 @@ def test_a_form_without_its_hidden_word_is_refused_on_every_page(desk: DeskRoom)
                 "/worklist",
                 "/coaching",
                 "/reviews",
-                "/recordings",
+                "/vault",
                 "/agreement",
                 "/disputes",
                 "/figures",
@@ -100,7 +100,7 @@ def test_a_form_without_its_hidden_word_is_refused_on_every_page(desk: DeskRoom)
                 "/heard",
             },
         ),
-        ("qa", {"/account", "/reviews", "/recordings", "/agreement"}),
+        ("qa", {"/account", "/reviews", "/vault", "/agreement"}),
         ("it", {"/", "/agents", "/account"}),
     ],
 )

@@ -170,21 +170,21 @@ def test_the_pages_are_drawn_whole_on_a_wide_screen_and_on_a_telephone(
     first = listening.items()[0]
     listening.submitted(rater, review.id, **failed, **{f"from.{first}": "0:05", f"note.{first}": "too slow"})
     agent.post(f"/my-reviews/{review.id}", why="I answered at once")
-    boss.post(f"/recordings/{recording}/keep", on=f"/recordings/{recording}", deed="hold", why="case 12")
-    boss.post(f"/recordings/{recording}/keep", on=f"/recordings/{recording}", deed="export", reason="request")
+    boss.post(f"/vault/{recording}/keep", on=f"/vault/{recording}", deed="hold", why="case 12")
+    boss.post(f"/vault/{recording}/keep", on=f"/vault/{recording}", deed="export", reason="request")
     task = listening.first_task()
     page.clear_cookies()
     sign_in(page, served, "li.na", "/my-reviews")
     look(page, served, ["/my-reviews", f"/my-reviews/{review.id}", "/coaching"], language)
     page.clear_cookies()
-    sign_in(page, served, "supervisor1", "/recordings")
-    page.goto(f"{served.url}/recordings/{recording}")
+    sign_in(page, served, "supervisor1", "/vault")
+    page.goto(f"{served.url}/vault/{recording}")
     page.run("document.querySelector('.show select').value = 'check'")
     page.click(".show button")
     page.until("document.getElementById('sound').readyState >= 1")
     look(
         page, served,
-        ["/recordings", f"/recordings/{recording}", "/exports", "/heard", "/disputes", f"/disputes/{review.id}",
+        ["/vault", f"/vault/{recording}", "/exports", "/heard", "/disputes", f"/disputes/{review.id}",
          "/coaching", f"/coaching/{task}", "/figures?month=2031-03", "/figures/day?day=2031-03-07", "/agreement"],
         language,
     )  # fmt: skip

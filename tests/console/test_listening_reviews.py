@@ -207,7 +207,7 @@ def test_an_agent_sees_their_own_result_and_no_sample_before(day: ListeningRoom)
     agent, other = day.signed_in(login="li.na"), day.signed_in(login="wang.wu")
     assert str(review.id) not in agent.get("/my-reviews").get_data(as_text=True)
     assert agent.get(f"/my-reviews/{review.id}").status_code == 404
-    for path in ("/reviews", f"/reviews/{review.id}", "/recordings", "/agreement"):
+    for path in ("/reviews", f"/reviews/{review.id}", "/vault", "/agreement"):
         assert agent.get(path).status_code == 403
     item = day.items()[0]
     day.submitted(rater, review.id, **{f"mark.{item}": "no", f"note.{item}": "too slow", f"from.{item}": "0:05"})

@@ -18,7 +18,7 @@ from tests.house import ROOT
 
 def hear(screen: Screen, recording: uuid.UUID, reason: str = "check", **more: str) -> str:
     """Say why and come back to the page; the address of the sound."""
-    page = f"/recordings/{recording}"
+    page = f"/vault/{recording}"
     screen.post(f"/hear/{recording}", on=page, reason=reason, back=page, **more)
     assert screen.said is not None
     found = re.search(r'<audio[^>]* src="([^"#]+)', screen.said.get_data(as_text=True))
@@ -30,7 +30,7 @@ def hear(screen: Screen, recording: uuid.UUID, reason: str = "check", **more: st
 def test_nothing_is_heard_or_read_before_a_reason(listening: ListeningRoom) -> None:
     recording = listening.recording()
     screen = listening.signed_in("qa")
-    page = screen.get(f"/recordings/{recording}").get_data(as_text=True)
+    page = screen.get(f"/vault/{recording}").get_data(as_text=True)
     assert "<audio" not in page
     assert PATIENT_SAYS[0][2] not in page
     assert "hurry up" not in page
@@ -51,7 +51,7 @@ def test_without_a_proper_reason_there_is_no_player(
     listening: ListeningRoom, reason: str, why: str, answer: str
 ) -> None:
     recording = listening.recording()
-    screen, page = listening.signed_in("qa"), f"/recordings/{recording}"
+    screen, page = listening.signed_in("qa"), f"/vault/{recording}"
     screen.post(f"/hear/{recording}", on=page, reason=reason, why=why, back=page)
     assert answer in screen.text
     assert "<audio" not in screen.said.get_data(as_text=True)  # type: ignore[union-attr]
@@ -104,7 +104,7 @@ def test_a_permit_is_for_one_person_and_ends(listening: ListeningRoom) -> None:
     screen.sign_in("qa1")
     screen.client.set_cookie(PERMIT, cookie.value, path=sound)
     assert screen.client.get(sound).status_code == 404
-    assert "<audio" not in screen.get(f"/recordings/{recording}").get_data(as_text=True)
+    assert "<audio" not in screen.get(f"/vault/{recording}").get_data(as_text=True)
 
 
 def test_the_word_of_a_permit_is_in_no_address_no_page_and_no_log_line(
@@ -114,7 +114,7 @@ def test_the_word_of_a_permit_is_in_no_address_no_page_and_no_log_line(
     screen = listening.signed_in("qa")
     with caplog.at_level(logging.DEBUG):
         sound = hear(screen, recording)
-        page = screen.get(f"/recordings/{recording}").get_data(as_text=True)
+        page = screen.get(f"/vault/{recording}").get_data(as_text=True)
         screen.client.get(sound, headers={"Range": "bytes=0-"})
         screen.client.get(sound + "x")
     cookie = screen.client.get_cookie(PERMIT, path=sound)
@@ -129,12 +129,12 @@ def test_the_word_of_a_permit_is_in_no_address_no_page_and_no_log_line(
 def test_only_pages_with_a_player_may_load_sound_and_only_ours(listening: ListeningRoom) -> None:
     recording = listening.recording()
     screen = listening.signed_in("supervisor")
-    for path in ("/", "/recordings", "/heard", "/exports", f"/recordings/{recording}", "/reviews"):
+    for path in ("/", "/vault", "/heard", "/exports", f"/vault/{recording}", "/reviews"):
         policy = screen.get(path).headers["Content-Security-Policy"]
-        assert ("media-src" in policy) is (path == f"/recordings/{recording}"), path
+        assert ("media-src" in policy) is (path == f"/vault/{recording}"), path
         assert "unsafe" not in policy
     assert policy.count("'self'") > 3
-    assert "; media-src 'self'" in screen.get(f"/recordings/{recording}").headers["Content-Security-Policy"]
+    assert "; media-src 'self'" in screen.get(f"/vault/{recording}").headers["Content-Security-Policy"]
     assert {name.removeprefix("console.") for name in frame.SOUND} == {
         "recording", "recording_words", "review", "review_save", "my_review", "my_review_dispute", "dispute",
         "dispute_settle", "coaching_task", "coaching_deed",
@@ -143,7 +143,7 @@ def test_only_pages_with_a_player_may_load_sound_and_only_ours(listening: Listen
 
 def test_a_listener_hears_no_original_and_reads_none(listening: ListeningRoom) -> None:
     recording = listening.recording()
-    screen, page = listening.signed_in("qa"), f"/recordings/{recording}"
+    screen, page = listening.signed_in("qa"), f"/vault/{recording}"
     screen.post(f"/hear/{recording}", on=page, reason="check", original="yes", back=page)
     assert "You have no right to that." in screen.text
     assert screen.post(f"{page}/words", on=page, reason="check").status_code == 403
@@ -165,8 +165,8 @@ def test_recordings_are_found_by_day_kind_and_state(listening: ListeningRoom) ->
     screen = listening.signed_in("qa")
 
     def found(query: str) -> set[uuid.UUID]:
-        page = screen.get(f"/recordings?{query}").get_data(as_text=True)
-        return {uuid.UUID(one) for one in re.findall(r'href="/recordings/([0-9a-f-]{36})"', page)}
+        page = screen.get(f"/vault?{query}").get_data(as_text=True)
+        return {uuid.UUID(one) for one in re.findall(r'href="/vault/([0-9a-f-]{36})"', page)}
 
     assert found("") == {old, message, awaited}
     assert found("until=2031-03-07") == {old}
@@ -176,7 +176,7 @@ def test_recordings_are_found_by_day_kind_and_state(listening: ListeningRoom) ->
     assert found("language=zh-CN") == set()
     assert found("held=yes") == set()
     for wrong in ("since=yesterday", "purpose=song", "state=lost", "before=2031"):
-        assert screen.get(f"/recordings?{wrong}").status_code == 400, wrong
+        assert screen.get(f"/vault?{wrong}").status_code == 400, wrong
 
 
 def test_a_list_of_many_costs_what_a_list_of_one_costs(listening: ListeningRoom) -> None:
@@ -194,7 +194,7 @@ def test_a_list_of_many_costs_what_a_list_of_one_costs(listening: ListeningRoom)
     screen = listening.signed_in("supervisor")
     first = listening.recording()
     hear(screen, first)
-    paths = ("/recordings", "/heard", "/exports", f"/recordings/{first}")
+    paths = ("/vault", "/heard", "/exports", f"/vault/{first}")
     one = [asked(path) for path in paths]
     for _ in range(4):
         hear(screen, listening.recording())
@@ -211,7 +211,7 @@ def test_older_ones_are_a_click_away(listening: ListeningRoom, monkeypatch: pyte
         made.append(listening.recording(seconds=18))
         hear(screen, made[-1])
         listening.forward(minutes=1)
-    for path, there in (("/recordings?purpose=call", made[0]), ("/heard", made[0])):
+    for path, there in (("/vault?purpose=call", made[0]), ("/heard", made[0])):
         page = screen.get(path).get_data(as_text=True)
         assert str(there) not in page
         older = re.search(r'href="([^"]+before=[^"]+)"', page)
@@ -225,7 +225,7 @@ def test_older_ones_are_a_click_away(listening: ListeningRoom, monkeypatch: pyte
 # ---- holds, copies, the log ----------------------------------------------------------------------------
 def test_a_hold_is_set_and_ended_with_a_reason(listening: ListeningRoom) -> None:
     recording = listening.recording()
-    screen, page = listening.signed_in("supervisor"), f"/recordings/{recording}"
+    screen, page = listening.signed_in("supervisor"), f"/vault/{recording}"
     listener = listening.signed_in("qa")
     screen.post(f"{page}/keep", on=page, deed="hold", why="  ")
     assert "choose a reason" in screen.text
@@ -234,7 +234,7 @@ def test_a_hold_is_set_and_ended_with_a_reason(listening: ListeningRoom) -> None
     assert "case of the ward" in screen.text
     listener.post(f"/hear/{recording}", on=page, reason="review", back=page)
     assert "legal hold" in listener.text
-    assert str(recording) in screen.get("/recordings?held=yes").get_data(as_text=True)
+    assert str(recording) in screen.get("/vault?held=yes").get_data(as_text=True)
     screen.post(f"{page}/keep", on=page, deed="release", why="the case is closed")
     assert "Released by supervisor1" in screen.text
     hear(listener, recording)
@@ -244,7 +244,7 @@ def test_a_hold_is_set_and_ended_with_a_reason(listening: ListeningRoom) -> None
 
 def test_a_copy_is_approved_by_somebody_else_and_taken_once(listening: ListeningRoom) -> None:
     recording = listening.recording()
-    page = f"/recordings/{recording}"
+    page = f"/vault/{recording}"
     asker = listening.signed_in("supervisor", login="asker")
     second = listening.signed_in("supervisor", login="second")
     asker.post(f"{page}/keep", on=page, deed="export", reason="request", why="the court asks")
@@ -290,7 +290,7 @@ def test_every_refusal_of_the_vault_has_words_in_both_languages() -> None:
 def test_who_has_no_business_here_sees_nothing(listening: ListeningRoom, role: str) -> None:
     recording = listening.recording()
     screen = listening.signed_in(role)
-    for path in ("/recordings", f"/recordings/{recording}", "/heard", "/exports", "/reviews", "/disputes", "/figures",
+    for path in ("/vault", f"/vault/{recording}", "/heard", "/exports", "/reviews", "/disputes", "/figures",
                  "/agreement"):  # fmt: skip
         assert screen.get(path).status_code == 403, path
     assert screen.post(f"/hear/{recording}", on="/account", reason="check", back="/").status_code == 403
