@@ -4,7 +4,7 @@
     consents                                  withdrawn, as new lines: a later import does not ring anybody
     names, numbers, words                     emptied wherever the row has to stay
     medical record                            without names and numbers till the law's time is over; then emptied
-    recordings                                ordinary ones purged now; held, complaint, escalation, record when due
+    recordings, chats                         ordinary ones purged now; held, complaint, escalation, record when due
     complaints                                words kept, with the patient masked, for three years from opening
     an open ticket, open work                 first dealt with: stays as it is, and says so
 
@@ -27,7 +27,8 @@ from core.models import Consent, Contact, Patient, Procedure, new_id, record
 from desk.models import IN_LINE, QueueEntry, Ticket
 from dialer import sms
 from dialer.models import ALARM_OPEN, ATTEMPT_LIVES, CALL_LIVES, Attempt, Call, Escalation
-from recordings import redact, retention
+from recordings import chats, redact, retention
+from recordings.chat_models import Chat
 from recordings.models import Recording
 from recordings.retention import HoldProblem
 from scheduler import reminders, store
@@ -70,6 +71,7 @@ def erase(
     if do_not_call:
         report.append(_leave_alone(session, found, who, now))
     report += _recordings(session, found, who, now)
+    report += _chats(session, found, who, now)
     report += _tickets(session, found, now)
     for held in HELD:
         if held.on_erase == GOES:
@@ -175,6 +177,25 @@ def _recordings(session: Session, found: Found, who: str, now: datetime) -> list
     return [
         Line("recordings", ended, "deleted", "PIPL 47; sound and words"),
         *(Line("recordings", count, "stays", why) for why, count in sorted(kept.items())),
+    ]
+
+
+def _chats(session: Session, found: Found, who: str, now: datetime) -> list[Line]:
+    """As recordings: what is ordinary is emptied now, a complaint or an escalation stays till its time is over."""
+    over: list[Chat] = []
+    kept: dict[str, int] = {}
+    mine = sa.select(Chat).where(Chat.id.in_(found.ids["chats"]), Chat.purged_at.is_(None)).order_by(Chat.id)
+    for row in session.scalars(mine.with_for_update()):
+        if row.keep_class != "ordinary" and row.keep_until > now:
+            why = f"class {row.keep_class}, till {row.keep_until:%Y-%m-%d}"
+            kept[why] = kept.get(why, 0) + 1
+            continue
+        row.keep_until = min(row.keep_until, now)
+        record(session, "chat", row.id, "time ended", now, who=who, why=WHY)
+        over.append(row)
+    return [
+        Line("chats", chats.purge(session, over, now), "deleted", "PIPL 47; the words"),
+        *(Line("chats", count, "stays", why) for why, count in sorted(kept.items())),
     ]
 
 

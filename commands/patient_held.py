@@ -86,6 +86,17 @@ HELD: Final = (
     Held("transcripts", (("recording_id", "recordings"),), OWN, "with its recording"),
     Held("segments", (("transcript_id", "transcripts"),), OWN, "with its recording"),
     Held("findings", (("recording_id", "recordings"),), OWN, "with its recording"),
+    Held("sound_measures", (("recording_id", "recordings"),), OWN, "with its recording"),
+    Held("machine_flags", (("recording_id", "recordings"),), OWN, "with its recording"),
+    Held(
+        "chats", (("patient_id", "patient"),), OWN,
+        "ordinary ones go; complaints and escalations till their time is over", hidden=("digest",),
+    ),
+    Held("chat_findings", (("chat_id", "chats"),), OWN, "with its chat"),
+    Held(
+        "qa_notes", (("recording_id", "recordings"), ("chat_id", "chats")), OWN, "with its recording or chat",
+        hidden=("text",),
+    ),
     Held(
         "recording_holds", (("recording_id", "recordings"),), STAYS, "legal hold",
         hidden=("reason", "release_reason"),
@@ -113,6 +124,15 @@ NOBODYS: Final[Mapping[str, str]] = {
     "pace": "one row, a time",
     "test_clock": "the clock of tests and the demo",
     "flow_books": "what callers hear",
+    "scorecards": "what staff's work is judged by",
+    "scorecard_uses": "the same",
+    "reviews": "judgements of staff's work; the words about a call are in qa_notes, and end with it",
+    "review_marks": "the same",
+    "coaching_tasks": "what staff practise",
+    "coaching_rechecks": "the same",
+    "vetoes": "of staff's months; the complaint is in tickets",
+    "strict_periods": "how findings are made",
+    "rescreens": "the same",
     "draws": "the sample of a day: ids and codes; what they point at is erased",
     "draw_picks": "the same",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -49,9 +49,9 @@ def run(args: argparse.Namespace, joined: Joined) -> int:
 def _open(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     now = house.clock.now()
-    day = _day(args.date, "--date") if args.date else _today(house, now)
+    day = _day(args.date, "--date") if args.date else _today(house, now) - timedelta(days=1)
     with house.transaction() as session:
-        opened = reviews.open_day(session, day, now, "chats" if getattr(args, "chats", False) else "calls")
+        opened = reviews.open_day(session, day, now, "chats" if args.chats else "calls")
     row = {"day": day.isoformat(), **opened._asdict()}
     if args.json:
         rows_out([row], as_json=True)

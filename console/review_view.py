@@ -15,7 +15,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from recordings import chats, redact
+from recordings import chats
 from recordings.models import DrawRow, Recording
 from recordings.qa_shapes import Mark, Sheet
 from recordings.review_machine import COUNTED
@@ -179,9 +179,8 @@ def stamp(second: float | None) -> str:
 
 def chat_lines(session: Session, chat_id: uuid.UUID, language: str) -> list[Spoken]:
     """A chat as it is read: masked, whoever wrote it in the words of the talk bar."""
-    lines = chats.transcript(session, chat_id)
-    masked = redact.masked_lines([(line.speaker, line.text) for line in lines], language)
-    return [Spoken(line.speaker, line.start_s, text, 1.0) for line, text in zip(lines, masked, strict=True)]
+    lines = chats.transcript(session, chat_id, language=language)
+    return [Spoken(line.speaker, line.start_s, line.text, 1.0) for line in lines]
 
 
 def length(session: Session, sheet: Sheet) -> float | None:

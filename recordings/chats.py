@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final, Literal
@@ -23,11 +23,13 @@ from core.db import blind
 from core.house import settings_of
 from core.models import Patient, new_id, record
 from dialer.models import Agent
+from recordings import redact
 from recordings.chat_models import Chat, ChatFinding
 from recordings.chat_shapes import ChatIn
 from recordings.conversation import LINE, PATIENT, Line
 from recordings.lexicon import Finding, Lexicon, find, load
 from recordings.machine import longest
+from recordings.review_models import QaNote
 
 SPEAKERS: Final = {"patient": PATIENT, "agent": LINE, "machine": "machine"}
 """Who wrote, as the phrase list and the transcripts name the sides. It looks at staff and patients, at no machine."""
@@ -225,26 +227,33 @@ def _phrases(language: str) -> Lexicon:
 # ---- read -----------------------------------------------------------------------------------------------
 
 
-def transcript(session: Session, chat_id: uuid.UUID) -> list[Written]:
-    """What was written, in order, as QA sees it; empty for a chat that was purged or is not there."""
-    return transcripts(session, [chat_id]).get(chat_id, [])
+def transcript(session: Session, chat_id: uuid.UUID, *, language: str | None = None) -> list[Written]:
+    """What was written, in order, as QA sees it: names and numbers masked, in the reader's `language` (default: the
+    chat's). Empty for a chat that was purged or is not there."""
+    return transcripts(session, [chat_id], language=language).get(chat_id, [])
 
 
-def transcripts(session: Session, chat_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Written]]:
-    """The same of many, in one statement."""
+def transcripts(
+    session: Session, chat_ids: Collection[uuid.UUID], *, language: str | None = None
+) -> dict[uuid.UUID, list[Written]]:
+    """The same of many, in a fixed number of statements."""
     rows = session.execute(
-        sa.select(Chat.id, Chat.language, Chat.lines).where(Chat.id.in_(chat_ids), Chat.lines.is_not(None))
-    )
-    return {row.id: [_shown(line, row.language) for line in written(row.lines)] for row in rows}
+        sa.select(Chat.id, Chat.patient_id, Chat.language, Chat.lines).where(
+            Chat.id.in_(chat_ids), Chat.lines.is_not(None)
+        )
+    ).all()
+    known = redact.known_of_patients(session, {row.id: row.patient_id for row in rows})
+    return {row.id: _shown(written(row.lines), language or row.language, known[row.id]) for row in rows}
 
 
 def written(lines: Sequence[Sequence[Any]]) -> list[Written]:
     return [Written(SPEAKERS[who], float(start_s), text) for start_s, who, text in lines]
 
 
-def _shown(line: Written, language: str) -> Written:
-    """The one place every reader's line passes: who masks names and numbers does it here (recordings.redact.masked)."""
-    return line
+def _shown(lines: Sequence[Written], language: str, known: redact.Known) -> list[Written]:
+    """The one place every reader's lines pass."""
+    texts = redact.masked_lines([(line.speaker, line.text) for line in lines], language, known)
+    return [replace(line, text=text) for line, text in zip(lines, texts, strict=True)]
 
 
 # ---- the end of the keeping time ------------------------------------------------------------------------
@@ -261,6 +270,11 @@ def purge_due(session: Session, now: datetime, limit: int = 200) -> int:
         .with_for_update(skip_locked=True)
         .options(defer(Chat.lines))
     ).all()
+    return purge(session, over, now)
+
+
+def purge(session: Session, over: Sequence[Chat], now: datetime) -> int:
+    """Empty these, which are locked, and look that they are empty. Returns how many."""
     for chat in over:
         chat.lines, chat.purged_at = None, now
         record(session, "chat", chat.id, "purged", now, why=chat.keep_class)
@@ -268,6 +282,7 @@ def purge_due(session: Session, now: datetime, limit: int = 200) -> int:
     if not ids:
         return 0
     session.execute(sa.delete(ChatFinding).where(ChatFinding.chat_id.in_(ids)))
+    session.execute(sa.delete(QaNote).where(QaNote.chat_id.in_(ids)))
     session.flush()
     if left := _words_left(session, ids):
         raise PurgeProblem(f"{left} rows of words of purged chats are still there")
@@ -277,4 +292,5 @@ def purge_due(session: Session, now: datetime, limit: int = 200) -> int:
 def _words_left(session: Session, ids: Collection[uuid.UUID]) -> int:
     chats = sa.select(sa.func.count()).select_from(Chat).where(Chat.id.in_(ids), Chat.lines.is_not(None))
     findings = sa.select(sa.func.count()).select_from(ChatFinding).where(ChatFinding.chat_id.in_(ids))
-    return (session.scalar(chats) or 0) + (session.scalar(findings) or 0)
+    notes = sa.select(sa.func.count()).select_from(QaNote).where(QaNote.chat_id.in_(ids))
+    return sum(session.scalar(one) or 0 for one in (chats, findings, notes))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -32,6 +33,7 @@ __all__ = [
     "ListeningProblem",
     "known_of_call",
     "known_of_calls",
+    "known_of_patients",
     "masked",
     "masked_lines",
     "read_original",
@@ -49,8 +51,8 @@ def known_of_call(session: Session, call_id: uuid.UUID | None) -> Known:
 def known_of_calls(session: Session, call_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID | None, Known]:
     """The same of many calls at the cost of one: five statements. The key None is for a recording of no call."""
     calls = list(session.scalars(sa.select(Call).where(Call.id.in_(call_ids))))
-    people = _people(session, calls)
-    staff = {agent.name for agent in session.scalars(sa.select(Agent))}
+    people = _people(session, [_Asked(call.id, call.patient_id, call.party_index) for call in calls])
+    staff = _staff(session)
     duty = _on_duty(session, calls)
     found: dict[uuid.UUID | None, Known] = {call_id: _known((), (), staff, ()) for call_id in [None, *call_ids]}
     for call in calls:
@@ -59,13 +61,33 @@ def known_of_calls(session: Session, call_ids: Collection[uuid.UUID]) -> Mapping
     return found
 
 
+def known_of_patients(
+    session: Session, patient_ids: Mapping[uuid.UUID, uuid.UUID | None]
+) -> Mapping[uuid.UUID, Known]:
+    """Whom a text without a call may be about (a chat): for each key, its patient, if there is one, and the staff."""
+    people = _people(session, [_Asked(key, patient_id, None) for key, patient_id in patient_ids.items()])
+    staff = _staff(session)
+    return {key: _known(people.get(key, ()), (), staff, ()) for key in patient_ids}
+
+
+def _staff(session: Session) -> set[str]:
+    return {agent.name for agent in session.scalars(sa.select(Agent))}
+
+
+class _Asked(NamedTuple):
+    """What is asked about: an id of the caller's choice, and what leads to people."""
+
+    id: uuid.UUID
+    patient_id: uuid.UUID | None
+    party_index: bytes | None
+
+
 Person = tuple[Patient, list[str], list[str]]
 """A patient, their numbers, and the names of their surgeons."""
 
 
-def _people(session: Session, calls: Iterable[Call]) -> dict[uuid.UUID, list[Person]]:
-    """Of each call, everybody whose call it is or whose number rang; with the records that were merged into theirs."""
-    calls = list(calls)
+def _people(session: Session, calls: Collection[_Asked]) -> dict[uuid.UUID, list[Person]]:
+    """Of each, everybody whose call it is or whose number rang; with the records that were merged into theirs."""
     ids = {call.patient_id for call in calls if call.patient_id}
     indexes = {call.party_index for call in calls if call.party_index}
     owners: dict[bytes, set[uuid.UUID]] = {}

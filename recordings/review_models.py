@@ -27,8 +27,8 @@ class ScorecardRow(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     key: Mapped[str]
     version: Mapped[int]
-    body: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    """As recordings.scorecards reads it from YAML."""
+    body: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    """As recordings.scorecards reads it from YAML, its items in the card's order (JSONB would put them in another)."""
     stored_at: Mapped[datetime] = mapped_column(AwareDateTime)
 
 

@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("body", postgresql.JSONB(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
         sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scorecards")),
         sa.UniqueConstraint("key", "version", name=op.f("uq_scorecards_key_version")),

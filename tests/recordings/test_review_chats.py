@@ -1,7 +1,9 @@
 """A chat drawn is a review like a call: prefilled from what is known of it, scored by the same card."""
 
 from __future__ import annotations
+
 from datetime import timedelta
+
 from core.models import new_id
 from recordings import reviews, sample
 from recordings.chat_models import Chat, ChatFinding
