@@ -38,7 +38,7 @@ def test_chats_are_reviewed_like_calls(office: Office) -> None:
             )
         )
     with office.transaction() as session:
-        row = sample.draw_day(session, DAY, 5, office.now, kind="chats")
+        sample.draw_day(session, DAY, 5, office.now, kind="chats")
         assert reviews.open_day(session, DAY, office.now, "chats").opened == 1
     review = office.review_of(chat.id)
     assert (review.subject_kind, review.agent_id) == ("chat", office.agents["amy"])
