@@ -25,6 +25,7 @@ from recordings.chat_models import Chat, ChatFinding
 from recordings.chat_shapes import ChatIn
 from recordings.chats import ChatProblem
 from recordings.models import DrawPick
+from recordings.review_models import QaNote
 from tests.house import MID_MORNING
 
 DAY = MID_MORNING.date()
@@ -263,6 +264,29 @@ def test_a_purged_chat_has_no_words_left_and_its_row_and_pick_stay(desk: House) 
     assert take(desk, chat(1, said=[("patient", "I have a high fever."), ("agent", "Come in.")])) == ["unchanged"]
     with desk.transaction() as session, pytest.raises(IntegrityError, match="purged_is_empty"):
         session.execute(sa.text("UPDATE chats SET lines = 'x' WHERE external_id = 'c-1'"))
+
+
+def test_who_reads_a_chat_sees_no_name_and_no_number(desk: House) -> None:
+    """Ann is on file as the chat's patient; a name nobody has on file is masked behind what introduces it."""
+    said = [("patient", "Ann Example here, ring me at 010 5555 0110."), ("agent", "My name is Bob Invented, Ann.")]
+    take(desk, chat(1, said=said, mrn="M-1"))
+    (row,) = every(desk, Chat)
+    with desk.transaction() as session:
+        shown = [line.text for line in chats.transcript(session, row.id)]
+        chinese = [line.text for line in chats.transcript(session, row.id, language="zh-CN")]
+    assert shown == ["[name] here, ring me at [phone].", "My name is [name]."]
+    assert "【姓名】" in chinese[0]
+    assert "【电话】" in chinese[0]
+
+
+def test_a_listener_s_notes_end_with_the_chat(desk: House) -> None:
+    take(desk, chat(1))
+    (row,) = every(desk, Chat)
+    with desk.transaction() as session:
+        session.add(QaNote(chat_id=row.id, kind="comment", text="She asked for the car park.", by="qa1", at=NOW))
+    with desk.transaction() as session:
+        assert chats.purge_due(session, NOW + timedelta(days=180)) == 1
+    assert every(desk, QaNote) == []
 
 
 # ---- files ---------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from recordings import hearing, jobs, progress, store, stt_parts
 from recordings.fetch import Media
 from recordings.files import FileStore
 from recordings.models import Recording, SegmentRow, Transcript
+from recordings.screen import Screened
 from recordings.sounding import Sounding
 from recordings.stt import EngineDied, Segment, Speech
 from recordings.stt_parts import PART_S, Source, quietest
@@ -313,7 +314,7 @@ def test_how_far_it_is(room: Room, carecall: Run) -> None:
     ids = [fetched(room, number, mono(tone(30))) for number in range(1, 6)]
     assert (look().waiting, look().waiting_s, look().expected_end) == (5, 150.0, None), "no speed is known"
     with room.house.transaction() as session:
-        store.transcribed(session, ids[0], [], [], "en-1", room.now, engine="vosk x", took_s=6.0)
+        store.transcribed(session, ids[0], [], Screened((), "en-1", "normal"), room.now, engine="vosk x", took_s=6.0)
         assert store.claim_speech(session, ids[1], room.now) is not None
         missing = store.claim_speech(session, ids[2], room.now)
         assert missing is not None

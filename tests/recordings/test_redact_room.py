@@ -17,6 +17,7 @@ from recordings import redact, reports, retention, store
 from recordings.conversation import Line
 from recordings.models import Play
 from recordings.redact import ListeningProblem
+from recordings.screen import Screened
 from tests.recordings.room import Room
 
 NAME, PHONE = "Qarvonel Zickbaum", "+8619100000001"
@@ -28,7 +29,7 @@ def recording(room: Room, said: str = "qarvonel rang, and Wemblotor answered; pa
         row = session.get_one(store.Recording, made)
         row.state = "fetched"
         session.get_one(Call, row.call_id).party_index = people.phone_index(PHONE)
-        store.transcribed(session, made, [Line("patient", 0, 1, said, 0.9)], [], "en-1", room.now)
+        store.transcribed(session, made, [Line("patient", 0, 1, said, 0.9)], Screened((), "en-1", "normal"), room.now)
     return made
 
 
