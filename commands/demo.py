@@ -108,7 +108,7 @@ def import_files(on: Stage) -> None:
     on.phone(people.DOCTOR_1).does_not_answer()
     on.phone(people.DOCTOR_2).answers(*people.DOCTOR_STEPS)
     on.phone(people.HEAD).does_not_answer()
-    on.phone(people.UNKNOWN_CALLER).answers(*people.PICKED_UP, {"after": 2, "say": "Hello, doctor."})
+    on.phone(people.UNKNOWN_CALLER).answers(*people.PICKED_UP, {"after": 8, "say": "Hello, doctor."})
 
 
 def hotline_pain(on: Stage) -> None:

@@ -83,7 +83,7 @@ ANN_STEPS: list[list[Step]] = [
     ],
     [
         *PICKED_UP,
-        {"after": 2, "say": "Hello, doctor."},
+        {"after": 8, "say": "Hello, doctor."},
         {"on": "Tell me about the pain", "say": "It hurts a lot when I move. The wound is bleeding."},
     ],
 ]

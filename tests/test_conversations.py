@@ -70,7 +70,7 @@ def test_a_patient_keys_seven_and_the_second_doctor_is_joined(stack: Stage) -> N
             {"on": "beep", "say": "The wound is bleeding a little."},
             {"press": "#"},
         ),
-        [{"on": "press 1", "press": "1"}, {"say": "Hello, doctor. It hurts a lot.", "after": 2}],
+        [{"on": "press 1", "press": "1"}, {"say": "Hello, doctor. It hurts a lot.", "after": 8}],
     )
     operated(stack, PATIENT, hours=7)
     escalation: dict[str, Any] = stack.until(lambda: the_closed_one(stack), "an escalation is closed")

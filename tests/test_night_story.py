@@ -77,7 +77,7 @@ def a_night(made: Stage) -> None:
         after=33,
     )  # fmt: skip
     patient = made.phone(PATIENT.phone).answers(
-        {"on": "press 1", "press": "1"}, {"say": "Hello, doctor.", "after": 2}, after=5
+        {"on": "press 1", "press": "1"}, {"say": "Hello, doctor.", "after": 6}, after=5
     )
     keyed = patient.rings(HOTLINE, *hotline_pain("8"), {"after": 1, "hangup": True})
     hears(keyed, "You entered 8")
