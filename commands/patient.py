@@ -52,7 +52,10 @@ def export(args: argparse.Namespace, joined: Joined) -> int:
             found = _found(session, args)
             counts = patient_copy.write(house, session, found, args.out, now)
             try:
-                _write_down(session, found, "copy given", args.reason, house)
+                # as in an erasure: this row is found by no patient's id, and would keep the name after one
+                known = patient_erase.known_of(session, found)
+                reason = redact.masked(args.reason, found.patient.language, known)
+                _write_down(session, found, "copy given", reason, house)
                 session.flush()
             except BaseException:
                 args.out.unlink()  # a copy nobody wrote down was not given

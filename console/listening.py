@@ -19,6 +19,7 @@ from console.frame import me, now, page, say
 from core.webhook import house
 from recordings import listening
 from recordings.listening import Permit
+from recordings.redact_text import masked
 
 PERMIT = "permit"
 """The cookie of one sound; its path is the sound's address."""
@@ -69,8 +70,10 @@ def permit_for(
 
 
 def reason_of(form: MultiDict[str, str]) -> str:
-    """What is kept of a reason. Raises ViewProblem."""
-    return views.checked(form.get("reason", ""), form.get("why", ""), listening_view.REASONS)
+    """What is kept of a reason, names in it masked as in the view log: the row outlives an erasure. Raises
+    ViewProblem."""
+    kept = views.checked(form.get("reason", ""), form.get("why", ""), listening_view.REASONS)
+    return masked(kept, house().settings.hospital.languages[0])
 
 
 def handed_over(permit: Permit, to: str) -> AnyResponse:

@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -35,6 +35,8 @@ SPEAKERS: Final = {"patient": PATIENT, "agent": LINE, "machine": "machine"}
 """Who wrote, as the phrase list and the transcripts name the sides. It looks at staff and patients, at no machine."""
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far ahead of ours the sender's clock may be."""
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""What is older is a clock that was never set; and a time before year 1 in UTC is one that no row gives back."""
 NOT_WRITTEN: Final = "missing"
 """A category of findings that is about the telephone alone: the notice of the recording, the name at the beginning."""
 
@@ -84,7 +86,9 @@ def take(session: Session, given: Sequence[ChatIn], now: datetime, *, who: str) 
         digest = _digest(one)
         there = made.get(one.external_id) or known.get(one.external_id)
         if there is None:
-            problems += [(at, *wrong) for wrong in _wrong(one, agents, patients, now)]
+            if wrong := _wrong(one, agents, patients, now):
+                problems += [(at, *fault) for fault in wrong]
+                continue
             row, found = _row(session, one, digest, agents, patients, now)
             made[one.external_id] = row
             findings += found
@@ -123,6 +127,8 @@ def _wrong(
         wrong.append(("mrn", "no patient with this record number is on file"))
     if one.lines[-1].at > now + CLOCK_SKEW:
         wrong.append(("lines", "lie in the future"))
+    if one.lines[0].at < EARLIEST:
+        wrong.append(("lines", f"have a time before {EARLIEST.year}"))
     return wrong
 
 

@@ -183,7 +183,7 @@ def _latin_words(page: Page, names: frozenset[str]) -> Iterator[tuple[int, int]]
         return
     for hit in _LATIN.finditer(page.cased):
         word = hit[0].lower().removesuffix("'s")
-        capital = hit[0][0].isupper() and not _SENTENCE.search(page.cased, 0, hit.start())
+        capital = hit[0][0].isupper() and not _begins_a_sentence(page.cased, hit.start())
         if word in parts:
             if word not in lists()["english"]["common"] or capital:
                 yield hit.span()
@@ -195,5 +195,10 @@ def _latin_words(page: Page, names: frozenset[str]) -> Iterator[tuple[int, int]]
 
 
 _LATIN: Final = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
-_SENTENCE: Final = re.compile(r"(?:^|[.!?\n])\s*\Z")
-"""What ends where a sentence begins: a capital says nothing there."""
+
+
+def _begins_a_sentence(text: str, at: int) -> bool:
+    """A capital says nothing there. Looked at backwards: a pattern would read the whole text again for each word."""
+    while at and text[at - 1] != "\n" and text[at - 1].isspace():
+        at -= 1
+    return not at or text[at - 1] in ".!?\n"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from recordings.redact_lists import Page, Span, either, lists, simplified
+from recordings.redact_lists import Page, Span, Taken, either, lists, simplified
 
 LEAST: Final = 7
 """Digits of a number that needs no word before it."""
@@ -40,8 +40,9 @@ def spans(page: Page, blocked: Sequence[Span]) -> list[Span]:
     labelled, kept = _labelled(page, found)
     plain = [Span(run.start, run.end, kind_of(run.digits)) for run in found if len(run.digits) >= LEAST]
     # what a word says a number is goes before what its shape says
-    readable = {(run.start, run.end) for run in kept} | {(run.start, run.end) for run in found for span in labelled
-                                                         if run.start < span.end and span.start < run.end}  # fmt: skip
+    named = Taken((span.start, span.end) for span in labelled)
+    readable = {(run.start, run.end) for run in kept}
+    readable |= {(run.start, run.end) for run in found if named.touches(run.start, run.end)}
     return [
         *(span for span in plain if (span.start, span.end) not in readable),
         *labelled,
@@ -86,6 +87,7 @@ def runs(page: Page, blocked: Sequence[Span] = ()) -> list[Run]:
     """All numbers of the text, of any length, measures left out."""
     found: list[Run] = []
     start, end, digits, times, fillers = -1, -1, "", 1, 0
+    taken = Taken((span.start, span.end) for span in blocked)
 
     def close() -> None:
         nonlocal start, digits, times, fillers
@@ -97,7 +99,7 @@ def runs(page: Page, blocked: Sequence[Span] = ()) -> list[Run]:
         kind, text = hit.lastgroup or "", hit.group()
         if kind == "gap":
             continue
-        if any(span.start < hit.end() and hit.start() < span.end for span in blocked):
+        if taken.touches(*hit.span()):
             close()
             continue
         value = _digits_of(kind, text)
@@ -271,7 +273,7 @@ def _mail(page: Page) -> list[Span]:
 
 _END: Final = r"(?:com|cn|net|org|edu|gov|hk|tw|co|io|me)(?![a-z])"
 _MAIL: Final = (
-    re.compile(r"[a-z0-9][\w.+-]*\s?@\s?[\w-]+(?:\.[\w-]+)+"),
+    re.compile(r"[a-z0-9][\w.+-]{0,80}\s?@\s?[\w-]+(?:\.[\w-]+)+"),
     re.compile(
         rf"(?:(?!(?:e?mail|my|is|address|the|it's|and)\s)(?<![a-z0-9])[a-z0-9]+(?:\s+(?:dot|underscore|dash|hyphen)\s+|[._-]|\s+)){{1,4}}at\s+(?:[a-z0-9]+\s+){{1,5}}?dot\s+{_END}"
         r"(?:\s+dot\s+(?:cn|hk|uk|tw))?"

@@ -12,10 +12,14 @@ from typing import Final
 
 from recordings import redact_dates, redact_known, redact_names, redact_numbers, redact_places
 from recordings.redact_known import NOBODY, Known
-from recordings.redact_lists import Span, lists, page
+from recordings.redact_lists import Span, Taken, lists, page
 
 VERSION: Final[str] = lists()["version"]
 KINDS: Final[tuple[str, ...]] = tuple(lists()["kinds"])
+
+
+_UNSEEN: Final = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+"""Characters of no width: one between two digits would hide a number from the rules, and not from a reader."""
 
 
 def masked(text: str, language: str, known: Known = NOBODY) -> str:
@@ -26,7 +30,7 @@ def masked(text: str, language: str, known: Known = NOBODY) -> str:
 
 def masked_lines(lines: Sequence[tuple[str, str]], language: str, known: Known = NOBODY) -> list[str]:
     """The same of (speaker, text) in order; what began in one line and ends in the speaker's next is masked in both."""
-    now = [text for _, text in lines]
+    now = [_UNSEEN.sub("", text) for _, text in lines]
     # Again until nothing more is found: a mask may part what had stood together. Each time less is left to mask.
     while (after := _once([(who, text) for (who, _), text in zip(lines, now, strict=True)], language, known)) != now:
         now = after
@@ -61,7 +65,8 @@ def spans(text: str, known: Known = NOBODY) -> list[Span]:
         *redact_places.spans(read),
         *redact_names.spans(read),
     ]
-    return _joined(span for span in found if not any(one.start < span.end and span.start < one.end for one in done))
+    masks = Taken((span.start, span.end) for span in done)
+    return _joined(span for span in found if not masks.touches(span.start, span.end))
 
 
 def _joined(found: Iterable[Span]) -> list[Span]:

@@ -68,7 +68,7 @@ def _draws(session: Session, day: date) -> Sequence[DrawRow]:
 def _open(session: Session, draw: DrawRow, now: datetime) -> Opened:
     picks = {_key(pick): pick for pick in sample.picks(session, draw)}
     there = set(session.execute(sa.select(Review.subject_kind, Review.subject_id).where(Review.draw_id == draw.id)))
-    missing = [key for key in picks if key not in {(kind, subject_id) for kind, subject_id in there}]
+    missing = blind_order(draw.seed, [key for key in picks if key not in {(kind, one) for kind, one in there}])
     known = subjects.found(session, missing)
     share = settings_of(session).qa.second_share
     twice = second_rated(draw.seed, [subject_id for _, subject_id in picks], share)
@@ -104,6 +104,12 @@ def second_rated(seed: int, ids: Collection[uuid.UUID], share: float) -> set[uui
     if share > 0 and ids:
         count = max(count, 1)
     return set(sorted(ids, key=lambda one: hashlib.sha256(f"second {seed} {one}".encode()).digest())[:count])
+
+
+def blind_order(seed: int, keys: Iterable[Key]) -> list[Key]:
+    """The order reviews are made in. A draw lists its random part first: made in that order, ids and lists of raters
+    would say which call was picked for its risk (docs/clinical.md section 4). Pure."""
+    return sorted(keys, key=lambda key: hashlib.sha256(f"order {seed} {key[1]}".encode()).digest())
 
 
 class Assignment:

@@ -323,3 +323,15 @@ def test_a_transcript_is_masked_unless_there_is_a_reason(at_work: Carecall, clin
     [play] = clinic.all(Play)
     assert (play.kind, play.why, play.original, play.token) == ("read", "complaint", True, None)  # type: ignore[attr-defined]
     assert "words read unmasked" in [row.what for row in clinic.all(EventRow)]  # type: ignore[attr-defined]
+
+
+def test_who_asked_for_a_copy_is_not_left_behind_by_an_erasure(
+    at_work: Carecall, clinic: Clinic, tmp_path: Path
+) -> None:
+    asked = f"{NAME}, {PHONE}, at the counter"
+    assert at_work("patient", "export", MRN, "--reason", asked, "--out", str(tmp_path / "copy.zip")).code == 0
+    reasons = [row.note for row in clinic.all(WorkItem) if row.why == "copy given"]  # type: ignore[attr-defined]
+    assert len(reasons) == 1
+    assert "at the counter" in reasons[0]
+    assert NAME not in reasons[0]
+    assert PHONE not in reasons[0]

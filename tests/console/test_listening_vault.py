@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from console import frame, listening_view
 from console.listening import PERMIT
+from recordings.models import Recording
 from tests.console.desk_room import Screen
 from tests.console.listening_room import PATIENT_SAYS, ListeningRoom
 from tests.house import ROOT
@@ -294,3 +295,25 @@ def test_who_has_no_business_here_sees_nothing(listening: ListeningRoom, role: s
                  "/agreement"):  # fmt: skip
         assert screen.get(path).status_code == 403, path
     assert screen.post(f"/hear/{recording}", on="/account", reason="check", back="/").status_code == 403
+
+
+def test_a_rater_is_not_told_that_a_call_was_a_complaint(listening: ListeningRoom) -> None:
+    """The class of keeping says why a call was drawn: for the keeper of the vault only."""
+    recording = listening.recording()
+    with listening.house.transaction() as session:
+        session.get_one(Recording, recording).keep_class = "complaint"
+    listener, keeper = listening.signed_in("qa"), listening.signed_in("supervisor")
+    listener.get("/vault")
+    keeper.get("/vault")
+    assert "complaint" in keeper.text
+    assert "Call" in listener.text, "the recording is in the list"
+    assert "complaint" not in listener.text
+
+
+def test_a_name_in_a_reason_to_listen_is_not_kept(listening: ListeningRoom) -> None:
+    """The log outlives the recording and an erasure: it is masked, as the view log is."""
+    recording = listening.recording()
+    hear(listening.signed_in("qa"), recording, "other", why="my name is Qarvonel Zickbaum, I was asked")
+    (row,) = listening.plays()
+    assert "Zickbaum" not in row.why
+    assert row.why.startswith("other: ")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from core.db import blind
@@ -350,3 +351,22 @@ def test_files_that_are_none(desk: House, tmp_path: Path, content: bytes, senten
     file.write_bytes(content)
     with pytest.raises(FileProblem, match=sentence):
         import_chats(desk, file, NOW)
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_a_time_no_clock_tells_is_refused_and_nothing_stops(desk: House, year: int) -> None:
+    """Year 1 with an offset east is before all times: a stored one would stop every list and the purge."""
+    start = datetime(year, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    with pytest.raises((ChatProblem, ValidationError), match=r"time|future"):
+        take(desk, chat(1, at=start if year != 9999 else datetime(9999, 12, 31, 20, tzinfo=UTC)))
+    assert take(desk, chat(2)) == ["created"]
+    assert len(every(desk, Chat)) == 1
+
+
+def test_a_file_with_a_time_no_clock_tells_takes_the_others(desk: House, tmp_path: Path) -> None:
+    file = tmp_path / "chats.jsonl"
+    lines = [json.loads(chat(number).model_dump_json()) for number in (1, 2)]
+    for line in lines[0]["lines"]:
+        line["at"] = "9999-12-31T23:00:00+00:00"
+    file.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    assert [report.result for report in import_chats(desk, file, NOW)] == ["refused", "created"]

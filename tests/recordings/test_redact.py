@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -303,3 +304,20 @@ def test_the_check_digit_of_an_identity_card(digits: str) -> None:
 def test_the_lists_say_their_version_and_every_kind_in_both_languages() -> None:
     assert lists()["version"]
     assert all(set(words) == {"zh-CN", "en"} for words in lists()["kinds"].values())
+
+
+@pytest.mark.parametrize("invisible", ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u202e", "\u2066"])
+def test_what_cannot_be_seen_hides_nothing(invisible: str) -> None:
+    """Chats are typed, and what is typed may hold characters of no width between digits or letters."""
+    known = Known(names=frozenset({"Qarvonel Zickbaum", "王小明"}))
+    said = f"191{invisible}0000{invisible}0001, Zick{invisible}baum, 王{invisible}小明"
+    assert masked(said, "en", known) == "[phone], [name], [name]"
+
+
+@pytest.mark.parametrize("piece", ["Li ", "Abc ", "1", "[name] "])
+def test_masking_takes_time_by_length_and_not_by_its_square(piece: str) -> None:
+    """What a chat holds somebody else chose: a few pages of it must not stop whoever reads it."""
+    known = Known(names=frozenset({"Li Wei"}), phones=frozenset({"+8619100000001"}))
+    began = time.process_time()
+    masked(piece * (16_000 // len(piece)), "en", known)
+    assert time.process_time() - began < 5

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -44,6 +45,23 @@ def statements(house: House) -> Iterator[list[str]]:
 
 def items(sheet: Sheet) -> dict[str, SheetItem]:
     return {item.key: item for part in sheet.parts for item in part.items}
+
+
+def test_no_order_a_rater_sees_parts_the_random_from_the_risky(office: Office) -> None:
+    """Neither the list nor the ids in the addresses, which are made in order of time."""
+    for number in range(60):
+        recording = office.record("amy" if number % 2 else "ben")
+        if number % 2:
+            office.hit(recording, "impatience")
+    office.opened()
+    parts = {row.id: row.part for row in office.rows()}
+    assert set(parts.values()) == {"random", "risk"}
+    with office.transaction() as session:
+        mine = [line.review_id for line in reviews.waiting(session, "qa1", office.now)]
+    for order in (mine, sorted(parts)):
+        told = [parts[one] for one in order]
+        changes = sum(left != right for left, right in pairwise(told))
+        assert changes > 3, told
 
 
 # ---- opening ------------------------------------------------------------------------------------------------
