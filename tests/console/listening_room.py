@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from recordings.fetch import Media
 from recordings.models import Play
 from recordings.review_models import CoachingTask, QaNote, Review, ReviewMark, ScorecardRow
 from recordings.stt import Segment, Speech
+from recordings.stt_models import Model
 from tests.console.desk_room import DeskRoom, Screen
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import Clip, dual
@@ -46,7 +48,10 @@ class Heard:
     def missing(self, language: str) -> str | None:
         return None
 
-    def transcribe(self, sound: object, language: str) -> list[Segment]:
+    def model(self, language: str) -> Model:
+        return Model("scripted", Path("nowhere"))
+
+    def transcribe(self, sound: object, language: str, **_: object) -> list[Segment]:
         return [Segment(start, end, text, 0.9) for start, end, text in (self.said.pop(0) if self.said else ())]
 
 
