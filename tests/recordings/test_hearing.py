@@ -30,6 +30,7 @@ from recordings.fetch import Media
 from recordings.files import FileStore
 from recordings.models import Recording, SegmentRow, Transcript
 from recordings.sounding import Sounding
+from recordings.screen import Screened
 from recordings.stt import EngineDied, Segment, Speech
 from recordings.stt_parts import PART_S, Source, quietest
 from tests.house import ROOT, variables
@@ -313,7 +314,7 @@ def test_how_far_it_is(room: Room, carecall: Run) -> None:
     ids = [fetched(room, number, mono(tone(30))) for number in range(1, 6)]
     assert (look().waiting, look().waiting_s, look().expected_end) == (5, 150.0, None), "no speed is known"
     with room.house.transaction() as session:
-        store.transcribed(session, ids[0], [], [], "en-1", room.now, engine="vosk x", took_s=6.0)
+        store.transcribed(session, ids[0], [], Screened((), "en-1", "normal"), room.now, engine="vosk x", took_s=6.0)
         assert store.claim_speech(session, ids[1], room.now) is not None
         missing = store.claim_speech(session, ids[2], room.now)
         assert missing is not None
@@ -377,4 +378,4 @@ def test_a_file_that_is_no_sound_any_more_is_set_aside(room: Room) -> None:
     recording = fetched(room, 1, mono(tone(3)))
     room.house.service(FileStore).put(recording, b"not a WAV file")
     room.work()
-    assert (room.row(recording).state, room.row(recording).reason) == ("failed", "the file is no WAV file")
+    assert (room.row(recording).state, room.row(recording).reason) == ("failed", "the file is not a WAV file")
