@@ -29,8 +29,8 @@ from recordings import hearing, jobs, progress, store, stt_parts
 from recordings.fetch import Media
 from recordings.files import FileStore
 from recordings.models import Recording, SegmentRow, Transcript
-from recordings.sounding import Sounding
 from recordings.screen import Screened
+from recordings.sounding import Sounding
 from recordings.stt import EngineDied, Segment, Speech
 from recordings.stt_parts import PART_S, Source, quietest
 from tests.house import ROOT, variables
