@@ -6,8 +6,10 @@ A miss is worse than a false alarm, so a phrase is taken back by two things only
   them ("hasn't stopped bleeding", "没有吃药伤口出血") and the phrase stands;
 - a negation right behind it where the clause ends (出血没有，发烧也没有).
 
+A phrase that is a sentence is never negated by what stands before: "no my chest hurts" is an answer, and then a sign.
+
 What is said of earlier days, of other people, or of what might be ("what if it bleeds") is told by words before the
-phrase, and weighs by level: A stays A, B becomes C, C is none (`level_of`).
+phrase, and weighs by level: A stays A, B becomes C, C is none; "but", "now" and their like end such a doubt.
 """
 
 from __future__ import annotations
@@ -57,8 +59,24 @@ def in_text(text: str, lexicon: Lexicon) -> list[Hit]:
     return found
 
 
+def across(first: str, second: str, lexicon: Lexicon) -> list[Hit]:
+    """Phrases that begin in one line and end in the next of the same speaker, who stopped for breath. A line that is
+    nothing but the beginning of the phrase is an answer ("no", and then "urine is fine") and no part of it."""
+    start, end = lexicon.normal(first).rstrip(CUT + " "), lexicon.normal(second)
+    joined = lexicon.without_allowed(start + end)
+    hits = in_text(joined, lexicon)
+    return [
+        hit
+        for hit in hits
+        if hit.start < len(start) < hit.end - (not lexicon.by_characters)
+        and joined[: len(start)].strip() not in lexicon.flag_rules.negations
+    ]
+
+
 def _negated(text: str, start: int, end: int, earlier: list[Hit], lexicon: Lexicon) -> bool:
     """By what stands right before it, by a negated phrase it is joined to ("no fever or chills"), by what follows."""
+    if not lexicon.by_characters and any(f" {word} " in text[start:end] for word in lexicon.flag_rules.clauses):
+        return False
     if earlier and earlier[-1].negated:
         between = text[earlier[-1].end : start]
         # 没有胸痛胸闷: in Chinese a list needs no word between
@@ -73,6 +91,8 @@ def _negated(text: str, start: int, end: int, earlier: list[Hit], lexicon: Lexic
 def _doubt(before: str, lexicon: Lexicon) -> str:
     """Which words that take weight away stand before it in its clause; the first kind of the list."""
     rules, clause = lexicon.flag_rules, before.rsplit(CUT, 1)[-1]
+    for word in rules.but:
+        clause = clause.rsplit(word if lexicon.by_characters else f" {word} ", 1)[-1]
     if lexicon.by_characters:
         near = clause[-rules.window :]
         return next((kind for kind, words in rules.doubts.items() if any(word in near for word in words)), "")

@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy.exc import OperationalError
 
 from core.house import House
-from recordings import audio, store
+from recordings import audio, machine_flags, store
 from recordings.conversation import Line, join, speakers
 from recordings.files import FileStore
 from recordings.sounding import Sounding
@@ -47,29 +47,30 @@ def hear(house: House, recording_id: uuid.UUID, work: store.SpeechWork) -> Heard
     engine = speech.model(work.language).name
     with house.service(FileStore).open(recording_id) as reader, _kept(house, recording_id, work.claim):
         source = Source(Sounding(reader, None))
+        first = work.purpose in machine_flags.ALONE
         names = speakers(work.purpose, work.call_kind, source.channels)
-        heard = {name: _channel(speech, source, number, work.language) for number, name in enumerate(names)}
+        heard = {name: _channel(speech, source, number, work.language, first) for number, name in enumerate(names)}
     return Heard(join(heard), engine, time.monotonic() - began)
 
 
-def _channel(speech: Speech, source: Source, channel: int, language: str) -> Sequence[Segment]:
+def _channel(speech: Speech, source: Source, channel: int, language: str, first: bool) -> Sequence[Segment]:
     heard: list[Segment] = []
     for part in source.parts(channel):
         if audio.level(part.samples) >= SILENT_DBFS:
-            heard += [_later(one, part.at_s) for one in _part(speech, part, language, source.rate)]
+            heard += [_later(one, part.at_s) for one in _part(speech, part, language, source.rate, first)]
     return heard
 
 
-def _part(speech: Speech, part: Part, language: str, rate: int) -> Sequence[Segment]:
+def _part(speech: Speech, part: Part, language: str, rate: int, first: bool) -> Sequence[Segment]:
     """A child that dies over a later part does not take along what was heard before it: this part alone is tried once
     more. Over the first one, and the second time, the recording waits its turn (store.speech_in_vain)."""
     try:
-        return speech.transcribe(part.samples, language, rate=rate)
+        return speech.transcribe(part.samples, language, rate=rate, first=first)
     except EngineDied as died:
         if part.at_s == 0:
             raise
         log.warning("a part of a recording is heard again", extra={"at_s": round(part.at_s), "why": str(died)})
-        return speech.transcribe(part.samples, language, rate=rate)
+        return speech.transcribe(part.samples, language, rate=rate, first=first)
 
 
 def _later(segment: Segment, by_s: float) -> Segment:

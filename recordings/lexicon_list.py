@@ -79,6 +79,10 @@ class FlagRules:
     """if | before | others: words before the phrase, within `window`."""
     window: int
     """Characters of Chinese, words of English."""
+    clauses: tuple[str, ...] = ()
+    """A phrase that holds one of these words is a sentence; a "no" before it answers something else."""
+    but: tuple[str, ...] = ()
+    """Ends a doubt: what follows is said of now."""
 
 
 @dataclass(frozen=True)
@@ -297,6 +301,8 @@ def _flag_rules(part: Mapping[str, Any]) -> FlagRules:
         after=_texts(part.get("after", [])),
         doubts=doubts,
         window=int(part.get("window", 0)),
+        clauses=_texts(part.get("clauses", [])),
+        but=_texts(part.get("but", [])),
     )
 
 

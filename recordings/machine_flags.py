@@ -43,6 +43,8 @@ MACHINE_CALLS: Final = ("followup", "reminder", "satisfaction")
 DOCTOR_WITHIN: Final = timedelta(hours=12)
 """Older words ring no doctor: somebody on the ward decides (a model that is fetched a week late must not ring him for
 every answer of the week)."""
+ONE_BREATH_S: Final = 30.0
+"""From the start of one line to that of the next (a line lasts at most 20 s): so far apart they may be one sentence."""
 LEASE: Final = timedelta(seconds=10)
 UNHEARD: Final = {
     # why the worklist item `listen` is wanted
@@ -70,10 +72,12 @@ def signs(lines: Iterable[Spoken], lexicon: Lexicon) -> list[Sign]:
     """The signs in what the patient said, one per question, worst level first. Only on a channel that is the patient's:
     on one for everybody our own questions would raise the alarm."""
     found: dict[str, Sign] = {}
-    for line in lines:
-        if line.speaker != PATIENT:
-            continue
-        for hit in flags.in_text(lexicon.without_allowed(lexicon.normal(line.text)), lexicon):
+    said = [line for line in lines if line.speaker == PATIENT]
+    for before, line in zip([None, *said], said, strict=False):
+        hits = flags.in_text(lexicon.without_allowed(lexicon.normal(line.text)), lexicon)
+        if before is not None and line.start_s - before.start_s <= ONE_BREATH_S:
+            hits += flags.across(before.text, line.text, lexicon)
+        for hit in hits:
             known = found.get(hit.flag.question)
             if hit.level and (known is None or hit.level < known.level):
                 found[hit.flag.question] = Sign(hit.flag.question, hit.level, line.start_s)

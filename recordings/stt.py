@@ -37,10 +37,16 @@ class Transcriber(Protocol):
         """Whether `transcribe` takes a grammar in this language."""
 
     def transcribe(
-        self, sound: Samples, language: str, grammar: Sequence[str] | None = None, *, rate: int = MODEL_RATE
+        self,
+        sound: Samples,
+        language: str,
+        grammar: Sequence[str] | None = None,
+        *,
+        rate: int = MODEL_RATE,
+        first: bool = False,
     ) -> list[Segment]:
         """`sound` is mono in -1..1 at `rate` Hz. With `grammar` nothing but these words (recordings/grammars.py) is
-        heard. Raises ModelMissing, EngineDied, or NoGrammar."""
+        heard. `first`: it waits for no ordinary recording. Raises ModelMissing, EngineDied, or NoGrammar."""
 
 
 class SpeechSetting(Protocol):
@@ -54,7 +60,7 @@ class SpeechSetting(Protocol):
 
 class Speech:
     """The engines of a hospital: one Transcriber that picks by language. Thread-safe; `at_once` files are heard at the
-    same time, by a child each."""
+    same time, by a child each; one more child is kept for what a patient said to the machine alone."""
 
     def __init__(
         self,
@@ -82,12 +88,18 @@ class Speech:
         return self.model(language).grammar
 
     def transcribe(
-        self, sound: Samples, language: str, grammar: Sequence[str] | None = None, *, rate: int = MODEL_RATE
+        self,
+        sound: Samples,
+        language: str,
+        grammar: Sequence[str] | None = None,
+        *,
+        rate: int = MODEL_RATE,
+        first: bool = False,
     ) -> list[Segment]:
         model = self.model(language)
         if grammar is not None and not model.grammar:
             raise NoGrammar(f"{model.name} has no grammar")
-        with self._pool.child(model) as child:
+        with self._pool.child(model, first=first) as child:
             return child.transcribe(audio.to_model(sound, rate, model.rate), language, grammar)
 
     def model(self, language: str) -> Model:

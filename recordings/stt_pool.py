@@ -11,7 +11,11 @@ from recordings.stt_process import Child
 
 
 class Pool:
-    """At most `most` children live; whoever asks for one more waits. An idle child with another model makes room."""
+    """At most `most` children are at work, and one more for who may not wait (`first`); whoever else asks for one more
+    waits. An idle child with another model makes room.
+
+    The one more is there because a child that hears an ordinary recording cannot be interrupted for minutes, and what
+    a patient said to nobody but the machine may be an emergency (recordings.store, the queue of answers)."""
 
     def __init__(self, most: int, make: Callable[[Model], Child]) -> None:
         if most < 1:
@@ -22,11 +26,12 @@ class Pool:
         self._idle: list[Child] = []
         """The one used last stands last."""
         self._busy: set[Child] = set()
+        self._waiting_first = 0
 
     @contextmanager
-    def child(self, model: Model) -> Iterator[Child]:
+    def child(self, model: Model, *, first: bool = False) -> Iterator[Child]:
         """A child for this model, nobody else's meanwhile."""
-        child, leaving = self._take(model)
+        child, leaving = self._take(model, first)
         try:
             if leaving is not None:
                 leaving.close()
@@ -35,7 +40,7 @@ class Pool:
             with self._change:
                 self._busy.discard(child)
                 self._idle.append(child)
-                self._change.notify()
+                self._change.notify_all()
 
     def close(self) -> None:
         """End the idle children. Those at work end with their file's next one, or with us."""
@@ -50,16 +55,27 @@ class Pool:
         with self._change:
             return [pid for child in (*self._idle, *self._busy) if (pid := child.pid) is not None]
 
-    def _take(self, model: Model) -> tuple[Child, Child | None]:
+    def _take(self, model: Model, first: bool) -> tuple[Child, Child | None]:
         with self._change:
-            self._change.wait_for(lambda: len(self._busy) < self._most)
+            self._wait(first)
             leaving = None
             child = next((one for one in reversed(self._idle) if one.model == model), None)
             if child is not None:
                 self._idle.remove(child)
             else:
-                if len(self._idle) + len(self._busy) >= self._most:
+                if self._idle and len(self._idle) + len(self._busy) >= self._most:
                     leaving = self._idle.pop(0)
                 child = self._make(model)
             self._busy.add(child)
             return child, leaving
+
+    def _wait(self, first: bool) -> None:
+        if not first:
+            self._change.wait_for(lambda: len(self._busy) < self._most and not self._waiting_first)
+            return
+        self._waiting_first += 1
+        try:
+            self._change.wait_for(lambda: len(self._busy) <= self._most)
+        finally:
+            self._waiting_first -= 1
+            self._change.notify_all()

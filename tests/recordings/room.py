@@ -76,7 +76,13 @@ class ScriptedSpeech:
         return Model("scripted", Path("nowhere"))
 
     def transcribe(
-        self, sound: Samples, language: str, grammar: Sequence[str] | None = None, *, rate: int = 16_000
+        self,
+        sound: Samples,
+        language: str,
+        grammar: Sequence[str] | None = None,
+        *,
+        rate: int = 16_000,
+        first: bool = False,
     ) -> list[Segment]:
         self.heard.append((len(sound), language))
         text = self.texts.pop(0) if self.texts else ""

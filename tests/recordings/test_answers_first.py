@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,10 +20,11 @@ from core import events, jobs
 from core.clock import SystemClock
 from core.house import House
 from dialer.models import Call, Escalation
-from recordings.audio import MODEL_RATE, Samples
+from recordings.audio import Samples
 from recordings.fetch import Media
 from recordings.models import Recording
 from recordings.stt import Segment, Speech
+from recordings.stt_models import Model
 from tests.dialer.ward import Ward
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import mono, tone
@@ -40,8 +42,12 @@ class HeldEngine:
     def missing(self, language: str) -> str | None:
         return None
 
-    def transcribe(self, sound: Samples, language: str) -> list[Segment]:
-        if len(sound) < (ANSWER_S - 0.5) * MODEL_RATE:
+    def model(self, language: str) -> Model:
+        return Model("held", Path("nowhere"))
+
+    def transcribe(self, sound: Samples, language: str, *, rate: int, first: bool) -> list[Segment]:
+        assert first is (len(sound) > (ANSWER_S - 0.5) * rate), "only an answer waits for no other"
+        if not first:
             self.busy.set()
             assert self.let_go.wait(120)
             return []

@@ -15,6 +15,8 @@ from recordings.machine_flags import Sign, is_screened, signs
 LISTS = {"en": load("en"), "zh-CN": load("zh-CN")}
 CASES = yaml.safe_load(Path(__file__).with_name("lexicon_cases.yaml").read_text(encoding="utf-8"))["patient"]
 
+SAID = yaml.safe_load(Path(__file__).with_name("patients_say.yaml").read_text(encoding="utf-8"))
+
 
 def heard(text: str, language: str = "en", speaker: str = "patient") -> dict[str, str]:
     return {one.question: one.level for one in signs([Line(speaker, 0, 1, text, 0.9)], LISTS[language])}
@@ -67,3 +69,32 @@ def test_what_is_said_of_other_days_or_people_weighs_by_level(before: str, level
 )
 def test_which_recordings_may_raise_an_alarm(purpose: str, kind: str | None, screened: bool) -> None:
     assert is_screened(purpose, kind) is screened
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_what_patients_in_danger_say_rings_a_doctor_and_what_others_say_nobody(language: str) -> None:
+    danger, harmless = SAID[language]["danger"], SAID[language]["harmless"]
+    assert [text for text in danger if not set(heard(text, language).values()) & {"A", "B"}] == []
+    assert {text: found for text in harmless if (found := heard(text, language))} == {}
+    assert min(len(danger), len(harmless)) >= 50
+
+
+@pytest.mark.parametrize(
+    ("language", "lines", "wanted"),
+    [
+        ("en", ["I have chest", "pain since noon"], {"chest": "A"}),
+        ("en", ["the bleeding", "won't stop"], {"bleeding": "A"}),
+        ("en", ["no", "urine is fine"], {}),  # an answer, and then another sentence
+        ("en", ["no bleeding", "no fever"], {}),
+        ("zh-CN", ["我喘不", "上气"], {"chest": "A"}),
+        ("zh-CN", ["出血没有", "发烧也没有"], {}),
+    ],
+)
+def test_who_pauses_for_breath_in_a_phrase_is_heard_all_the_same(
+    language: str, lines: list[str], wanted: dict[str, str]
+) -> None:
+    """The words of one who is in pain come in pieces, and a pause ends a line (recordings.conversation)."""
+    said = [Line("patient", 3 * n, 3 * n + 1, text, 0.9) for n, text in enumerate(lines)]
+    assert {one.question: one.level for one in signs(said, LISTS[language])} == wanted
+    far = [Line("patient", 60 * n, 60 * n + 1, text, 0.9) for n, text in enumerate(lines)]
+    assert not [one for one in signs(far, LISTS[language]) if one.level == "A"]

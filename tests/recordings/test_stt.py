@@ -222,3 +222,36 @@ def test_a_language_that_cannot_be_heard_says_why(tmp_path: Path, language: str,
 def test_auto_is_whisper_base_for_both_languages(weights: Path, language: str) -> None:
     speech = Speech({language: Setting()}, weights.parent)
     assert speech.missing(language) is None
+
+
+def test_an_answer_has_a_child_while_ordinary_recordings_have_all_the_others() -> None:
+    """Children nobody starts: whose turn it is, and nothing else."""
+    pool, model = Pool(1, Child), stt_models.Model("whisper", Path("nowhere"))
+    taken, let_go = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def take(name: str, first: bool) -> None:
+        with pool.child(model, first=first):
+            order.append(name)
+            taken.set()
+            assert let_go.wait(30)
+
+    def began(name: str, first: bool) -> threading.Thread:
+        thread = threading.Thread(target=take, args=(name, first), daemon=True)
+        thread.start()
+        return thread
+
+    threads = [began("ordinary", False)]
+    assert taken.wait(10)
+    taken.clear()
+    threads.append(began("answer", True))
+    assert taken.wait(10), "it waits for no ordinary recording"
+    taken.clear()
+    threads += [began("ordinary too", False)]
+    assert not taken.wait(0.3), "the one more is for answers only"
+    threads += [began("answer too", True)]
+    assert not taken.wait(0.3), "there is one more, not any number"
+    let_go.set()
+    for thread in threads:
+        thread.join(10)
+    assert order == ["ordinary", "answer", "answer too", "ordinary too"], "and who may not wait goes before"
