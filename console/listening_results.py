@@ -108,9 +108,14 @@ def disputes() -> str:
 
 
 @page("/disputes/<uuid:review_id>", "settle", sound=True)
-def dispute(review_id: uuid.UUID) -> str:
+def dispute(review_id: uuid.UUID) -> str | Response:
     with house().transaction() as session:
-        return _dispute_page(session, _disputed(session, review_id))
+        one = _disputed(session, review_id)
+        if room.rates_too(session, one.subject_kind, one.subject_id, me().login):
+            # the page shows the other rater's marks
+            flash(ReviewProblem("mark_first").said(language()), "problem")
+            return redirect(url_for("console.disputes"))
+        return _dispute_page(session, one)
 
 
 @page("/disputes/<uuid:review_id>", "settle", methods=("POST",), sound=True)
@@ -126,6 +131,9 @@ def dispute_settle(review_id: uuid.UUID) -> Response | tuple[str, int]:
         with house().transaction() as session:
             room.settle(session, review_id, me().login, marks, why, now())
     except ReviewProblem as problem:
+        if problem.key == "mark_first":
+            flash(problem.said(language()), "problem")
+            return redirect(url_for("console.disputes"))
         with house().transaction() as session:
             disputed = _disputed(session, review_id)
             said = problem.said(language())

@@ -10,6 +10,7 @@ from console import (  # noqa: F401  their pages stand on the frame's blueprint
     listening_results,
     listening_reviews,
     listening_vault,
+    listening_vetoes,
     tickets,
     worklist,
 )

@@ -26,7 +26,7 @@ from recordings.coaching_pages import open_tasks
 from recordings.draw_pool import AUDIBLE
 from recordings.models import FindingRow, Recording
 from recordings.qa_shapes import DeskFigures
-from recordings.qa_words import ReviewProblem, state
+from recordings.qa_words import ReviewProblem
 from recordings.review_day import Assignment, open_review
 from recordings.review_machine import COACHING, COACHING_OVER, step
 from recordings.review_models import CoachingRecheck, CoachingTask, QaNote, Review
@@ -258,7 +258,7 @@ def _must(session: Session, row: CoachingTask, event: str, now: datetime, who: s
     # a process is mended and an agent coached: the table alone cannot tell them apart
     wrong = (event == "coach") == (row.cause == "process") and event in ("coach", "mend")
     if wrong or not _move(session, row, event, now, who):
-        raise ReviewProblem("task_state", state=state("en", row.state))
+        raise ReviewProblem("task_state", state=row.state)
 
 
 def _move(session: Session, row: CoachingTask, event: str, now: datetime, who: str = "service") -> bool:

@@ -34,6 +34,7 @@ from recordings.call_facts import CallFact, CallFacts
 from recordings.chat_models import Chat, ChatFinding
 from recordings.draw import Candidate
 from recordings.models import DrawPick, FindingRow, Recording
+from recordings.review_models import Review
 
 AUDIBLE: Final = ("fetched", "waiting_for_model", "transcribed", "screened", "kept")
 """What a listener can listen to; a transcript helps and is not needed."""
@@ -166,8 +167,12 @@ _RECORDINGS: Final = (
         Recording.id, Recording.call_id, Recording.purpose, Recording.state, Recording.announced_at, Recording.seconds,
         Recording.keep_class, Call.kind, Call.reason,
         sa.exists().where(Escalation.call_id == Recording.call_id).label("escalated"),
-        # of draws from before conversations were written down
-        sa.exists().where(DrawPick.recording_id == Recording.id).label("drawn"),
+        sa.or_(
+            # of draws from before conversations were written down
+            sa.exists().where(DrawPick.recording_id == Recording.id),
+            # listened to already, to see whether coaching helped
+            sa.exists().where(Review.subject_kind == "call", Review.subject_id == Recording.id),
+        ).label("drawn"),
     )
     .outerjoin(Call, Call.id == Recording.call_id)
     .where(

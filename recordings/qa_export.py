@@ -52,7 +52,7 @@ def _agent_cells(line: AgentMonth) -> Mapping[str, object]:
         line.login, line.name, f"{line.month:%Y-%m}", points.n, _digits(points.value, 1), _digits(points.low, 1),
         _digits(points.high, 1), points.method, _digits(passed.value, 3), _digits(passed.low, 3),
         _digits(passed.high, 3), line.fails, _digits(line.na_share, 3), line.watched, line.watched_fails,
-        line.disputes, line.overturned, line.talks, line.volume, line.veto, _yes(line.lowest_twice), note,
+        line.disputes, line.overturned, line.talks, line.volume, _both(line.veto), _yes(line.lowest_twice), note,
     )  # fmt: skip
     return dict(zip(AGENT_HEADS, values, strict=True))
 
@@ -86,6 +86,10 @@ def _empty(heads: Sequence[str]) -> str:
 
 def _digits(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
+
+
+def _both(name: str) -> str:
+    return f"{code('zh-CN', name)} {code('en', name)}" if name else ""
 
 
 def _yes(value: bool | None) -> str:

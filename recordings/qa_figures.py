@@ -80,7 +80,7 @@ def _of_agent(
         watched=len(watched),
         watched_fails=sum(bool(row.failed_items) for row in watched),
         disputes=sum(row.disputed_at is not None for row in rows),
-        overturned=sum(row.settled_by != "" and row.passed is True for row in rows),
+        overturned=sum(row.overturned for row in rows),
         talks=talks,
         volume=talks if points.value is not None and points.value >= floor else None,
         veto=veto,

@@ -215,17 +215,18 @@ def _heads(sheet: Any, heads: Sequence[str], language: str) -> None:
     sheet.freeze_panes = "A2"
 
 
-def _put(sheet: Any, values: Sequence[object]) -> None:
+def _put(sheet: Any, values: Sequence[Any]) -> None:
     """A row; texts as texts, whatever they begin with, and without characters a workbook cannot hold."""
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
 
-    number = sheet.max_row + 1 if sheet.max_row > 1 or sheet.cell(1, 1).value is not None else 1
-    for place, value in enumerate(values, start=1):
-        if isinstance(value, str):
-            value = ILLEGAL_CHARACTERS_RE.sub("", str(safe(value)))
-        cell = sheet.cell(number, place, value)
-        if isinstance(value, str):
+    cells = []
+    for value in values:
+        text = isinstance(value, str)
+        cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", str(safe(value))) if text else value)
+        if text:
             cell.data_type = "s"
+        cells.append(cell)
+    sheet.append(cells)
 
 
 def _bars(sheet: Any, from_column: int, to_column: int, rows: int, title: str, axis: str) -> Any:

@@ -16,11 +16,15 @@ class ReviewProblem(Exception):
     """What cannot be done, in both languages: `said("zh-CN")`; `str()` is English. KeyError for an unknown key."""
 
     def __init__(self, key: str, **values: object) -> None:
-        super().__init__(PROBLEMS[key]["en"].format(**values))
         self.key, self.values = key, values
+        super().__init__(self.said("en"))
 
     def said(self, language: str) -> str:
-        return PROBLEMS[self.key][language].format(**self.values)
+        """`state` among the values is a word of STATES, and said in the same language."""
+        values = dict(self.values)
+        if "state" in values:
+            values["state"] = state(language, str(values["state"]))
+        return PROBLEMS[self.key][language].format(**values)
 
 
 PROBLEMS: Final[Table] = {
@@ -98,6 +102,19 @@ PROBLEMS: Final[Table] = {
     "veto_twice": {
         "zh-CN": "工单 {ticket} 对 {login} 已记过一次。",
         "en": "Ticket {ticket} is set against {login} already.",
+    },
+    "veto_no_ticket": {
+        "zh-CN": "没有编号为 {ticket} 的投诉工单。",
+        "en": "There is no complaint with the number {ticket}.",
+    },
+    "veto_day": {"zh-CN": "请填写今天或以前的日期。", "en": "Give the day: today or before."},
+    "own_veto": {
+        "zh-CN": "本人和认定人都不能处理，请另一位主管处理。",
+        "en": "Neither the agent it is about nor who upheld it: another supervisor has to.",
+    },
+    "mark_first": {
+        "zh-CN": "您自己也在评同一条：请先提交您的评分，再看申诉。",
+        "en": "You are rating the same one yourself: hand in your own marks before you look at the dispute.",
     },
     "veto_state": {"zh-CN": "现在是“{state}”，这一步不适用。", "en": "It is {state}: that step has no place here."},
 }

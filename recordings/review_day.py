@@ -10,12 +10,12 @@ import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core import db
 from core.house import of, settings_of
@@ -54,9 +54,28 @@ def open_day(session: Session, day: date, now: datetime, kind: str = "calls") ->
     return _open(session, draw, now)
 
 
-def drawn(session: Session, day: date) -> list[str]:
-    """Of what the day has a draw: calls, chats."""
-    return sorted({row.kind for row in _draws(session, day)})
+def unopened(session: Session, today: date, now: datetime) -> list[tuple[date, str]]:
+    """Days before `today` with what was drawn of them (calls | chats) lately, and no review of it yet; the oldest
+    first."""
+    other = aliased(DrawRow)
+    reviewed = (
+        sa.select(Review.id)
+        .join(other, other.id == Review.draw_id)
+        .where(other.day == DrawRow.day, other.kind == DrawRow.kind)
+        .exists()
+    )
+    rows = session.execute(
+        sa.select(DrawRow.day, DrawRow.kind)
+        .where(
+            DrawRow.day < today,
+            DrawRow.drawn_at > now - timedelta(days=sample.LOOK_BACK),
+            sa.exists().where(DrawPick.draw_id == DrawRow.id),
+            ~reviewed,
+        )
+        .distinct()
+        .order_by(DrawRow.day, DrawRow.kind)
+    )
+    return [(day, kind) for day, kind in rows]
 
 
 def _draws(session: Session, day: date) -> Sequence[DrawRow]:
@@ -142,6 +161,12 @@ class Assignment:
         """Anybody who may review but the first; empty: there is nobody else."""
         return self._least(self.raters.values(), {self._login(agent_id), first}) if first else ""
 
+    def instead(self, agent_id: uuid.UUID | None, taken: set[str], *, second: bool) -> str:
+        """Somebody who rates the same call in no other seat; empty: there is nobody."""
+        but = {self._login(agent_id), *taken}
+        listeners = [rater for rater in self.raters.values() if rater.role == "qa" and not second]
+        return self._least(listeners, but) or self._least(self.raters.values(), but)
+
     def _login(self, agent_id: uuid.UUID | None) -> str:
         return "" if agent_id is None else self.logins[agent_id]
 
@@ -196,20 +221,30 @@ def open_review(
 
 
 def assign_waiting(session: Session, now: datetime) -> int:
-    """Give reviews nobody had to whoever is there now; how many were given."""
+    """Give reviews nobody has begun, of nobody or of somebody who may not review any more, to whoever is there now; how
+    many were given."""
+    desk, given = Assignment(session), 0
+    if not desk.raters:
+        return 0
     rows = session.scalars(
         sa.select(Review)
-        .where(Review.state == "drawn", Review.rater == "")
+        .where(Review.state == "drawn", Review.rater.not_in(desk.raters))
         .order_by(Review.opened_at, Review.id)
         .limit(500)
         .with_for_update(skip_locked=True)
     ).all()
     if not rows:
         return 0
-    desk, given = Assignment(session), 0
+    others: dict[Key, set[str]] = {}
+    for one in session.scalars(sa.select(Review).where(Review.subject_id.in_({row.subject_id for row in rows}))):
+        if one not in rows:
+            others.setdefault((one.subject_kind, one.subject_id), set()).add(one.rater)
     for row in rows:
-        row.rater = desk.first(row.agent_id)
-        if row.rater:
+        taken = others.setdefault((row.subject_kind, row.subject_id), set())
+        to = desk.instead(row.agent_id, taken, second=row.seat == 2)
+        if to:
+            was, row.rater, row.version = row.rater, to, row.version + 1
+            taken.add(to)
             given += 1
-            record(session, "review", row.id, "given", now, data={"to": row.rater})
+            record(session, "review", row.id, "given", now, data={"from": was, "to": to})
     return given

@@ -86,6 +86,8 @@ class Review(Base):
     """When a submitted review becomes final by itself."""
     disputed_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     settled_by: Mapped[str] = mapped_column(default="")
+    overturned: Mapped[bool] = mapped_column(default=False)
+    """The dispute was right: it had failed, and does not any more."""
     final_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
     points: Mapped[float | None]
     """0 to 100, of what was applicable; null until submitted, and where nothing was."""

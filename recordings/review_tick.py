@@ -1,9 +1,9 @@
 """The timetable of quality review: what becomes final by itself, and once a day, when the night's recordings have been
-heard, yesterday's reviews and coaching."""
+heard, the reviews of what was drawn, and coaching."""
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time
 from functools import partial
 from typing import Final
 
@@ -11,26 +11,25 @@ from sqlalchemy.orm import Session
 
 from core import daily, db
 from core.house import settings_of
-from recordings import coaching, review_day, reviews, sample, vetoes
+from recordings import coaching, review_day, reviews, vetoes
 
 FROM: Final = time(6, 0)
-"""Yesterday's calls have been fetched and heard by then."""
+"""Yesterday's calls have been fetched and heard by then, and drawn (recordings.sample.nightly)."""
 
 
 def due(session: Session, now: datetime) -> int:
     count = reviews.due(session, now) + vetoes.due(session, now) + review_day.assign_waiting(session, now)
     local = now.astimezone(settings_of(session).hospital.timezone)
-    if local.time() >= FROM and daily.once(session, "reviews", local.date(), now):
-        # each on its own: a day that cannot be drawn must not keep agents from being coached
-        for name, work in (("reviews of yesterday", _open), ("coaching", coaching.daily)):
-            db.survives(session, partial(work, session, now), f"{name} failed")
+    if local.time() < FROM:
+        return count
+    # whatever was drawn, not yesterday alone: after down time, and where the hour of the draw is a late one, days are
+    # drawn later; each on its own, so that one that cannot be opened keeps nothing else from being done
+    for day, kind in review_day.unopened(session, local.date(), now):
+        db.survives(session, partial(_open, session, day, now, kind), "reviews of a day failed")
+    if daily.once(session, "reviews", local.date(), now):
+        db.survives(session, partial(coaching.daily, session, now), "coaching failed")
     return count
 
 
-def _open(session: Session, now: datetime) -> None:
-    """Yesterday is drawn, if nobody has drawn it, and reviewed."""
-    local = now.astimezone(settings_of(session).hospital.timezone)
-    yesterday = local.date() - timedelta(days=1)
-    sample.draw_day(session, yesterday, None, now)
-    for kind in review_day.drawn(session, yesterday):
-        review_day.open_day(session, yesterday, now, kind)
+def _open(session: Session, day: date, now: datetime, kind: str) -> None:
+    review_day.open_day(session, day, now, kind)

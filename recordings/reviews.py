@@ -19,7 +19,7 @@ from dialer.models import Agent
 from recordings import coaching, review_rows, scorecard_rows, scorecards
 from recordings.models import Recording
 from recordings.qa_shapes import Mark, Raters, ReviewLine
-from recordings.qa_words import ReviewProblem, state
+from recordings.qa_words import ReviewProblem
 from recordings.review_day import Opened, open_day
 from recordings.review_machine import TO_MARK
 from recordings.review_models import Review, ReviewMark
@@ -28,8 +28,8 @@ from recordings.review_rows import move
 from recordings.scorecards import CAUSES, VALUES, Card, tenth
 
 __all__ = [
-    "Opened", "ReviewProblem", "dispute", "disputed", "drop", "due", "hand_over", "of_agent", "open_day", "save",
-    "settle", "sheet", "submit", "waiting",
+    "Opened", "ReviewProblem", "dispute", "disputed", "drop", "due", "hand_over", "of_agent", "open_day",
+    "rates_too", "save", "settle", "sheet", "submit", "waiting",
 ]  # fmt: skip
 
 BATCH = 100
@@ -115,7 +115,7 @@ def _in_hand(session: Session, review_id: uuid.UUID, rater: str, version: int) -
     if row.rater != rater:
         raise ReviewProblem("not_yours")
     if row.state not in TO_MARK:
-        raise ReviewProblem("closed", state=state("en", row.state))
+        raise ReviewProblem("closed", state=row.state)
     if row.version != version:
         raise ReviewProblem("stale")
     return row, scorecard_rows.cards(session, [row.card_id])[row.card_id]
@@ -162,7 +162,7 @@ def dispute(session: Session, review_id: uuid.UUID, agent_login: str, why: str, 
     if row.state == "submitted" and row.dispute_until is not None and now >= row.dispute_until:
         raise ReviewProblem("too_late", until=_clock(session, row.dispute_until))
     if not move(session, row, "dispute", now, who=agent_login):
-        raise ReviewProblem("not_disputable", state=state("en", row.state))
+        raise ReviewProblem("not_disputable", state=row.state)
     row.disputed_at = now
     review_rows.put_note(session, row, "dispute", why, agent_login, now)
 
@@ -183,11 +183,12 @@ def settle(
         if item not in card.items:
             raise ReviewProblem("no_item", item=item)
     _check_marks(session, row, marks)
-    before = row.points
+    before, passed = row.points, row.passed
     review_rows.put_marks(session, row, marks, supervisor, now, settled=True)
     review_rows.put_note(session, row, "settled", why, supervisor, now)
     _count(session, row, card)
     row.settled_by, row.version = supervisor, row.version + 1
+    row.overturned = passed is False and row.passed is not False
     move(session, row, "settle", now, who=supervisor, changed=len(marks), before=before, points=row.points)
     row.final_at = now
     coaching.settled(session, row, card, now)
@@ -197,8 +198,19 @@ def settle(
 def _no_judge_in_own_cause(session: Session, row: Review, supervisor: str) -> None:
     if supervisor in (row.rater, _login(session, row.agent_id)):
         raise ReviewProblem("own_judge")
+    if rates_too(session, row.subject_kind, row.subject_id, supervisor):
+        raise ReviewProblem("mark_first")
     if _raters(session).get(supervisor) != "supervisor":
         raise ReviewProblem("no_rater", login=supervisor)
+
+
+def rates_too(session: Session, subject_kind: str, subject_id: uuid.UUID | None, login: str) -> bool:
+    """Has this person marks of their own to make of the same call? Who sees the other's first is no second rater."""
+    mine = sa.exists().where(
+        Review.subject_kind == subject_kind, Review.subject_id == subject_id, Review.rater == login,
+        Review.state.in_(TO_MARK),
+    )  # fmt: skip
+    return bool(session.scalar(sa.select(mine)))
 
 
 def hand_over(session: Session, review_id: uuid.UUID, to: str, who: str, now: datetime) -> None:
@@ -206,7 +218,7 @@ def hand_over(session: Session, review_id: uuid.UUID, to: str, who: str, now: da
     Raises ReviewProblem."""
     row = review_rows.of_id(session, review_id)
     if row.state != "drawn":
-        raise ReviewProblem("closed", state=state("en", row.state))
+        raise ReviewProblem("closed", state=row.state)
     if to not in _raters(session):
         raise ReviewProblem("no_rater", login=to)
     others = session.scalars(
@@ -227,7 +239,7 @@ def drop(session: Session, review_id: uuid.UUID, who: str, why: str, now: dateti
     if not why.strip():
         raise ReviewProblem("no_comment")
     if not move(session, row, "drop", now, who=who):
-        raise ReviewProblem("closed", state=state("en", row.state))
+        raise ReviewProblem("closed", state=row.state)
     row.version += 1
     review_rows.put_note(session, row, "dropped", why, who, now)
 

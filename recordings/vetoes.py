@@ -8,6 +8,8 @@ is a flag.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -19,11 +21,12 @@ from core.house import settings_of
 from core.models import new_id, record
 from dialer.models import Agent
 from recordings import review_rows
-from recordings.qa_words import ReviewProblem, state
+from recordings.qa_words import ReviewProblem
 from recordings.review_machine import VETO, step
 from recordings.review_models import QaNote, Veto
 
 BATCH: Final = 100
+SHOWN: Final = 200
 
 locked = db.RowLock(Veto)
 
@@ -35,9 +38,11 @@ def uphold(session: Session, login: str, ticket: str, day: date, who: str, why: 
     if agent_id is None:
         raise ReviewProblem("no_agent", login=login)
     if login == who:
-        raise ReviewProblem("own_judge")
+        raise ReviewProblem("own_veto")
     if not why.strip() or not ticket.strip():
         raise ReviewProblem("no_comment")
+    if day > now.astimezone(settings_of(session).hospital.timezone).date():
+        raise ReviewProblem("veto_day")
     db.lock(session, f"veto {ticket} {agent_id}")
     if session.scalar(sa.select(Veto.id).where(Veto.ticket == ticket, Veto.agent_id == agent_id)) is not None:
         raise ReviewProblem("veto_twice", ticket=ticket, login=login)
@@ -78,7 +83,7 @@ def decide(session: Session, veto_id: uuid.UUID, who: str, why: str, now: dateti
     if not why.strip():
         raise ReviewProblem("no_comment")
     if who in (row.upheld_by, session.get_one(Agent, row.agent_id).login):
-        raise ReviewProblem("own_judge")
+        raise ReviewProblem("own_veto")
     _must(session, row, "lift" if lift else "keep", now, who)
     row.decided_by, row.decided_at = who, now
     _note(session, row, "decided", why, who, now)
@@ -98,6 +103,54 @@ def due(session: Session, now: datetime) -> int:
     return len(rows)
 
 
+# ---- as they are shown --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class VetoLine:
+    """`words`: what people wrote, by kind (upheld | appeal | decided)."""
+
+    veto_id: uuid.UUID
+    agent: str
+    ticket: str
+    month: date
+    state: str
+    at: datetime
+    appeal_until: datetime
+    may_appeal: bool
+    upheld_by: str
+    decided_by: str
+    words: Mapping[str, str]
+
+
+def lines(session: Session, now: datetime, login: str | None = None) -> list[VetoLine]:
+    """The newest first, those in appeal before all others; with `login`, this agent's own."""
+    query = (
+        sa.select(Veto, Agent.login)
+        .join(Agent, Agent.id == Veto.agent_id)
+        .order_by((Veto.state == "appealed").desc(), Veto.at.desc(), Veto.id)
+        .limit(SHOWN)
+    )
+    rows = session.execute(query if login is None else query.where(Agent.login == login)).all()
+    words: dict[uuid.UUID | None, dict[str, str]] = {}
+    for note in session.scalars(
+        sa.select(QaNote).where(QaNote.veto_id.in_([row.id for row, _ in rows])).order_by(QaNote.id)
+    ):
+        words.setdefault(note.veto_id, {})[note.kind] = note.text
+    return [
+        VetoLine(
+            row.id, agent, row.ticket, row.month, row.state, row.at, row.appeal_until,
+            row.state == "upheld" and now < row.appeal_until, row.upheld_by, row.decided_by, words.get(row.id, {}),
+        )
+        for row, agent in rows
+    ]  # fmt: skip
+
+
+def agents(session: Session) -> list[tuple[str, str]]:
+    """(login, name) of whom a complaint can be about: also those who have left."""
+    return [(login, name) for login, name in session.execute(sa.select(Agent.login, Agent.name).order_by(Agent.login))]
+
+
 def _row(session: Session, veto_id: uuid.UUID) -> Veto:
     row = locked(session, veto_id)
     if row is None:
@@ -107,7 +160,7 @@ def _row(session: Session, veto_id: uuid.UUID) -> Veto:
 
 def _must(session: Session, row: Veto, event: str, now: datetime, who: str) -> None:
     if not _move(session, row, event, now, who):
-        raise ReviewProblem("veto_state", state=state("en", row.state))
+        raise ReviewProblem("veto_state", state=row.state)
 
 
 def _move(session: Session, row: Veto, event: str, now: datetime, who: str) -> bool:

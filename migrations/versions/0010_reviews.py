@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("dispute_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("disputed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("settled_by", sa.String(), nullable=False),
+        sa.Column("overturned", sa.Boolean(), nullable=False),
         sa.Column("final_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("points", sa.Float(), nullable=True),
         sa.Column("passed", sa.Boolean(), nullable=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,14 @@ def room(house: House) -> Room:
 
 
 @pytest.fixture
-def office(house: House) -> Office:
-    """Two agents, two QA listeners, a supervisor."""
+def office(house: House) -> Iterator[Office]:
+    """Two agents, two QA listeners, a supervisor. What a test sets in [qa] ends with it: tests share the settings."""
+    qa = vars(house.settings.file.qa)
+    before = dict(qa)
     made = Office(house)
     for login in ("amy", "ben"):
         made.hire(login)
     for login, role in (("qa1", "qa"), ("qa2", "qa"), ("boss", "supervisor")):
         made.admit(login, role)
-    return made
+    yield made
+    qa.update(before)

@@ -9,12 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from core.models import EventRow
-from recordings import coaching, reviews
+from recordings import coaching, reviews, subjects
 from recordings.models import Recording
 from recordings.qa_shapes import Mark, TaskLine
 from recordings.qa_words import ReviewProblem
+from recordings.review_day import Assignment, open_review
 from recordings.review_models import CoachingTask, Review
-from tests.recordings.listeners import NO, YES, Office
+from tests.recordings.listeners import DAY, NO, YES, Office
 from tests.recordings.test_reviews import refused
 
 PROCESS = Mark("no", "process")
@@ -34,6 +35,7 @@ def reviewed(office: Office, login: str = "amy", **marks: Mark) -> Review:
     recording = office.record(login)
     office.opened()
     office.judge(office.review_of(recording), **marks)
+    office.admit("chief", "supervisor")  # who was given nothing to rate
     return office.review_of(recording)
 
 
@@ -169,7 +171,7 @@ def test_a_settled_dispute_takes_its_task_along(office: Office) -> None:
     (task,) = tasks(office)
     with office.transaction() as session:
         reviews.dispute(session, review.id, "amy", "agreed for four", office.now)
-        reviews.settle(session, review.id, "boss", {"need_met": YES}, "so it was", office.now)
+        reviews.settle(session, review.id, "chief", {"need_met": YES}, "so it was", office.now)
     assert tasks(office) == []
     with office.transaction() as session:
         assert session.get_one(CoachingTask, task.task_id).state == "cancelled"
@@ -179,7 +181,7 @@ def test_a_dispute_that_lays_it_to_a_process_moves_the_task_to_its_owner(office:
     review = reviewed(office, recording_notice=NO)
     with office.transaction() as session:
         reviews.dispute(session, review.id, "amy", "the line plays it", office.now)
-        reviews.settle(session, review.id, "boss", {"recording_notice": PROCESS}, "it was off", office.now)
+        reviews.settle(session, review.id, "chief", {"recording_notice": PROCESS}, "it was off", office.now)
     (task,) = tasks(office)
     assert (task.cause, task.owner, task.agent) == ("process", "service centre", "")
 
@@ -188,7 +190,7 @@ def test_a_dispute_that_changes_nothing_leaves_its_task_and_opens_no_second(offi
     review = reviewed(office, need_met=NO)
     with office.transaction() as session:
         reviews.dispute(session, review.id, "amy", "agreed for four", office.now)
-        reviews.settle(session, review.id, "boss", {}, "no time was named", office.now)
+        reviews.settle(session, review.id, "chief", {}, "no time was named", office.now)
     assert [(task.cause, task.state) for task in tasks(office)] == [("score", "open")]
 
 
@@ -241,6 +243,20 @@ def test_three_later_calls_end_it(office: Office) -> None:
             sa.select(EventRow.what).where(EventRow.subject_id == task.task_id).order_by(EventRow.id)
         ).all()
     assert moves == ["opened", "coach", "recheck", "hold"]
+
+
+def test_what_was_listened_to_again_is_not_drawn_once_more(office: Office) -> None:
+    """Nothing is listened to twice: a call of today's that was re-checked stays out of today's draw."""
+    from recordings import sample
+
+    recording = office.record("amy")
+    with office.transaction() as session:
+        before = sample.candidates(session, DAY)
+        known = subjects.found(session, [("call", recording)])
+        open_review(session, Assignment(session), known[("call", recording)], "recheck", office.now)
+        session.flush()
+        assert [one.id for one in before] == [str(recording)]
+        assert sample.candidates(session, DAY) == []
 
 
 def test_one_that_fails_begins_again_with_three_others(office: Office) -> None:

@@ -155,6 +155,24 @@ def test_a_month_takes_a_fixed_number_of_questions(office: Office) -> None:
     assert len(many) == len(few)
 
 
+def test_only_a_fail_that_was_lifted_is_overturned(office: Office) -> None:
+    """Amy disputes a review she had passed, and it stands; Ben's fail is lifted."""
+    from recordings import reviews
+
+    object.__setattr__(office.house.settings.file.qa, "second_share", 0.0)
+    of = {"amy": office.record("amy"), "ben": office.record("ben")}
+    office.opened()
+    office.judge(office.review_of(of["amy"]))
+    office.judge(office.review_of(of["ben"]), recording_notice=NO)
+    with office.transaction() as session:
+        for login, marks in (("amy", {}), ("ben", {"recording_notice": YES})):
+            review = office.review_of(of[login])
+            reviews.dispute(session, review.id, login, "not so", office.now)
+            reviews.settle(session, review.id, "boss", marks, "heard", office.now)
+    found = month(office)
+    assert {login: (line.disputes, line.overturned) for login, line in found.items()} == {"amy": (1, 0), "ben": (1, 1)}
+
+
 # ---- a day --------------------------------------------------------------------------------------------------
 
 
@@ -219,7 +237,7 @@ def test_a_complaint_vetoes_only_when_upheld_and_can_be_appealed(office: Office)
         with refused("not_agents"):
             vetoes.appeal(session, veto, "ben", "not so", office.now)
         vetoes.appeal(session, veto, "amy", "it was another caller", office.now)
-        with refused("own_judge"):
+        with refused("own_veto"):
             vetoes.decide(session, veto, "boss", "no", office.now, lift=False)
         vetoes.decide(session, veto, "chief", "another caller indeed", office.now, lift=True)
         with refused("veto_state"):

@@ -325,7 +325,37 @@ def test_every_problem_is_said_in_both_languages() -> None:
         assert fields[0] == fields[1], key
 
 
+def test_a_state_is_said_in_the_language_of_the_sentence(office: Office) -> None:
+    recording = office.record("amy")
+    office.opened()
+    review = office.review_of(recording)
+    office.judge(review)
+    with office.transaction() as session, pytest.raises(ReviewProblem) as refusal:
+        reviews.save(session, review.id, review.rater, {}, "", office.now, version=9)
+    assert refusal.value.said("zh-CN") == "这条记录现在是“已提交”，不能再改。"
+    assert str(refusal.value) == "This review is submitted and cannot be changed any more."
+
+
 # ---- dispute ------------------------------------------------------------------------------------------------
+
+
+def test_a_second_rater_settles_nothing_before_their_own_marks_are_in(office: Office) -> None:
+    """Else they would see the first rater's marks, and agree with them."""
+    recording = office.record("amy")
+    office.opened()
+    first, second = office.review_of(recording), office.review_of(recording, seat=2)
+    with office.transaction() as session:
+        reviews.hand_over(session, second.id, "boss", "boss", office.now)
+    office.judge(first, need_met=NO)
+    with office.transaction() as session:
+        reviews.dispute(session, first.id, "amy", "not so", office.now)
+        with refused("mark_first"):
+            reviews.settle(session, first.id, "boss", {}, "because", office.now)
+        version = session.get_one(Review, second.id).version
+    with office.transaction() as session:
+        reviews.drop(session, second.id, "boss", "noise only", office.now)
+        assert version == 1
+        reviews.settle(session, first.id, "boss", {}, "because", office.now)
 
 
 def test_a_dispute_is_settled_by_somebody_else_and_both_marks_stay(office: Office) -> None:
@@ -346,18 +376,18 @@ def test_a_dispute_is_settled_by_somebody_else_and_both_marks_stay(office: Offic
             if who != review.rater or key == "own_judge":
                 with refused(key):
                     reviews.settle(session, review.id, who, {}, "because", office.now)
-        reviews.settle(session, review.id, "boss", {"need_met": YES}, "heard at 0:50", office.now)
+        reviews.settle(session, review.id, "chief", {"need_met": YES}, "heard at 0:50", office.now)
     settled = office.review_of(recording)
-    assert (settled.state, settled.points, settled.passed, settled.settled_by) == ("final", 100.0, True, "boss")
+    assert (settled.state, settled.points, settled.passed, settled.settled_by) == ("final", 100.0, True, "chief")
     with office.transaction() as session:
         held = session.execute(
             sa.select(ReviewMark.settled, ReviewMark.value, ReviewMark.by)
             .where(ReviewMark.item == "need_met")
             .order_by(ReviewMark.settled)
         ).all()
-        assert [tuple(row) for row in held] == [(False, "no", review.rater), (True, "yes", "boss")]
+        assert [tuple(row) for row in held] == [(False, "no", review.rater), (True, "yes", "chief")]
         with refused("not_disputed"):
-            reviews.settle(session, review.id, "boss", {}, "again", office.now)
+            reviews.settle(session, review.id, "chief", {}, "again", office.now)
         with refused("not_disputable"):
             reviews.dispute(session, review.id, "amy", "again", office.now)
 
