@@ -14,10 +14,11 @@ from commands.joined import Joined
 from commands.show import table
 from core.tables import FileProblem
 from recordings import chat_reports, draw_words, reports, sample
+from recordings.chat_reports import ChatHit
 
 if TYPE_CHECKING:
     from recordings.chat_reports import ChatDrawReport
-    from recordings.reports import DrawReport
+    from recordings.reports import DrawReport, Hit
 
 LANGUAGE = "en"
 """Of the command line, as of all its reports."""
@@ -102,8 +103,13 @@ def _one(pick: Any) -> list[str]:
         said = [f"  {pick.position}. {'purged' if pick.chat.purged_at else pick.chat.channel}"]
     said += [f"     {line.start_s:6.1f}s {line.speaker:>7}: {line.text}" for line in pick.transcript]
     said += [
-        f'     ! {hit.category}: "{hit.phrase}" ({hit.speaker}, {hit.mark_s:.1f}s, severity {hit.severity}'
+        f'     ! {hit.category}: "{hit.phrase}" ({hit.speaker}, {_mark_s(hit):.1f}s, severity {hit.severity}'
         f"{', ' + hit.note if hit.note else ''})"
         for hit in pick.findings
     ]
     return said
+
+
+def _mark_s(hit: Hit | ChatHit) -> float:
+    """Where to listen: at the word where words have times. What is written has the time of its line."""
+    return hit.start_s if isinstance(hit, ChatHit) else hit.mark_s

@@ -36,6 +36,8 @@ class ChatHit:
     speaker: str
     start_s: float
     severity: int
+    note: str = ""
+    """Chats are screened without strict periods: nothing to note."""
 
 
 @dataclass(frozen=True)

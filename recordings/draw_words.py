@@ -28,7 +28,7 @@ PHRASES: Final[Mapping[str, Words]] = {
     "over_promise": {"zh-CN": "过度承诺", "en": "a promise too many"},
     "unsafe_advice": {"zh-CN": "不安全的建议", "en": "unsafe advice"},
     "red_flag": {"zh-CN": "危险信号", "en": "a red flag"},
-    "banned": {"zh-CN": "广告禁用语", "en": "banned advertising words"},
+    "advertising": {"zh-CN": "广告禁用语", "en": "banned advertising words"},
     "missing": {"zh-CN": "缺少规定用语", "en": "a required phrase is missing"},
 }
 PARTS: Final[Mapping[str, Words]] = {

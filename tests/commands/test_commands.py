@@ -295,8 +295,10 @@ def test_the_models_are_listed_without_keys(carecall: Carecall, environment: pyt
     environment.delenv("DATA_KEY")
     told = carecall("models", "list", "--json")
     assert told.code == 0
-    assert {row["language"] for row in told.rows} == {"zh-CN", "en"}
-    assert {row["state"] for row in told.rows} <= {"ready", "missing"}
+    languages = json.loads(told.out)["languages"]
+    assert {row["language"] for row in languages} == {"zh-CN", "en"}
+    assert {row["state"] for row in languages} <= {"ready", "missing"}
+    assert all(row["checksum"] for row in json.loads(told.out)["models"])
     assert "engine" in carecall("models", "list").out
 
 

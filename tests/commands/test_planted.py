@@ -139,8 +139,8 @@ class Hospital:
     def _waiting(self) -> list[sa.Row[tuple[int, str, dict[str, str]]]]:
         with self.house.transaction() as session:
             took = sa.text(
-                "DELETE FROM procrastinate_jobs WHERE status = 'todo' AND queue_name IN ('recordings', 'speech')"
-                " RETURNING id, task_name, args"
+                "DELETE FROM procrastinate_jobs WHERE status = 'todo'"
+                " AND queue_name IN ('recordings', 'speech', 'answers') RETURNING id, task_name, args"
             )
             return list(session.execute(took).all())
 

@@ -18,7 +18,8 @@ from tests.console.desk_room import PASSWORD, DeskRoom
 from tests.house import environment
 
 FILLED = {"number": "00000142", "item_id": "00000000-0000-0000-0000-000000000001", "filename": "console.css"}
-FILLED |= dict.fromkeys(("play_id", "recording_id", "review_id", "task_id"), FILLED["item_id"]) | {"month": "2031-03"}
+FILLED |= dict.fromkeys(("play_id", "recording_id", "review_id", "task_id", "veto_id"), FILLED["item_id"])
+FILLED |= {"month": "2031-03"}
 
 
 def pages(desk: DeskRoom) -> list[tuple[str, str, str]]:
@@ -79,8 +80,8 @@ def test_a_form_without_its_hidden_word_is_refused_on_every_page(desk: DeskRoom)
 @pytest.mark.parametrize(
     ("role", "seen"),
     [
-        ("agent", {"/", "/tickets", "/agents", "/account", "/my-reviews", "/coaching"}),
-        ("nurse", {"/", "/tickets", "/agents", "/account", "/worklist", "/my-reviews", "/coaching"}),
+        ("agent", {"/", "/tickets", "/agents", "/account", "/my-reviews", "/my-vetoes", "/coaching"}),
+        ("nurse", {"/", "/tickets", "/agents", "/account", "/worklist", "/my-reviews", "/my-vetoes", "/coaching"}),
         (
             "supervisor",
             {
@@ -98,6 +99,7 @@ def test_a_form_without_its_hidden_word_is_refused_on_every_page(desk: DeskRoom)
                 "/figures/day",
                 "/exports",
                 "/heard",
+                "/vetoes",
             },
         ),
         ("qa", {"/account", "/reviews", "/vault", "/agreement"}),

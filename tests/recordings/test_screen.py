@@ -173,7 +173,7 @@ def newer(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(language: str) -> screen.Lexicon:
         old = screen.load(language)
         kept = [phrase for phrase in old.phrases if phrase.text != "hurry up"]
-        return replace(old, version="en-3", phrases=(*kept, replace(kept[0], text="one moment", severity=2)))
+        return replace(old, version="en-9", phrases=(*kept, replace(kept[0], text="one moment", severity=2)))
 
     monkeypatch.setattr(screen, "phrase_list", load)
 
@@ -200,8 +200,8 @@ def test_stored_words_are_screened_again_and_nothing_is_counted_twice(
         versions = set(session.scalars(sa.select(Transcript.lexicon)))
         told = session.scalars(sa.select(EventRow.data).where(EventRow.what == "screened again")).all()
     assert (row.seen, row.changed, row.due_at) == (2, 1, None)
-    assert versions == {"en-3"}
-    assert told == [{"findings": 2, "before": 2, "lexicon": "en-3", "was": "en-3", "mode": "normal"}]
+    assert versions == {"en-9"}
+    assert told == [{"findings": 2, "before": 2, "lexicon": "en-9", "was": "en-3", "mode": "normal"}]
     assert alarms == room.deferred() == []
 
 
