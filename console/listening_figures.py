@@ -10,6 +10,7 @@ from flask import Response, abort, render_template, request, send_file
 from sqlalchemy.orm import Session
 
 from console.frame import language, me, now, page, zone
+from console.words import typed_day
 from core.models import record
 from core.webhook import house
 from recordings import agreement as raters
@@ -59,7 +60,7 @@ def figures_pack(month: str) -> Response:
 def figures_day() -> str:
     today = now().astimezone(zone()).date()
     try:
-        day = date.fromisoformat(request.args["day"]) if request.args.get("day") else today - timedelta(days=1)
+        day = typed_day(request.args["day"]) if request.args.get("day") else today - timedelta(days=1)
     except ValueError:
         abort(400)
     with house().transaction() as session:
@@ -86,7 +87,7 @@ def _month(text: str) -> date:
     """The first day of "2031-03"; of this month where nothing is said; 404 for anything else."""
     if not text:
         return _first(now().astimezone(zone()).date())
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text, re.ASCII) or text < "1970":
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text, re.ASCII) or not "1970" <= text <= "9000":
         abort(404)
     return date.fromisoformat(f"{text}-01")
 

@@ -4,13 +4,13 @@ supervisor decides (docs/clinical.md PERF21). An agent sees their own and nobody
 from __future__ import annotations
 
 import uuid
-from datetime import date
 
 import sqlalchemy as sa
 from flask import abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from console.frame import language, me, now, page, say
+from console.words import typed_day
 from core.webhook import house
 from desk.models import Ticket
 from recordings import vetoes as room
@@ -27,7 +27,7 @@ def veto_uphold() -> Response | tuple[str, int]:
     """Somebody has looked into the complaint of a ticket and finds it right."""
     ticket = request.form.get("ticket", "").strip()
     try:
-        day = date.fromisoformat(request.form.get("day", ""))
+        day = typed_day(request.form.get("day", ""))
     except ValueError:
         return _all(ReviewProblem("veto_day").said(language())), 422
     try:

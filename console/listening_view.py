@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from console.talk_bar import TalkBar, talk_bar
+from console.words import typed_day
 from dialer.models import Call
 from recordings import measures, reports
 from recordings.lexicon_list import MISSING
@@ -110,7 +111,7 @@ def search_of(words: Mapping[str, str]) -> Search:
             raise ValueError(name)
 
     def day(name: str) -> date | None:
-        return date.fromisoformat(words[name]) if words.get(name) else None
+        return typed_day(words[name]) if words.get(name) else None
 
     return Search(
         day("since"), day("until"), words.get("purpose", ""), words.get("state", ""), words.get("language", ""),

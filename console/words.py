@@ -79,6 +79,15 @@ def span(language: str, seconds: float) -> str:
     return say(language, "span.seconds", seconds=max(0, int(seconds)))
 
 
+def typed_day(text: str) -> date:
+    """A day somebody typed into an address or a form; ValueError for none, and for one no calendar of ours can go on
+    from."""
+    found = date.fromisoformat(text)
+    if not 1970 <= found.year <= 9000:
+        raise ValueError(text)
+    return found
+
+
 def moment(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     """A time on the hospital's wall; the day only when it is not today, the year only when it is not this one."""
     local, today = at.astimezone(zone), now.astimezone(zone)

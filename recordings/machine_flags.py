@@ -27,7 +27,7 @@ from core import db, jobs
 from core.events import MachineHeard, WorkWanted, publish
 from core.models import new_id, record
 from dialer.models import Call
-from recordings import flags
+from recordings import flags, measures
 from recordings.conversation import PATIENT
 from recordings.lexicon import Spoken
 from recordings.lexicon_list import LEVELS, Lexicon
@@ -45,12 +45,15 @@ DOCTOR_WITHIN: Final = timedelta(hours=12)
 every answer of the week)."""
 ONE_BREATH_S: Final = 30.0
 """From the start of one line to that of the next (a line lasts at most 20 s): so far apart they may be one sentence."""
+VOICE_S: Final = 1.5
+"""So much voice without a word is more than a cough or a knock."""
 LEASE: Final = timedelta(seconds=10)
 UNHEARD: Final = {
     # why the worklist item `listen` is wanted
     "no model": "no machine here understands this language",
     "gave up": "the machine could not hear it",
     "no sound": "the sound could not be fetched, or is damaged",
+    "no words": "somebody can be heard, and the machine understood no word",
 }
 
 
@@ -142,6 +145,16 @@ def unheard(session: Session, row: Recording, why: str, now: datetime) -> None:
         return
     call = session.get_one(Call, row.call_id)
     publish(session, WorkWanted("listen", call.patient_id, row.id, UNHEARD[why]), now)
+
+
+def without_words(session: Session, recording_id: uuid.UUID, lines: Iterable[Spoken], now: datetime) -> None:
+    """Who moans, cries or speaks another language is heard by nobody but the machine: where there is a voice and not a
+    word of it was understood, a nurse listens. Silence wants nobody."""
+    sound = measures.of_recording(session, recording_id)
+    if sound is None or any(line.text.strip() for line in lines):
+        return
+    if sum(channel.talk_s for channel in sound.channels) >= VOICE_S:
+        unheard(session, session.get_one(Recording, recording_id), "no words", now)
 
 
 _LOCK = db.RowLock(MachineFlag)

@@ -294,7 +294,9 @@ def test_figures_say_how_little_a_few_calls_say(day: ListeningRoom) -> None:
     for path in ("/figures", "/figures/day", "/figures/2031-03.csv", "/figures/2031-03.xlsx"):
         assert rater.get(path).status_code == 403, path
     assert rater.get("/agreement").status_code == 200
-    for path, code in (("/figures?month=2031-13", 404), ("/figures/day?day=x", 400), ("/figures/2031.csv", 404)):
+    nonsense = (("/figures?month=2031-13", 404), ("/figures/day?day=x", 400), ("/figures/2031.csv", 404))
+    beyond = (("/figures?month=9999-12", 404), ("/figures/day?day=9999-12-31", 400), ("/vault?until=9999-12-31", 400))
+    for path, code in (*nonsense, *beyond):
         assert supervisor.get(path).status_code == code, path
 
 

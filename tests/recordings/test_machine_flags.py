@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -19,7 +20,7 @@ from recordings.stt import EngineDied
 from scheduler.models import WorkItem
 from tests.dialer.ward import Ward
 from tests.recordings.room import Room, sid
-from tests.recordings.sounds import dual, mono, tone
+from tests.recordings.sounds import dual, mono, said, tone
 
 
 @pytest.fixture
@@ -185,6 +186,23 @@ def test_what_the_engine_gives_up_or_cannot_be_fetched_is_listened_to_as_well(ro
         lost: ("listen", "the sound could not be fetched, or is damaged"),
         broken: ("listen", "the sound could not be fetched, or is damaged"),
     }
+
+
+def test_a_voice_without_a_word_is_listened_to_and_silence_is_not(room: Room, ward: Ward) -> None:
+    """A moan, or a language the model does not know: the machine has heard, and understood nothing."""
+    call = ward.inbound(patient=ward.patient())
+    sounds = {1: said("It hurts so much, please come quickly, it hurts."), 2: np.zeros(32_000, np.int16)}
+    made = {number: room.announce(call.id, "open_answer", language="en") for number in sounds}
+    for number, sound in sounds.items():
+        room.carrier.files[sid(number)] = Media(mono(sound))
+        seconds = str(round(len(sound) / 8000))
+        form = {"RecordingSid": sid(number), "RecordingDuration": seconds, "CallSid": str(call.sid)}
+        assert room.done(made[number], **form) == 204
+    room.work()
+    assert {room.row(one).state for one in made.values()} == {"kept"}
+    assert [(item.kind, item.why, item.subject_id) for item in every(room, WorkItem)] == [
+        ("listen", machine_flags.UNHEARD["no words"], made[1])
+    ]
 
 
 def test_a_purge_takes_the_signs_with_the_words(room: Room, ward: Ward) -> None:
