@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from core.house import House
 from recordings import audio, machine_flags, store
@@ -111,7 +112,7 @@ def _kept(house: House, recording_id: uuid.UUID, claim: uuid.UUID) -> Iterator[N
             try:
                 with house.transaction() as session:
                     ours = store.renew_speech(session, recording_id, claim, house.clock.now())
-            except OperationalError:  # there are five more times before the claim ends
+            except (OperationalError, NoConnection):  # there are five more times before the claim ends
                 log.warning("a claim was not renewed: no database", extra={"recording": str(recording_id)})
                 continue
             if not ours:
