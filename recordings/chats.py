@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
@@ -27,9 +26,10 @@ from recordings import redact
 from recordings.chat_models import Chat, ChatFinding
 from recordings.chat_shapes import ChatIn
 from recordings.conversation import LINE, PATIENT, Line
-from recordings.lexicon import Finding, Lexicon, find, load
+from recordings.lexicon import Finding, find
 from recordings.machine import longest
 from recordings.review_models import QaNote
+from recordings.screen import phrase_list
 
 SPEAKERS: Final = {"patient": PATIENT, "agent": LINE, "machine": "machine"}
 """Who wrote, as the phrase list and the transcripts name the sides. It looks at staff and patients, at no machine."""
@@ -218,16 +218,11 @@ _KNOWN: Final = sa.select(Chat.external_id, Chat.id, Chat.digest).where(
 def screened(lines: Sequence[Written], language: str) -> tuple[str, list[dict[str, Any]]]:
     """The version of the phrase list and its hits, as columns of ChatFinding: staff's phrases on the agent's lines, red
     flags on the patient's. The one place where chats are screened."""
-    lexicon = _phrases(language)
+    lexicon = phrase_list(language)
     said = [Line(line.speaker, line.start_s, line.start_s, line.text, 1.0) for line in lines]
     hits: list[Finding] = [hit for hit in find(said, lexicon) if hit.category != NOT_WRITTEN]
     names = ("category", "phrase", "speaker", "start_s", "severity")
     return lexicon.version, [{name: getattr(hit, name) for name in names} for hit in hits]
-
-
-@cache
-def _phrases(language: str) -> Lexicon:
-    return load(language)
 
 
 # ---- read -----------------------------------------------------------------------------------------------
