@@ -97,7 +97,8 @@ def to_model(samples: Samples, rate: int, to: int = MODEL_RATE) -> Samples:
         frame.sample_rate = rate
         made.extend(out.to_ndarray()[0] for out in resampler.resample(frame))
     made.extend(out.to_ndarray()[0] for out in resampler.resample(None))
-    return np.concatenate(made).astype(np.float32, copy=False)
+    # of a millisecond nothing is left
+    return np.concatenate(made or [samples[:0]]).astype(np.float32, copy=False)
 
 
 def level(samples: Samples) -> float:

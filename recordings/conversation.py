@@ -18,12 +18,12 @@ BOTH: Final = "both"
 @dataclass(frozen=True)
 class Word:
     """One word (of Chinese: one character or word, as the engine cuts it), in seconds from the start of the sound;
-    `confidence` 0..1."""
+    `confidence` 0..1, None where the engine does not tell."""
 
     start_s: float
     end_s: float
     text: str
-    confidence: float
+    confidence: float | None
 
 
 class Heard(Protocol):
@@ -34,7 +34,7 @@ class Heard(Protocol):
     @property
     def text(self) -> str: ...
     @property
-    def confidence(self) -> float: ...
+    def confidence(self) -> float | None: ...
     @property
     def words(self) -> tuple[Word, ...]: ...
 
@@ -47,7 +47,7 @@ class Line:
     start_s: float
     end_s: float
     text: str
-    confidence: float
+    confidence: float | None
     words: tuple[Word, ...] = ()
 
 
@@ -113,9 +113,14 @@ def _lines(speaker: str, segment: Heard, others: _Others) -> Iterator[Line]:
             some[0].start_s,
             max(word.end_s for word in some),
             segment.text[places[first] : places[last]].strip() if places else _spelt(some),
-            sum(word.confidence for word in some) / len(some),
+            _mean(some),
             some,
         )
+
+
+def _mean(words: Sequence[Word]) -> float | None:
+    told = [word.confidence for word in words if word.confidence is not None]
+    return sum(told) / len(told) if told else None
 
 
 def _cuts(words: Sequence[Word], others: _Others) -> list[int]:

@@ -23,7 +23,7 @@ def meanings(name: str, language: str, heard: Iterable[Word], *, sure: float = 0
     """What was meant, in order: digits "0" … "10", or "yes" and "no". Words outside the list, or heard with less
     confidence than `sure`, mean nothing."""
     means = _load()[name][language]
-    return [means[word.text] for word in heard if word.text in means and word.confidence >= sure]
+    return [means[word.text] for word in heard if word.text in means and (word.confidence or 0.0) >= sure]
 
 
 @cache

@@ -192,6 +192,7 @@ class SegmentRow(Base):
     end_s: Mapped[float]
     text: Mapped[str] = mapped_column(Encrypted("segments.text"))
     confidence: Mapped[float]
+    """0: the engine does not tell (docs/speech.md)."""
     words: Mapped[list[list[Any]] | None] = mapped_column(Encrypted("segments.words", as_json=True))
     """[[start_s, end_s, text, confidence]], each word; null for what was heard before words had times."""
 

@@ -110,9 +110,12 @@ def _lines(session: Session, transcript: Transcript) -> list[Line]:
         sa.select(SegmentRow).where(SegmentRow.transcript_id == transcript.id).order_by(SegmentRow.position)
     )
     return [
-        Line(one.speaker, one.start_s, one.end_s, one.text, one.confidence, tuple(Word(*w) for w in one.words or ()))
-        for one in segments
+        Line(one.speaker, one.start_s, one.end_s, one.text, one.confidence or None, _words(one)) for one in segments
     ]
+
+
+def _words(row: SegmentRow) -> tuple[Word, ...]:
+    return tuple(Word(*word) for word in row.words or ())
 
 
 _LOCK = db.RowLock(Rescreen)

@@ -17,7 +17,7 @@ class Spoken:
     speaker: str
     start_s: float
     text: str
-    confidence: float
+    confidence: float | None
 
 
 def heard(session: Session, recording_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Spoken]]:
@@ -31,5 +31,5 @@ def heard(session: Session, recording_ids: Collection[uuid.UUID]) -> dict[uuid.U
         .order_by(Transcript.recording_id, SegmentRow.position)
     )
     for recording_id, row in rows:
-        found[recording_id].append(Spoken(row.speaker, row.start_s, row.text, row.confidence))
+        found[recording_id].append(Spoken(row.speaker, row.start_s, row.text, row.confidence or None))
     return found

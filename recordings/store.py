@@ -324,7 +324,8 @@ def transcribed(
     session.add(transcript)
     session.flush()
     for position, line in enumerate(lines):
-        heard = vars(line) | {"words": [[word.start_s, word.end_s, word.text, word.confidence] for word in line.words]}
+        words = [[word.start_s, word.end_s, word.text, word.confidence] for word in line.words]
+        heard = vars(line) | {"words": words, "confidence": line.confidence or 0.0}
         session.add(SegmentRow(transcript_id=transcript.id, position=position, **heard))
     add_findings(session, row.id, screened)
     machine_flags.keep(session, row, screened.signs, now)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
 
@@ -89,26 +91,41 @@ def _vosk_rate(conf: Path) -> int:
     return RATE
 
 
+_SENSE_VOICE: Final = ("lfr_window_size", "normalize_samples", "with_itn", "lang_zh", "neg_mean", "inv_stddev")
+_PARAFORMER: Final = ("lfr_window_size", "neg_mean", "inv_stddev")
+"""What sherpa-onnx wants to read in a model of either kind; where one is lacking it ends its process."""
+
+
 def _sherpa(folder: Path) -> Model:
-    """SenseVoice or Paraformer, told apart by the folder's name or SenseVoice's tokens; the int8 file goes first."""
+    """SenseVoice or Paraformer, told apart by what the model says of itself; the int8 file goes first."""
     tokens = folder / "tokens.txt"
     files = sorted(folder.glob("*.int8.onnx")) or sorted(folder.glob("*.onnx"))
     lacking = ["tokens.txt"] * (not tokens.is_file()) + ["*.onnx file"] * (not files)
     if lacking:
         raise ModelMissing(f"the folder {folder} is no sherpa-onnx model: it has no {', no '.join(lacking)}")
-    name = folder.name.lower().replace("-", "").replace("_", "")
-    if "sensevoice" in name:
-        kind = "sense_voice"
-    elif "paraformer" in name:
-        kind = "paraformer"
-    else:
-        words = tokens.read_text(encoding="utf-8", errors="replace")
-        if "<|zh|>" not in words:
-            raise ModelMissing(
-                f"the folder {folder} does not say what model it is: have sense-voice or paraformer in its name"
-            )
-        kind = "sense_voice"
     if len(files) > 1:
         raise ModelMissing(f"the folder {folder} has several models ({', '.join(f.name for f in files)}): leave one")
+    kind, size = _sherpa_kind(files[0])
+    with tokens.open("rb") as file:
+        has = sum(1 for line in file if line.strip())
+    if has < size:
+        raise ModelMissing(f"{tokens} has {has} of the {size} tokens of {files[0].name}: it is another model's")
     options = (("kind", kind), ("model", str(files[0])), ("tokens", str(tokens)))
     return Model(SHERPA, folder, RATE, False, options)
+
+
+def _sherpa_kind(model: Path) -> tuple[str, int]:
+    """What kind of model it is and how many tokens it knows. What a model says of itself are pairs of texts at the end
+    of its file: 0x0a, length, name, 0x12, length, value."""
+    if model.stat().st_size > 0:
+        with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as told:
+
+            def says(name: str) -> int:
+                return told.rfind(b"\x0a" + bytes([len(name)]) + name.encode() + b"\x12")
+
+            at = says("vocab_size")
+            size = re.match(rb"\x0a\x0avocab_size\x12.(\d+)", told[at : at + 32], re.DOTALL) if at >= 0 else None
+            for kind, names in (("sense_voice", _SENSE_VOICE), ("paraformer", _PARAFORMER)):
+                if size is not None and all(says(name) >= 0 for name in names):
+                    return kind, int(size[1])
+    raise ModelMissing(f"{model} is no SenseVoice or Paraformer model for sherpa-onnx, or only a part of one")

@@ -50,13 +50,13 @@ class NoGrammar(Exception):
 
 @dataclass(frozen=True)
 class Segment:
-    """Some words and when they were said, in seconds from the start of the sound; `confidence` 0..1, 0 where the
-    engine does not tell."""
+    """Some words and when they were said, in seconds from the start of the sound; `confidence` 0..1, None where
+    the engine does not tell; what it means, engine by engine: docs/speech.md."""
 
     start_s: float
     end_s: float
     text: str
-    confidence: float
+    confidence: float | None
     words: tuple[Word, ...] = ()
     """Each word with its time, in order; empty where the engine does not tell."""
 
@@ -148,7 +148,7 @@ class Child:
         except EngineDied as died:
             if child.returncode is None or child.returncode < 0:
                 raise EngineDied(f"the speech engine did not start: {died}") from None
-            answer = {"error": f"it ended with code {child.returncode}"}
+            answer = {"error": f"it ended with code {child.returncode}, and says why in the worker's error output"}
         if not answer.get("ready"):
             self._stop()
             raise ModelMissing(f"the speech model {self.model.folder} does not open: {answer.get('error')}")

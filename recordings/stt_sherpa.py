@@ -1,8 +1,8 @@
 """sherpa-onnx with a SenseVoice or Paraformer model of the hospital's, inside the child (stt_child.py).
 
 These models hear a stretch of speech at once, so the sound is cut into stretches by the voice detector that comes with
-faster-whisper; where nobody speaks nothing is heard. They have no grammar. Not run with a model so far: no model comes
-by pip (docs/speech.md).
+faster-whisper; where nobody speaks nothing is heard. They have no grammar. No model that knows a language comes by pip,
+so the library was run with small ones that only look like SenseVoice and Paraformer (docs/speech.md).
 """
 
 import math
@@ -10,7 +10,10 @@ from typing import Any
 
 LONGEST_S = 25
 CALLED = {"zh-CN": "zh", "en": "en"}
-BEGINS = "\u2581"
+BEGINS = ("\u2581", " ")
+"""Before a SenseVoice token that begins a word. The file has the first, the library gives the second."""
+SHORTEST_S = 0.1
+"""Of what is shorter the library makes frames out of memory that is not sound."""
 LAST_S = 0.4
 """How long a word may last when the engine says only when it begins."""
 
@@ -23,18 +26,21 @@ class Engine:
         self._sherpa = sherpa_onnx.OfflineRecognizer
         self._options, self._threads, self._rate = options, threads, rate
         self._by_language: dict[str, Any] = {}
-        self._recognizer("")  # a model that does not open says so now
+        self._recognizer("zh")  # a model that does not open says so now; most are brought for Chinese
 
     def hear(self, sound: Any, language: str, words: list[str] | None) -> list[dict[str, Any]]:
         from faster_whisper.vad import VadOptions, get_speech_timestamps
 
         recognizer, heard = self._recognizer(CALLED.get(language, "")), []
         limits = VadOptions(max_speech_duration_s=LONGEST_S, min_silence_duration_ms=500)
+        marked = self._options["kind"] == "sense_voice"
         for span in get_speech_timestamps(sound, limits):
+            if span["end"] - span["start"] < SHORTEST_S * self._rate:
+                continue
             stream = recognizer.create_stream()
             stream.accept_waveform(self._rate, sound[span["start"] : span["end"]])
             recognizer.decode_stream(stream)
-            segment = stretch(stream.result, span["start"] / self._rate, span["end"] / self._rate)
+            segment = stretch(stream.result, span["start"] / self._rate, span["end"] / self._rate, marked)
             if segment is not None:
                 heard.append(segment)
         return heard
@@ -53,40 +59,47 @@ class Engine:
         return self._by_language[key]
 
 
-def stretch(result: Any, start_s: float, end_s: float) -> dict[str, Any] | None:
-    """One stretch of speech as a segment, None if nothing was heard in it. Confidence is 0 where the engine does not
-    tell."""
+def stretch(result: Any, start_s: float, end_s: float, marked: bool) -> dict[str, Any] | None:
+    """One stretch of speech as a segment, None if nothing was heard in it. Confidence is None where the engine does
+    not tell, which is so of SenseVoice and Paraformer in sherpa-onnx 2.0.1."""
     text = result.text.strip()
     if not text:
         return None
-    words = words_of(list(result.tokens), list(result.timestamps), list(result.ys_log_probs), start_s, end_s)
-    told = [word[3] for word in words]
-    confidence = sum(told) / len(told) if told else 0.0
+    told = list(result.ys_log_probs)
+    words = words_of(list(result.tokens), list(result.timestamps), told, start_s, end_s, marked)
+    sure = [word[3] for word in words if word[3] is not None]
+    confidence = sum(sure) / len(sure) if sure else None
     return {"start": start_s, "end": end_s, "text": text, "confidence": confidence, "words": words}
 
 
 def words_of(
-    tokens: list[str], starts: list[float], log_probs: list[float], start_s: float, end_s: float
+    tokens: list[str], starts: list[float], log_probs: list[float], start_s: float, end_s: float, marked: bool
 ) -> list[list[Any]]:
-    """Words out of the model's tokens: each Chinese character is one; pieces of a word of letters are joined
-    (SenseVoice marks where a word begins, Paraformer with @@ that it goes on). Empty without a time for each."""
+    """Words out of the model's tokens: each Chinese character is one; pieces of a word of letters are joined. `marked`:
+    a blank stands before a token that begins a word (SenseVoice); else @@ behind one that goes on (Paraformer). Empty
+    without a time for each."""
     if len(starts) != len(tokens):
         return []
-    sure = [math.exp(min(0.0, one)) for one in log_probs] if len(log_probs) == len(tokens) else [0.0] * len(tokens)
-    marked = any(token.startswith(BEGINS) for token in tokens)
+    told = len(log_probs) == len(tokens)
     words: list[list[Any]] = []
-    begins = True
-    for token, at, prob in zip(tokens, starts, sure, strict=True):
+    goes_on = False
+    for number, (token, at) in enumerate(zip(tokens, starts, strict=True)):
         if token.startswith("<|"):
             continue  # language and mood, which SenseVoice tells as tokens
-        piece = token.replace(BEGINS, "").removesuffix("@@").strip()
-        begins = begins or token.startswith(BEGINS) or not (piece.isascii() and words and words[-1][2].isascii())
-        if piece and begins:
-            words.append([start_s + at, end_s, piece, prob])
+        sure = math.exp(min(0.0, log_probs[number])) if told else None
+        goes_on = goes_on and not (marked and token.startswith(BEGINS))
+        piece = token.lstrip("".join(BEGINS)).removesuffix("@@").strip()
+        if piece and goes_on and piece.isascii() and words[-1][2].isascii():
+            _, _, before, least = words[-1]
+            words[-1][1:] = [start_s + at, before + piece, None if sure is None else min(least, sure)]
         elif piece:
-            words[-1][2] += piece
-            words[-1][3] = min(words[-1][3], prob)
-        begins = (begins and not piece) or (not marked and not token.endswith("@@"))
+            words.append([start_s + at, start_s + at, piece, sure])
+        goes_on = bool(words) and (token.endswith("@@") or (marked and bool(piece)))
+    return _ended(words, end_s)
+
+
+def _ended(words: list[list[Any]], end_s: float) -> list[list[Any]]:
+    """The engine says when a token begins: what stands as a word's end is the beginning of its last."""
     for word, after in zip(words, [*(following[0] for following in words[1:]), end_s], strict=True):
-        word[1] = max(word[0], min(word[0] + LAST_S, after, end_s))
+        word[1] = max(word[0], min(word[1] + LAST_S, after, end_s))
     return words
