@@ -25,7 +25,7 @@ import requests
 from recordings import stt_models
 from recordings.models_store import LANGUAGES, PAPER, Entry, catalogue, named
 from recordings.models_store_unpack import BadArchive, Limits, unpack
-from recordings.weights import ModelMissing, only_one
+from recordings.weights import FOLDER, ModelMissing, only_one
 
 Tell = Callable[[int, int], None]
 """Called with bytes that are here, and at most."""
@@ -90,7 +90,12 @@ def _entry(language: str, name: str | None) -> Entry | None:
         return next(one for one in catalogue() if language in one.languages)
     if not _NAME.fullmatch(name):
         raise FetchProblem("--model is a plain name of letters, digits, dots and dashes")
+    if name.lower() == FOLDER:
+        raise FetchProblem(f"{FOLDER} is the name of the model that comes along: give another with --model")
     entry = named(name)
+    other = next((one.name for one in catalogue() if one.name.lower() == name.lower()), name)
+    if entry is None and other != name:
+        raise FetchProblem(f"{name} would be taken for {other} of the list: write it as there, or give another name")
     if entry is not None and language not in entry.languages:
         raise FetchProblem(f"{name} does not understand {language}")
     return entry
@@ -100,10 +105,11 @@ def fetch(models: Path, what: Wanted, tell: Tell = lambda here, most: None) -> P
     """The model's folder below `models`, complete. Raises FetchProblem."""
     models.mkdir(parents=True, exist_ok=True, mode=0o700)
     with only_one(models / ".lock-fetch"):
+        _no_twin(models, what.name)
         for left in models.glob(f"{_ASIDE}*"):
             shutil.rmtree(left)
         with _aside(models) as work:
-            archive = work / "archive"
+            archive = work / "archive"  # nothing in here has the model's name, whatever that is
             _bring(what, archive, tell)
             room = work / "model"
             room.mkdir(mode=0o700)
@@ -114,12 +120,22 @@ def fetch(models: Path, what: Wanted, tell: Tell = lambda here, most: None) -> P
             size = archive.stat().st_size
             archive.unlink()
             inner = _inner(room)
-            made = inner.rename(work / what.name)
+            made = inner.rename(work / "new")
             engine = _engine(made, what)
             paper = {"engine": engine, "languages": what.languages, "sha256": what.sha256, "bytes": size}
             (made / PAPER).write_text(json.dumps(paper), encoding="utf-8")
             _to_disk(made)
-            return _in_place(made, models, work)
+            return _in_place(made, models / what.name, work)
+
+
+def _no_twin(models: Path, name: str) -> None:
+    """Where upper and lower case are one, two names that differ by them alone are one folder; and whoever writes a
+    setting should not have to tell them apart."""
+    for one in models.iterdir():
+        if one.name != name and one.name.lower() == name.lower():
+            raise FetchProblem(f"there is a model {one.name} here already: write it so, or give another name")
+    if (models / name).exists() and not (models / name / PAPER).is_file():
+        raise FetchProblem(f"{models / name} was not fetched by us and stays as it is: give another name with --model")
 
 
 @contextmanager
@@ -194,7 +210,7 @@ def _engine(folder: Path, what: Wanted) -> str:
     try:
         stt_models.model(engine, folder)
     except ModelMissing as missing:
-        raise FetchProblem(f"{what.name}: {str(missing).replace(str(folder), folder.name)}") from missing
+        raise FetchProblem(f"{what.name}: {str(missing).replace(str(folder), what.name)}") from missing
     return engine
 
 
@@ -208,9 +224,9 @@ def _to_disk(folder: Path) -> None:
             os.close(handle)
 
 
-def _in_place(made: Path, models: Path, work: Path) -> Path:
+def _in_place(made: Path, place: Path, work: Path) -> Path:
     """Moved in one step; an older copy goes first, and comes back if the new one cannot take its place."""
-    place, old = models / made.name, work / "old"
+    old = work / "old"
     with suppress(FileNotFoundError):
         place.rename(old)
     try:

@@ -16,6 +16,7 @@ import textwrap
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -79,7 +80,7 @@ class Server:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/model.zip"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
         self.go_on.set()
@@ -125,6 +126,29 @@ def test_another_fetch_takes_the_place_of_the_first(tmp_path: Path, server: Serv
     fetch(tmp_path, asked(server, zipped({**VOSK, "graph/HCLG.fst": b"newer"})))
     assert (tmp_path / NAME / "graph" / "HCLG.fst").read_bytes() == b"newer"
     assert there(tmp_path) == [NAME]
+
+
+@pytest.mark.parametrize("name", ["model", "old", "new", "archive"])
+def test_a_model_may_be_called_like_the_rooms_it_is_unpacked_in(tmp_path: Path, server: Server, name: str) -> None:
+    for body in (zipped(VOSK), zipped({**VOSK, "graph/HCLG.fst": b"newer"}), zipped(VOSK, top="")):
+        fetch(tmp_path, replace(asked(server, body), name=name))
+        assert there(tmp_path) == [name]
+    assert {path: (tmp_path / name / path).read_bytes() for path in VOSK} == VOSK
+
+
+def test_two_names_that_differ_by_case_alone_are_refused(tmp_path: Path, server: Server) -> None:
+    fetch(tmp_path, asked(server, zipped(VOSK)))
+    with pytest.raises(FetchProblem, match=f"there is a model {NAME} here already"):
+        fetch(tmp_path, replace(asked(server, zipped(VOSK)), name=NAME.upper()))
+    assert there(tmp_path) == [NAME]
+
+
+def test_a_folder_that_the_hospital_made_itself_is_not_replaced(tmp_path: Path, server: Server) -> None:
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / "ours").write_text("by hand")
+    with pytest.raises(FetchProblem, match="was not fetched by us and stays as it is"):
+        fetch(tmp_path, asked(server, zipped(VOSK)))
+    assert [one.name for one in (tmp_path / NAME).iterdir()] == ["ours"]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +308,12 @@ def test_only_what_somebody_vouches_for_is_fetched() -> None:
         ("zh-CN", None, "xyz", None, "64 digits"),
         ("zh-CN", "vosk-model-small-en-us-0.15", "0" * 64, None, "does not understand zh-CN"),
         ("en", "our-own", "0" * 64, None, "--from"),
-        ("en", "../up", "0" * 64, "/x.zip", "plain name"),
+        *(
+            ("en", name, "0" * 64, "/x.zip", "plain name")
+            for name in ("../up", "..", ".", "", " ", "a/b", "/a", "a\\b", ".hidden", "-x", "a\n", "a" * 101, "模型")
+        ),
+        ("en", "Whisper-Base", "0" * 64, "/x.zip", "the name of the model that comes along"),
+        ("zh-CN", "Vosk-Model-small-cn-0.22", "0" * 64, "/x.zip", "taken for vosk-model-small-cn-0.22 of the list"),
         ("fr", None, None, None, "no language fr"),
     ],
 )
