@@ -16,6 +16,8 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
+from recordings.simplified import simplified
+
 T = TypeVar("T")
 
 SPOKEN: Final = ("impatience", "evasion", "over_promise", "unsafe_advice", "advertising")
@@ -130,7 +132,8 @@ class Lexicon:
     allowed: tuple[str, ...]
     """Terms that hold a phrase but mean something else: 无痛胃镜."""
     variants: Mapping[str, str]
-    """Traditional characters that a model may write, to the simplified ones of the list."""
+    """Characters that a model or a person may write, to those of the list, before traditional ones become simplified
+    (recordings.simplified)."""
     instead: Mapping[str, str]
     """What to say instead of an advertising word, by group."""
 
@@ -142,7 +145,7 @@ class Lexicon:
         """One form for text and phrases: no case, no width, no traditional forms, punctuation as a cut. English comes
         with a blank at either end, so that a phrase is found only as whole words."""
         plain = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'").replace("\u2018", "'")
-        plain = plain.translate(self._simplified)
+        plain = simplified(plain.translate(self._variants))
         if self.by_characters:
             # a list of signs is one clause: 没有出血、发烧
             plain = plain.replace("、", "和")
@@ -152,7 +155,7 @@ class Lexicon:
         return "".join(words) if self.by_characters else f" {' '.join(word for word in words if word)} "
 
     @cached_property
-    def _simplified(self) -> dict[int, str]:
+    def _variants(self) -> dict[int, str]:
         return {ord(old): new for old, new in self.variants.items()}
 
     @cached_property

@@ -18,6 +18,8 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from recordings.simplified import table
+
 _FILE: Final = Path(__file__).with_name("redact.yaml")
 HAN: Final = r"[\u3400-\u9fff]"
 
@@ -60,7 +62,7 @@ def lists() -> dict[str, Any]:
 
 @cache
 def _variants() -> dict[int, str]:
-    return {ord(pair[0]): pair[1] for pair in lists()["variants"].split()}
+    return {**table(), **{ord(pair[0]): pair[1] for pair in lists()["variants"].split()}}
 
 
 def page(text: str) -> Page:

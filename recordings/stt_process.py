@@ -20,6 +20,7 @@ import numpy as np
 
 from recordings.audio import Samples
 from recordings.conversation import Word
+from recordings.simplified import simplified
 from recordings.stt_models import SHERPA, VOSK, WHISPER, Model
 from recordings.weights import ModelMissing
 
@@ -109,7 +110,7 @@ class Child:
             if "segments" not in answer:
                 self._stop()
                 raise EngineDied(f"the speech engine failed ({answer.get('error', 'unknown answer')})")
-            return [_segment(one) for one in answer["segments"]]
+            return [_segment(one, language) for one in answer["segments"]]
 
     def start(self) -> None:
         """Open the model now, not with the first file. Raises as `transcribe`."""
@@ -217,9 +218,11 @@ def time_limit(seconds: float) -> float:
     return max(60.0, 3 * seconds)
 
 
-def _segment(told: dict[str, Any]) -> Segment:
-    words = tuple(Word(start, end, text, confidence) for start, end, text, confidence in told["words"])
-    return Segment(told["start"], told["end"], told["text"], told["confidence"], words)
+def _segment(told: dict[str, Any], language: str) -> Segment:
+    """Whatever script the engine chose, zh-CN is written in simplified characters."""
+    written = simplified if language == "zh-CN" else str
+    words = tuple(Word(start, end, written(text), sure) for start, end, text, sure in told["words"])
+    return Segment(told["start"], told["end"], written(told["text"]), told["confidence"], words)
 
 
 def _close(pipe: IO[bytes]) -> None:
