@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from recordings.bench import BenchProblem
 from recordings.errors import distance, units
 from tests.house import ROOT, variables
 from tests.recordings.sounds import MEDICINE, dual, mono, said, tone
+from tests.recordings.test_stt import SMALL
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
     made.mkdir()
     (made / "a.wav").write_bytes(mono(said(MEDICINE)))
     (made / "a.txt").write_text(MEDICINE + "\n", encoding="utf-8")
-    (made / "b.WAV").write_bytes(mono(said(MEDICINE)))
+    (made / "b.WAV").write_bytes(mono(said("Call me back.")))
     (made / "b.txt").write_text("Nobody said any of these seven words", encoding="utf-8")
     (made / "no-text.wav").write_bytes(mono(tone(1)))
     (made / "two.wav").write_bytes(dual(tone(1), tone(1)))
@@ -78,10 +80,9 @@ def test_pairs_are_found_and_what_is_left_out_is_said(folder: Path, tmp_path: Pa
 
 
 def test_a_model_that_does_not_open_is_a_result_too(folder: Path, tmp_path: Path, capfd: object) -> None:
-    (tmp_path / "paraformer").mkdir()
-    (tmp_path / "paraformer" / "tokens.txt").write_text("a 0")
-    (tmp_path / "paraformer" / "model.onnx").write_bytes(b"junk" * 50)
-    model = stt_models.model("sherpa", tmp_path / "paraformer")
+    broken = shutil.copytree(SMALL, tmp_path / "broken") / "model.onnx"
+    broken.write_bytes(broken.read_bytes().replace(b"ReduceMean", b"ReduceMuch"))
+    model = stt_models.model("sherpa", broken.parent)
     result = bench.measure(model, "en", bench.clips(folder, "en")[0], threads=1)
     assert "does not open" in result.problem
     assert (result.error_rate, result.real_time_factor, result.peak_mb) == (None, None, None)
@@ -115,8 +116,9 @@ def test_whisper_on_files_by_command(
     assert 0 < result["real_time_factor"] < 60
     assert 100 < result["peak_mb"] < 2000
     assert len(told["left_out"]) == 3
-    code, printed = carecall(str(folder), "--model", str(weights))
+    code, printed = carecall(str(folder), "--model", str(SMALL))
     assert code == 0
+    assert "sense-voice" in printed
     assert "2 files" in printed
     assert "left out: two.wav" in printed
     assert carecall(str(tmp_path / "nowhere"))[0] == 2

@@ -22,7 +22,9 @@ from pathlib import Path
 
 import pytest
 
-from recordings import models_store, stt_models
+from commands import cli
+from commands.joined import Joined
+from recordings import models_store, stt_models, weights
 from recordings.models_store_fetch import FetchProblem, Wanted, fetch, wanted
 from recordings.models_store_unpack import BadArchive, Limits, unpack
 from recordings.stt import Speech
@@ -344,21 +346,33 @@ def test_the_catalogue_is_whole() -> None:
         assert any(language in entry.languages for entry in models_store.catalogue())
 
 
-def test_by_command(tmp_path: Path, server: Server) -> None:
+def test_by_command(
+    tmp_path: Path, server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = zipped(VOSK)
     server.body = body
     digest = hashlib.sha256(body).hexdigest()
-    command = [sys.executable, str(ROOT / "app.py"), "models"]
-    environment = {**os.environ, **variables(tmp_path, "")}
+    for name, value in variables(tmp_path, "").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(weights, "PARTS", ("no_such_part1", "no_such_part2"))  # 145 MB are joined elsewhere
+    joined = Joined(ROOT, lambda _: None, [], lambda _: None)  # type: ignore[arg-type, return-value]
 
-    def carecall(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=False)
+    def carecall(*words: str) -> tuple[int, str, str]:
+        code = cli.run(["models", *words], joined)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
 
-    refused = carecall("fetch", "en", "--from", server.url)
-    assert refused.returncode == 2
-    assert "--sha256" in refused.stderr
-    done = carecall("fetch", "en", "--from", server.url, "--sha256", digest)
-    assert done.returncode == 0, done.stderr
-    listed = json.loads(carecall("list", "--json").stdout)
-    assert {row["language"]: row["model"] for row in listed["languages"]}["en"] == "vosk vosk-model-small-en-us-0.15"
+    code, _, said = carecall("fetch", "en", "--from", server.url)
+    assert code == 2
+    assert "--sha256" in said
+    code, _, said = carecall("fetch", "en", "--from", server.url, "--sha256", digest, "--model", "")
+    assert code == 2
+    assert "plain name" in said
+    code, _, said = carecall("fetch", "en", "--from", server.url, "--sha256", digest)
+    assert code == 0, said
+    listed = json.loads(carecall("list", "--json")[1])
+    models = {row["language"]: row["model"] for row in listed["languages"]}
+    assert models == {"en": "vosk vosk-model-small-en-us-0.15", "zh-CN": ""}
+    (missing,) = [row["detail"] for row in listed["languages"] if row["language"] == "zh-CN"]
+    assert "pip install no-such-part1" in missing
     assert [row["model"] for row in listed["models"] if row["state"] == "here"] == ["vosk-model-small-en-us-0.15"]

@@ -63,8 +63,8 @@ def test_free_words_have_times_too(child: Child) -> None:
 
 @pytest.mark.parametrize("grammar", [None, KOREAN_16K])
 def test_silence_and_faint_hiss_give_nothing(child: Child, grammar: tuple[str, ...] | None) -> None:
-    hiss = np.random.default_rng(7).normal(0, 0.0005, 5 * 16_000).astype(np.float32)
-    assert child.transcribe(np.zeros(5 * 16_000, np.float32), "ko", grammar) == []
+    hiss = np.random.default_rng(7).normal(0, 0.0005, 16_000).astype(np.float32)
+    assert child.transcribe(np.zeros(16_000, np.float32), "ko", grammar) == []
     assert child.transcribe(hiss, "ko", grammar) == []
 
 
