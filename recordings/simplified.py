@@ -23,4 +23,5 @@ def simplified(text: str) -> str:
 @cache
 def table() -> Mapping[int, str]:
     lines = _FILE.read_text(encoding="utf-8").splitlines()
-    return {ord(old): new for line in lines if not line.startswith("#") for old, new in line.split()}
+    pairs = [pair for line in lines if not line.startswith("#") for pair in line.split()]
+    return {ord(pair[0]): pair[1] for pair in pairs}
