@@ -6,6 +6,7 @@ caller can get lost in it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Hashable, Mapping
@@ -94,9 +95,15 @@ class _StrictLoader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
 
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    """Of an unchanged file the same object: nobody writes into it. A reload reads only what was edited."""
+    return yaml.load(text, Loader=_StrictLoader)
+
+
 def read_yaml(path: Path) -> Mapping[str, Any]:
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+        raw = _parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FlowError(f"{path.name}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""One embedded PostgreSQL for the session, a fresh copy of the migrated database for each test that asks."""
+"""One embedded PostgreSQL for the session, a migrated and empty database for each test that asks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 import app
 from commands import database
 from core import pg
 from core.house import House
+from tests import fresh
 from tests.house import MID_MORNING, ROOT, environment
 
 _real_connect = socket.socket.connect
@@ -57,17 +57,23 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pg.Embedded]:
 @pytest.fixture(scope="session")
 def template(postgres: pg.Embedded) -> str:
     """The name of a migrated, empty database."""
-    _admin(postgres, "CREATE DATABASE template_carecall")
-    database.upgrade(ROOT, _url(postgres, "template_carecall"))
+    fresh.run(postgres, "CREATE DATABASE template_carecall")
+    database.upgrade(ROOT, fresh.url_of(postgres, "template_carecall"))
     return "template_carecall"
 
 
+@pytest.fixture(scope="session")
+def _fresh(postgres: pg.Embedded, template: str) -> Iterator[fresh.Fresh]:
+    made = fresh.Fresh(postgres, template, "t")
+    yield made
+    made.drop()
+
+
 @pytest.fixture
-def database_url(postgres: pg.Embedded, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database of this test's own."""
-    _admin(postgres, f"CREATE DATABASE t TEMPLATE {template}")
-    yield _url(postgres, "t")
-    _admin(postgres, "DROP DATABASE t WITH (FORCE)")
+def database_url(_fresh: fresh.Fresh) -> Iterator[str]:
+    """The URL of a database that is this test's own while it runs."""
+    yield _fresh.url
+    _fresh.give_back()
 
 
 @pytest.fixture
@@ -87,14 +93,3 @@ class StandingClock:
 
     def now(self) -> datetime:
         return self.at
-
-
-def _admin(server: pg.Embedded, statement: str) -> None:
-    engine = sa.create_engine(server.url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(statement))
-    engine.dispose()
-
-
-def _url(server: pg.Embedded, name: str) -> str:
-    return sa.make_url(server.url).set(database=name).render_as_string(hide_password=False)

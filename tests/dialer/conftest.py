@@ -10,7 +10,8 @@ import app
 from core import db, pg
 from core.house import House
 from core.settings import Settings
-from tests.conftest import StandingClock, _admin, _url
+from tests import fresh
+from tests.conftest import StandingClock
 from tests.dialer.ward import Ward, clear
 from tests.house import MID_MORNING, environment
 
@@ -19,12 +20,12 @@ from tests.house import MID_MORNING, environment
 def shared(
     postgres: pg.Embedded, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[House, Settings]]:
-    _admin(postgres, f"CREATE DATABASE dialer TEMPLATE {template}")
-    settings = environment(tmp_path_factory.mktemp("dialer"), _url(postgres, "dialer"))
+    fresh.run(postgres, f"CREATE DATABASE dialer TEMPLATE {template}")
+    settings = environment(tmp_path_factory.mktemp("dialer"), fresh.url_of(postgres, "dialer"))
     house = app.open_house(settings)
     yield house, settings
     house.engine.dispose()
-    _admin(postgres, "DROP DATABASE dialer WITH (FORCE)")
+    fresh.run(postgres, "DROP DATABASE dialer WITH (FORCE)")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from core import pg
 from core.db import make_engine
 from core.house import House
 from dialer import gate, lines
-from tests.conftest import _admin, _url
+from tests import fresh
 from tests.scheduler.clinic import Ward
 from tests.scheduler.test_reconcile import _many
 
@@ -109,14 +109,14 @@ def test_a_ring_goes_by_index_and_costs_the_same_after_years(house: House) -> No
 
 @pytest.fixture(scope="module")
 def after_years(postgres: pg.Embedded, template: str) -> Iterator[sa.Connection]:
-    _admin(postgres, f"CREATE DATABASE after_years TEMPLATE {template}")
-    engine = make_engine(_url(postgres, "after_years"))
+    fresh.run(postgres, f"CREATE DATABASE after_years TEMPLATE {template}")
+    engine = make_engine(fresh.url_of(postgres, "after_years"))
     with Session(engine) as session:
         on_file(session, YEARS)
         session.commit()
         yield session.connection()
     engine.dispose()
-    _admin(postgres, "DROP DATABASE after_years WITH (FORCE)")
+    fresh.run(postgres, "DROP DATABASE after_years WITH (FORCE)")
 
 
 @pytest.mark.parametrize(
