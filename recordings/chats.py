@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, defer
 
 from core import db, people
 from core.db import blind
+from core.events import PatientsMerged
 from core.house import settings_of
 from core.models import Patient, new_id, record
 from dialer.models import Agent
@@ -210,6 +211,11 @@ def _patients(session: Session, mrns: Collection[str]) -> dict[str, uuid.UUID]:
 _KNOWN: Final = sa.select(Chat.external_id, Chat.id, Chat.digest).where(
     Chat.external_id.in_(sa.bindparam("wanted", expanding=True))
 )
+
+
+def on_patients_merged(session: Session, event: PatientsMerged, now: datetime) -> None:
+    """Two records were one person: whose chat it is, is all that ever changes in one."""
+    session.execute(sa.update(Chat).where(Chat.patient_id == event.old_id).values(patient_id=event.new_id))
 
 
 # ---- screened -------------------------------------------------------------------------------------------
