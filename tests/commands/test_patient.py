@@ -26,7 +26,7 @@ from ivr.models import Answer
 from recordings import audio, retention
 from recordings.fetch import Media
 from recordings.files import FileStore
-from recordings.models import Play, Recording, SegmentRow
+from recordings.models import Play, Recording, SegmentRow, Transcript
 from scheduler import merge, worklist
 from scheduler.models import FollowUp, WorkItem
 from tests.commands.conftest import Carecall
@@ -196,6 +196,27 @@ def test_the_copy_has_all_of_one_and_nothing_of_another(at_work: Carecall, clini
     assert "您自己的声道" in texts["index.html"]
     assert "Your answers" in texts["index.html"]
     assert "copy given" in [row.what for row in clinic.all(EventRow)]  # type: ignore[attr-defined]
+
+
+def test_what_staff_said_over_two_lines_is_masked_in_both(at_work: Carecall, clinic: Clinic, tmp_path: Path) -> None:
+    """A number is said with a breath in it, and the patient says "yes" meanwhile."""
+    said = [("line", "the doctor's own number is one three nine one two"), ("patient", "yes one three nine"),
+            ("line", "three four five six seven eight")]  # fmt: skip
+    with clinic.house.transaction() as session:
+        transcript = session.scalar(sa.select(Transcript.id).where(Transcript.recording_id == clinic.ordinary))
+        for position, (speaker, text) in enumerate(said, 10):
+            session.add(
+                SegmentRow(transcript_id=transcript, position=position, speaker=speaker, start_s=position,
+                           end_s=position, text=text, confidence=1.0)
+            )  # fmt: skip
+    out = tmp_path / "copy.zip"
+    assert at_work("patient", "export", MRN, "--reason", "asked", "--out", str(out)).code == 0
+    with zipfile.ZipFile(out) as pack:
+        rows = json.loads(pack.read("data/segments.json"))
+    told = {row["position"]: row["text"] for row in rows if row["position"] >= 10}
+    assert told[10] == "the doctor's own number is [phone]"
+    assert told[11] == "yes one three nine", "the patient's own words"
+    assert told[12] == "[phone]"
 
 
 def test_a_copy_is_never_written_over_and_never_half_there(at_work: Carecall, clinic: Clinic, tmp_path: Path) -> None:
