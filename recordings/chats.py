@@ -23,7 +23,7 @@ from core.events import PatientsMerged
 from core.house import settings_of
 from core.models import Patient, new_id, record
 from dialer.models import Agent
-from recordings import redact
+from recordings import redact, review_rows
 from recordings.chat_models import Chat, ChatFinding
 from recordings.chat_shapes import ChatIn
 from recordings.conversation import LINE, PATIENT, Line
@@ -288,6 +288,7 @@ def purge(session: Session, over: Sequence[Chat], now: datetime) -> int:
     ids = [chat.id for chat in over]
     if not ids:
         return 0
+    review_rows.drop_open(session, "chat", ids, "purged", now)
     session.execute(sa.delete(ChatFinding).where(ChatFinding.chat_id.in_(ids)))
     session.execute(sa.delete(QaNote).where(QaNote.chat_id.in_(ids)))
     session.flush()

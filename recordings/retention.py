@@ -20,7 +20,7 @@ from core import jobs
 from core.events import ReasonGiven, TicketWanted
 from core.house import House
 from core.models import record
-from recordings import carrier_copy
+from recordings import carrier_copy, machine_flags, review_rows
 from recordings.files import FileProblem, FileStore
 from recordings.machine import HOLDS_FILE
 from recordings.models import FindingRow, Hold, Recording, SegmentRow, SoundMeasuresRow, Transcript
@@ -152,16 +152,19 @@ def end_now(session: Session, recording_id: uuid.UUID, who: str, why: str, now: 
 
 def purge(session: Session, files: FileStore, recording_id: uuid.UUID, now: datetime) -> bool:
     """Delete the file, look that it is gone, delete the words, look that they are gone. The row and its ledger stay.
-    False if it may not be purged (any more).
+    False if it may not be purged (any more, or not before its words of warning are told: docs/decisions/0004).
 
     If this dies in the middle the file may be gone and the words still there: the row then still says so, and the next
     run ends the work."""
     row = locked(session, recording_id)
     if row is None or row.state not in HOLDS_FILE or row.keep_until > now or is_held(session, recording_id):
         return False
+    if machine_flags.untold(session, recording_id):
+        return False
     files.delete(recording_id)
     if files.exists(recording_id):
         raise PurgeProblem(f"recording {recording_id}: its file is still there after it was deleted")
+    review_rows.drop_open(session, "call", [recording_id], "purged", now)
     transcripts = session.scalars(sa.select(Transcript.id).where(Transcript.recording_id == recording_id)).all()
     for column in GONE_WITH_IT:
         session.execute(sa.delete(column.class_).where(column == recording_id))
