@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from commands.patient_held import BLANK, GOES, HELD, RECORD, Found, Held, PatientProblem, table_of
-from core import people
+from core import erased, people
 from core.db import blind
 from core.models import Consent, Contact, Patient, Procedure, new_id, record
 from desk.models import IN_LINE, QueueEntry, Ticket
@@ -82,6 +82,7 @@ def erase(
             report.append(_keep_record(session, found, held, until))
         elif held.on_erase == "stays":
             report.append(Line(held.table, len(found.ids.get(held.table, ())), "stays", held.rule))
+    _remember(session, found, now)
     report.append(_person(session, found, over=over, until=until))
     counts = {line.table: line.rows for line in report if line.what in ("deleted", "emptied")}
     record(session, "patient", found.patient.id, "erased", now, who=who, why=WHY, data=counts)
@@ -289,6 +290,12 @@ def _keep_record(session: Session, found: Found, held: Held, until: datetime | N
     _blank(session, found, held, tuple(name for name in held.blank if name in NUMBERS))
     till = f"{held.rule}; till {until:%Y-%m-%d}" if until else held.rule
     return Line(held.table, len(found.ids[held.table]), "stays", till)
+
+
+def _remember(session: Session, found: Found, now: datetime) -> None:
+    """That no file brings any of the patient's record numbers back; by hash alone (core.erased)."""
+    rows = session.scalars(sa.select(Patient).where(Patient.id.in_(found.ids["patient"]))).all()
+    erased.remember(session, {bytes(row.mrn_index) for row in rows if row.mrn != GONE}, now)
 
 
 def _person(session: Session, found: Found, *, over: bool, until: datetime | None) -> Line:

@@ -111,6 +111,7 @@ HELD: Final = (
 
 NOBODYS: Final[Mapping[str, str]] = {
     "agents": "staff",
+    "erasures": "a keyed hash of a record number and a day, so that no file brings an erased patient back",
     "users": "staff",
     "api_tokens": "programs",
     "shifts": "doctors on duty",

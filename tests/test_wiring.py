@@ -220,7 +220,7 @@ PLAIN: dict[str, str] = {
     "queue_entries.origin": "a word", "queue_entries.outcome": "a word", "queue_entries.reason": "a word",
     "queue_entries.status": "a word", "queue_entries.why": "our own sentence", "queue_offers.decision": "a word",
     "qa_notes.by": "a login", "qa_notes.kind": "a word, or an item of a card",
-    "recording_holds.held_by": "a login", "recording_holds.released_by": "a login",
+    "recording_holds.held_by": "a login", "recording_holds.released_by": "a login", "erasures.ended_by": "a login",
     "recordings.keep_class": "a word", "recordings.language": "a code", "recordings.levels": "loudness",
     "recordings.purpose": "a word", "recordings.reason": "our own sentence", "recordings.sha256": "a hash",
     "recordings.sid": "the carrier's id", "recordings.state": "a word",

@@ -356,3 +356,78 @@ def test_who_asked_for_a_copy_is_not_left_behind_by_an_erasure(
     assert "at the counter" in reasons[0]
     assert NAME not in reasons[0]
     assert PHONE not in reasons[0]
+
+
+# ---- the next file ---------------------------------------------------------------------------------------
+def hospitals_file(folder: Path, *mrns: str) -> Path:
+    """As it comes every night, the erased patient still in it."""
+    lines = ["mrn,name,phone,procedure_id,surgery_end,consent_followup"]
+    lines += [f"{mrn},{NAME},{PHONE},OP-{mrn},2020-03-07T08:00,yes" for mrn in mrns]
+    path = folder / "patients.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def bundle(folder: Path, mrn: str) -> Path:
+    patient = {
+        "resourceType": "Patient", "id": "p", "identifier": [{"type": {"coding": [{"code": "MR"}]}, "value": mrn}],
+        "name": [{"text": NAME}], "telecom": [{"system": "phone", "value": PHONE}],
+    }  # fmt: skip
+    path = folder / "patients.json"
+    told = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("after_the_law_s_time", [False, True])
+def test_no_file_brings_an_erased_patient_back(
+    at_work: Carecall, clinic: Clinic, tmp_path: Path, after_the_law_s_time: bool
+) -> None:
+    double = clinic._person(NAME, "+8619100000003", "PX-4712")
+    with clinic.house.transaction() as session:
+        merge.merge(session, "PX-4712", MRN, "the same person", "nurse", clinic.now)
+        session.get_one(Ticket, clinic.open).status = "confirmed"
+    assert at_work("patient", "erase", MRN, "--reason", "asked").code == 0
+    if after_the_law_s_time:
+        with clinic.house.transaction() as session:  # nothing of the record is left, not even its number
+            session.execute(sa.update(Patient).values(mrn="erased", mrn_index=sa.func.uuid_send(Patient.id)))
+    before = [row.name for row in clinic.all(Patient)]  # type: ignore[attr-defined]
+    day = clinic.now.astimezone(clinic.house.settings.hospital.timezone).date()
+    file = hospitals_file(tmp_path, MRN, "PX-4712", "PX-9000")
+    for more in (["--dry-run"], []):
+        told = at_work("import", "patients", str(file), "--json", *more)
+        assert told.code == 1, told.err
+        assert [row["result"] for row in told.rows] == ["refused", "refused", "created"]
+        for row in told.rows[:2]:
+            assert f"was erased on {day}" in row["detail"]
+            assert f"已于 {day} 删除" in row["detail"]
+            assert "patient readmit" in row["detail"]
+    [told_one] = at_work("import", "patients", str(bundle(tmp_path, MRN)), "--json").rows
+    assert (told_one["result"], "was erased on" in told_one["detail"]) == ("refused", True)
+    assert sorted(row.name for row in clinic.all(Patient)) == sorted([*before, NAME])  # type: ignore[attr-defined]
+    assert clinic.row(Patient, double).name == clinic.row(Patient, clinic.mine).name == ""  # type: ignore[attr-defined]
+    refused = [row for row in clinic.all(EventRow) if row.what == "import refused"]  # type: ignore[attr-defined]
+    assert [(row.kind, row.data) for row in refused] == [("erasure", {})] * 3, "the dry run wrote nothing"  # type: ignore[attr-defined]
+
+
+def test_who_comes_back_is_let_back_by_a_person_with_a_reason(
+    at_work: Carecall, clinic: Clinic, tmp_path: Path
+) -> None:
+    assert at_work("patient", "readmit", MRN, "--reason", "asked").code == 2, "nobody was erased"
+    assert at_work("patient", "erase", MRN, "--reason", "asked").code == 0
+    file = hospitals_file(tmp_path, MRN)
+    assert at_work("import", "patients", str(file), "--json").rows[0]["result"] == "refused"
+    assert at_work("patient", "readmit", MRN, "--reason", "  ").code == 2
+    told = at_work("patient", "readmit", MRN, "--reason", f"operated on again, {MRN}", "--json")
+    assert told.code == 0, told.err
+    assert "let back" in [row.what for row in clinic.all(EventRow) if row.kind == "erasure"]  # type: ignore[attr-defined]
+    [kept] = [row.note for row in clinic.all(WorkItem) if row.why == "let back after an erasure"]  # type: ignore[attr-defined]
+    assert "operated on again" in kept
+    assert MRN not in kept
+    assert at_work("import", "patients", str(file), "--json").rows[0]["result"] == "updated"
+    assert clinic.row(Patient, clinic.mine).name == NAME  # type: ignore[attr-defined]
+    with clinic.house.transaction() as session:
+        assert not people.has_consent(session, clinic.mine, "followup"), "a withdrawal stands till it is taken back"
+    assert at_work("patient", "readmit", MRN, "--reason", "again").code == 2
+    assert at_work("patient", "erase", MRN, "--reason", "asked again").code == 0
+    assert at_work("import", "patients", str(file), "--json").rows[0]["result"] == "refused"
