@@ -7,6 +7,7 @@ import argparse
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session

@@ -45,9 +45,6 @@ def _let_hear(recording_id: uuid.UUID | None, reason: str, back: str) -> Respons
     return handed_over(permit, back)
 
 
-
-
-
 # ---- an agent's own reviews --------------------------------------------------------------------------
 @page("/my-reviews", "mine")
 def my_reviews() -> str:

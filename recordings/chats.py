@@ -29,6 +29,7 @@ from recordings.chat_shapes import ChatIn
 from recordings.conversation import LINE, PATIENT, Line
 from recordings.lexicon import Finding, find
 from recordings.machine import longest
+from recordings.models import Hold
 from recordings.review_models import QaNote
 from recordings.screen import phrase_list
 
@@ -271,7 +272,7 @@ def purge_due(session: Session, now: datetime, limit: int = 200) -> int:
     many."""
     over = session.scalars(
         sa.select(Chat)
-        .where(Chat.purged_at.is_(None), Chat.keep_until <= now)
+        .where(Chat.purged_at.is_(None), Chat.keep_until <= now, ~HELD)
         .order_by(Chat.keep_until, Chat.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -280,8 +281,15 @@ def purge_due(session: Session, now: datetime, limit: int = 200) -> int:
     return purge(session, over, now)
 
 
+HELD: Final = sa.exists().where(Hold.chat_id == Chat.id, Hold.released_at.is_(None))
+"""Under a legal hold (recordings.retention sets and ends it): kept whatever its time."""
+
+
 def purge(session: Session, over: Sequence[Chat], now: datetime) -> int:
-    """Empty these, which are locked, and look that they are empty. Returns how many."""
+    """Empty these, which are locked, but for those that are held, and look that they are empty. Returns how many."""
+    # asked once more now that they are locked: whoever sets a hold has the lock, too
+    held = set(session.scalars(sa.select(Chat.id).where(Chat.id.in_([chat.id for chat in over]), HELD)))
+    over = [chat for chat in over if chat.id not in held]
     for chat in over:
         chat.lines, chat.purged_at = None, now
         record(session, "chat", chat.id, "purged", now, why=chat.keep_class)

@@ -39,3 +39,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_recording_holds_chat", "recording_holds", ["chat_id"], postgresql_where=sa.text("released_at IS NULL")
     )
+    for column in ("state", "purpose", "language"):
+        op.create_index(f"ix_recordings_{column}_day", "recordings", [column, "announced_at"])
+    op.create_index("ix_plays_login_at", "plays", ["login", "at"])
+    op.create_index("ix_plays_export", "plays", ["at"], postgresql_where=sa.text("kind = 'export'"))

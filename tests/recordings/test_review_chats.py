@@ -55,8 +55,8 @@ def test_a_chat_that_is_emptied_is_nobodys_work_any_more(office: Office) -> None
     with office.transaction() as session:
         session.add(
             Chat(
-                id=new_id(), external_id="c-2", digest=b"2", channel="web", agent_id=office.agents["amy"], language="en",
-                started_at=office.now, ended_at=office.now, taken_at=office.now, written=1,
+                id=new_id(), external_id="c-2", digest=b"2", channel="web", agent_id=office.agents["amy"],
+                language="en", started_at=office.now, ended_at=office.now, taken_at=office.now, written=1,
                 lines=[[0.0, "patient", "hello"]], keep_class="ordinary", keep_until=office.now,
             )
         )  # fmt: skip

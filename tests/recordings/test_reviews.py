@@ -525,9 +525,10 @@ def test_scans_use_their_indexes(office: Office) -> None:
 def test_what_was_purged_leaves_the_lists_with_a_reason_and_results_stay(office: Office) -> None:
     drawn, begun, marked = (office.record("amy") for _ in range(3))
     office.opened()
-    rater = office.review_of(begun).rater
+    review = office.review_of(begun)
+    rater = review.rater
     with office.transaction() as session:
-        reviews.save(session, office.review_of(begun).id, rater, {"need_met": YES}, "not my words", office.now, version=0)
+        reviews.save(session, review.id, rater, {"need_met": YES}, "not my words", office.now, version=0)
     office.judge(office.review_of(marked))
     before = {row.id: (row.state, row.points) for row in office.rows() if row.subject_id == marked and row.seat == 1}
     files = office.house.service(FileStore)
