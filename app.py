@@ -138,6 +138,7 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.TicketCloses, worklist.on_ticket_closes),
     (events.TicketClosed, worklist.on_ticket_closed),
     (events.PatientsMerged, ticket_events.on_patients_merged),
+    (events.PatientsMerged, recordings.chats.on_patients_merged),
     # visits by telephone
     (events.CallEnded, booking.on_call_ended),
     # alarms at heads of department, satisfaction calls

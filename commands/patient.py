@@ -1,10 +1,13 @@
-"""`carecall patient export|erase`: a copy of all that is held about one patient, and its deletion."""
+"""`carecall patient export|erase|readmit`: a copy of all that is held about one patient, its deletion, and the word
+that an erased patient may come back."""
 
 from __future__ import annotations
 
 import argparse
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -13,8 +16,11 @@ from commands import ask, patient_copy, patient_erase, patient_held
 from commands.admin import house_of, login
 from commands.joined import Joined
 from commands.show import rows_out
+from core import erased
+from core.db import blind
 from core.house import House
 from core.models import new_id, record
+from core.people import MRN
 from core.tables import FileProblem
 from recordings import redact, retention
 from recordings.files import FileStore
@@ -28,6 +34,7 @@ def add_commands(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     gone = _add(words, "erase", erase, "delete what the law lets go, and say what stays and why (PIPL 47)")
     gone.add_argument("--dry-run", action="store_true", help="only say")
     gone.add_argument("--do-not-call", action="store_true", help="leave the patient's own numbers alone, too")
+    _add(words, "readmit", readmit, "let the hospital's files bring back a patient who was erased")
 
 
 def _add(
@@ -93,10 +100,32 @@ def erase(args: argparse.Namespace, joined: Joined) -> int:
     return 0
 
 
+def readmit(args: argparse.Namespace, joined: Joined) -> int:
+    """Nothing comes back by itself: the next file's row is taken in, and the consents that were withdrawn stay so."""
+    _say_why(args)
+    house, mrn = house_of(joined), args.mrn.strip()
+    now, who = house.clock.now(), login()
+    with house.transaction() as session:
+        row = erased.let_back(session, blind(mrn, MRN), who, now)
+        if row is None:
+            raise FileProblem("No patient by this record number was erased. / 没有以此病历号删除的患者。")
+        known = redact.Known(ids=frozenset({mrn}))
+        reason = redact.masked(args.reason, house.settings.hospital.languages[0], known)
+        _keep_reason(session, row.id, "let back after an erasure", reason, now)
+    rows_out([{"erased": row.at.isoformat(), "let back": now.isoformat()}], as_json=args.json)
+    return 0
+
+
 def _found(session: Session, args: argparse.Namespace) -> patient_held.Found:
+    _say_why(args)
+    patient = ask.patient(session, args.mrn)
+    session.refresh(patient, with_for_update=True)  # an import that is at this patient ends first, or waits
+    return patient_held.find(session, patient)
+
+
+def _say_why(args: argparse.Namespace) -> None:
     if not args.reason.strip():
         raise FileProblem("--reason: say who asked for it, and when.")
-    return patient_held.find(session, ask.patient(session, args.mrn))
 
 
 def _write_down(session: Session, found: patient_held.Found, what: str, reason: str, house: House) -> None:
@@ -104,9 +133,13 @@ def _write_down(session: Session, found: patient_held.Found, what: str, reason: 
     now = house.clock.now()
     if what != "erased":
         record(session, "patient", found.patient.id, what, now, who=login())
+    _keep_reason(session, found.patient.id, what, reason, now)
+
+
+def _keep_reason(session: Session, subject_id: uuid.UUID, what: str, reason: str, now: datetime) -> None:
     session.add(
         WorkItem(
-            id=new_id(), kind="other", patient_id=None, subject_id=found.patient.id, why=what, status="done",
+            id=new_id(), kind="other", patient_id=None, subject_id=subject_id, why=what, status="done",
             due_at=now, created_at=now, closed_at=now, closed_by=login(), note=reason.strip(),
         )
     )  # fmt: skip

@@ -18,6 +18,7 @@ import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -140,19 +141,24 @@ def _plain(value: Any) -> Any:
 
 
 def _mask_the_line(session: Session, found: Found, told: Sequence[tuple[Held, list[dict[str, Any]]]]) -> None:
-    """What staff said, with their names masked; single words with their times are left out of those lines."""
+    """What staff said, with their names masked; single words with their times are left out of those lines. A call's
+    lines are masked together: a number is said over two of them."""
     tables = {held.table: some for held, some in told}
     call_of = {row["id"]: row["call_id"] for row in tables["recordings"]}
     recording_of = {row["id"]: row["recording_id"] for row in tables["transcripts"]}
     language_of = {row["id"]: row["language"] for row in tables["transcripts"]}
     known = redact.known_of_calls(session, {uuid.UUID(one) for one in call_of.values() if one})
-    for row in tables["segments"]:
-        if row["speaker"] == PATIENT:
-            continue
-        call_id = call_of[recording_of[row["transcript_id"]]]
+    theirs = sorted(
+        (row for row in tables["segments"] if row["speaker"] != PATIENT),
+        key=lambda row: (row["transcript_id"], row["position"]),
+    )
+    for transcript_id, some in groupby(theirs, key=lambda row: str(row["transcript_id"])):
+        lines = list(some)
+        call_id = call_of[recording_of[transcript_id]]
         whom = known[uuid.UUID(call_id) if call_id else None]
-        row["text"] = redact.masked(row["text"], language_of[row["transcript_id"]], whom)
-        row["words"] = None
+        said = [(row["speaker"], row["text"]) for row in lines]
+        for row, text in zip(lines, redact.masked_lines(said, language_of[transcript_id], whom), strict=True):
+            row["text"], row["words"] = text, None
 
 
 # ---- sound -----------------------------------------------------------------------------------------------

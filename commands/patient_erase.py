@@ -3,7 +3,8 @@
     planned calls, reminders, messages        cancelled by their own writers
     consents                                  withdrawn, as new lines: a later import does not ring anybody
     names, numbers, words                     emptied wherever the row has to stay
-    medical record                            without names and numbers till the law's time is over; then emptied
+    medical record                            what was found, till the law's time is over, without names and numbers,
+                                              in the words about it, too; then emptied
     recordings, chats                         ordinary ones purged now; held, complaint, escalation, record when due
     complaints                                words kept, with the patient masked, for three years from opening
     an open ticket, open work                 first dealt with: stays as it is, and says so
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from commands.patient_held import BLANK, GOES, HELD, RECORD, Found, Held, PatientProblem, table_of
-from core import people
+from core import erased, people
 from core.db import blind
 from core.models import Consent, Contact, Patient, Procedure, new_id, record
 from desk.models import IN_LINE, QueueEntry, Ticket
@@ -67,21 +68,23 @@ def erase(
     _refuse_live(session, found)
     until = record_until(session, found, years)
     over = until is None or until <= now
+    known = known_of(session, found)  # while it is on file
     report = _cancel(session, found, who, now)
     if do_not_call:
         report.append(_leave_alone(session, found, who, now))
     report += _recordings(session, found, who, now)
     report += _chats(session, found, who, now)
-    report += _tickets(session, found, now)
+    report += _tickets(session, found, known, now)
     for held in HELD:
         if held.on_erase == GOES:
             report.append(Line(held.table, _delete(session, found, held), "deleted", held.rule))
         elif held.on_erase == BLANK or (held.on_erase == RECORD and over):
             report.append(Line(held.table, _blank(session, found, held), "emptied", held.rule))
         elif held.on_erase == RECORD:
-            report.append(_keep_record(session, found, held, until))
+            report.append(_keep_record(session, found, held, known, until))
         elif held.on_erase == "stays":
             report.append(Line(held.table, len(found.ids.get(held.table, ())), "stays", held.rule))
+    _remember(session, found, now)
     report.append(_person(session, found, over=over, until=until))
     counts = {line.table: line.rows for line in report if line.what in ("deleted", "emptied")}
     record(session, "patient", found.patient.id, "erased", now, who=who, why=WHY, data=counts)
@@ -190,6 +193,9 @@ def _chats(session: Session, found: Found, who: str, now: datetime) -> list[Line
             why = f"class {row.keep_class}, till {row.keep_until:%Y-%m-%d}"
             kept[why] = kept.get(why, 0) + 1
             continue
+        if retention.is_held(session, row.id):
+            kept["legal hold"] = kept.get("legal hold", 0) + 1
+            continue
         row.keep_until = min(row.keep_until, now)
         record(session, "chat", row.id, "time ended", now, who=who, why=WHY)
         over.append(row)
@@ -199,9 +205,8 @@ def _chats(session: Session, found: Found, who: str, now: datetime) -> list[Line
     ]
 
 
-def _tickets(session: Session, found: Found, now: datetime) -> list[Line]:
+def _tickets(session: Session, found: Found, known: redact.Known, now: datetime) -> list[Line]:
     """Closed ones without their number and words; a complaint's words, the patient masked in them, for three years."""
-    known = known_of(session, found)
     emptied = masked = waiting = 0
     for ticket_id in sorted(found.ids["tickets"]):
         row = session.get_one(Ticket, ticket_id, with_for_update=True)
@@ -285,10 +290,34 @@ NUMBERS: Final = ("to",)
 """Of a row of the medical record these go at once: numbers."""
 
 
-def _keep_record(session: Session, found: Found, held: Held, until: datetime | None) -> Line:
+def _keep_record(session: Session, found: Found, held: Held, known: redact.Known, until: datetime | None) -> Line:
+    """What the law keeps is what was found: score, key, operation, when, and the words about it. It keeps no name in
+    them, as the chart has that, by the record number; so the patient is masked in the words, in those of open work as
+    well: later nobody would know any more what to mask."""
     _blank(session, found, held, tuple(name for name in held.blank if name in NUMBERS))
+    _mask(session, found, held, known)
     till = f"{held.rule}; till {until:%Y-%m-%d}" if until else held.rule
     return Line(held.table, len(found.ids[held.table]), "stays", till)
+
+
+def _remember(session: Session, found: Found, now: datetime) -> None:
+    """That no file brings any of the patient's record numbers back; by hash alone (core.erased)."""
+    rows = session.scalars(sa.select(Patient).where(Patient.id.in_(found.ids["patient"]))).all()
+    erased.remember(session, {bytes(row.mrn_index) for row in rows if row.mrn != GONE}, now)
+
+
+def _mask(session: Session, found: Found, held: Held, known: redact.Known) -> None:
+    table = table_of(held.table)
+    (key,) = table.primary_key
+    columns = [table.c[name] for name in held.words]
+    if not columns:
+        return
+    for row in session.execute(sa.select(key, *columns).where(key.in_(found.ids[held.table])).with_for_update()):
+        told = {name: row._mapping[name] for name in held.words if row._mapping[name]}
+        masked = {name: redact.masked(text, found.patient.language, known) for name, text in told.items()}
+        if masked != told:
+            session.execute(sa.update(table).where(key == row[0]).values(masked))
+    session.expire_all()
 
 
 def _person(session: Session, found: Found, *, over: bool, until: datetime | None) -> Line:

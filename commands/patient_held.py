@@ -41,6 +41,8 @@ class Held:
     """Columns that are emptied: names, numbers, words."""
     hidden: tuple[str, ...] = ()
     """Columns that are in no copy: the machine's own, or somebody else's."""
+    words: tuple[str, ...] = ()
+    """Of a record the law keeps: what people said and wrote. What was found stays, and nobody is named in it."""
 
 
 HELD: Final = (
@@ -51,8 +53,8 @@ HELD: Final = (
     Held("appointments", (("patient_id", "patient"),), RECORD, MEDICAL, ("external_id",)),
     Held("booked_slots", (("appointment_id", "appointments"),), OWN, "visits ahead are left to the patient"),
     Held("reminders", (("patient_id", "patient"),), OWN, LINK),
-    Held("followups", (("patient_id", "patient"),), RECORD, MEDICAL, ("score", "note")),
-    Held("work_items", (("patient_id", "patient"),), RECORD, MEDICAL, ("note",)),
+    Held("followups", (("patient_id", "patient"),), RECORD, MEDICAL, ("score", "note"), words=("note",)),
+    Held("work_items", (("patient_id", "patient"),), RECORD, MEDICAL, ("note",), words=("note",)),
     Held("attempts", (("patient_id", "patient"),), BLANK, LINK, ("to", "brief"), ("claim", "brief")),
     Held(
         "calls", (("patient_id", "patient"), ("party_index", "number"), ("attempt_id", "attempts")), BLANK, LINK,
@@ -61,7 +63,10 @@ HELD: Final = (
     Held("visit_drafts", (("patient_id", "patient"), ("call_id", "calls")), GOES, "PIPL 47"),
     Held("escalations", (("patient_id", "patient"), ("call_id", "calls")), RECORD, MEDICAL, ("to",)),
     Held("offers", (("escalation_id", "escalations"),), STAYS, PROOF),
-    Held("answers", (("patient_id", "patient"), ("call_id", "calls")), RECORD, MEDICAL, ("value", "raw", "correction")),
+    Held(
+        "answers", (("patient_id", "patient"), ("call_id", "calls")), RECORD, MEDICAL, ("value", "raw", "correction"),
+        words=("raw", "correction"),
+    ),
     Held("messages", (("patient_id", "patient"), ("to_index", "number")), BLANK, "PIPL 47", ("to", "body")),
     Held(
         "inbound_messages", (("patient_id", "patient"), ("sender_index", "number")), BLANK, "PIPL 47",
@@ -98,7 +103,7 @@ HELD: Final = (
         hidden=("text",),
     ),
     Held(
-        "recording_holds", (("recording_id", "recordings"),), STAYS, "legal hold",
+        "recording_holds", (("recording_id", "recordings"), ("chat_id", "chats")), STAYS, "legal hold",
         hidden=("reason", "release_reason"),
     ),
     Held("recording_pauses", (("call_id", "calls"),), STAYS, LINK),
@@ -111,6 +116,7 @@ HELD: Final = (
 
 NOBODYS: Final[Mapping[str, str]] = {
     "agents": "staff",
+    "erasures": "a keyed hash of a record number and a day, so that no file brings an erased patient back",
     "users": "staff",
     "api_tokens": "programs",
     "shifts": "doctors on duty",
@@ -210,5 +216,3 @@ def rows(session: Session, found: Found) -> Iterator[tuple[Held, Rows]]:
         keys = list(table.primary_key)
         which = keys[0].in_(found.ids[held.table]) if len(keys) == 1 else found.where(held)
         yield held, session.execute(sa.select(table).where(which).order_by(*keys)).mappings().all()
-
-

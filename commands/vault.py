@@ -25,7 +25,8 @@ def add_commands(add: Add) -> None:
     made = add("recordings", recordings, "Recordings and their states; hold, release, fetch, read one; progress.")
     whats = ["list", "progress", "hold", "release", "fetch", "transcript"]
     made.add_argument("what", nargs="?", default="list", choices=whats)
-    made.add_argument("id", nargs="?", help="of the recording, for all but list and progress")
+    of_what = "of the recording, for all but list and progress; hold and release take a chat's, too"
+    made.add_argument("id", nargs="?", help=of_what)
     made.add_argument("--reason", help="why it is held or released, or read unmasked")
     made.add_argument("--original", action="store_true", help="with transcript: unmasked; who and why is kept")
     made.add_argument("--language", choices=KNOWN_LANGUAGES, help="of the masks (default: the call's)")

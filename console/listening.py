@@ -33,6 +33,7 @@ def sound(play_id: uuid.UUID) -> Response:
         request.cookies.get(PERMIT, ""),
         me().login,
         request.headers.get("Range"),
+        roles.with_a_permit(me().role),
         head=request.method == "HEAD",
     )
     return Response(given.body, given.status, given.headers)
@@ -90,6 +91,13 @@ def handed_over(permit: Permit, to: str) -> AnyResponse:
         samesite="Strict",
     )
     return said
+
+
+def open_permit(session: Session, recording_id: uuid.UUID | None) -> listening_view.OpenPermit | None:
+    """What lets the player of this page play now, for whoever is signed in."""
+    if recording_id is None:
+        return None
+    return listening_view.open_permit(session, recording_id, me().login, roles.with_a_permit(me().role), now())
 
 
 def refuse(problem: Exception) -> None:

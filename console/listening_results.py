@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from console import listening_view, review_view, views
 from console.frame import language, me, now, page, say
-from console.listening import handed_over, permit_for, refuse, seconds_of
+from console.listening import handed_over, open_permit, permit_for, refuse, seconds_of
 from core.webhook import house
 from recordings import coaching as tasks
 from recordings import reviews as room
@@ -45,10 +45,6 @@ def _let_hear(recording_id: uuid.UUID | None, reason: str, back: str) -> Respons
     return handed_over(permit, back)
 
 
-def _permit(session: Session, recording_id: uuid.UUID | None) -> listening_view.OpenPermit | None:
-    return listening_view.open_permit(session, recording_id, me().login, now()) if recording_id else None
-
-
 # ---- an agent's own reviews --------------------------------------------------------------------------
 @page("/my-reviews", "mine")
 def my_reviews() -> str:
@@ -60,7 +56,7 @@ def my_reviews() -> str:
 def my_review(review_id: uuid.UUID) -> str:
     with house().transaction() as session:
         mine = _mine(session, review_id)
-        permit = _permit(session, review_view.recording_of(mine.subject_kind, mine.subject_id))
+        permit = open_permit(session, review_view.recording_of(mine.subject_kind, mine.subject_id))
         return render_template(
             "my_review.html", mine=mine, permit=permit, at=seconds_of(request.args.get("t")),
             heard=listening_view.heard(session, mine.subject_id, language()) if permit else None,
@@ -153,7 +149,7 @@ def _dispute_page(
     session: Session, one: Disputed, *, problem: str = "", why: str = "", decided: dict[str, Mark] | None = None
 ) -> str:
     recording_id = review_view.recording_of(one.subject_kind, one.subject_id)
-    permit = _permit(session, recording_id)
+    permit = open_permit(session, recording_id)
     return render_template(
         "dispute.html",
         one=one,
@@ -243,6 +239,6 @@ def _task_page(session: Session, task: TaskLine, problem: str = "", note: str = 
         problem=problem,
         note=note,
         recording_id=recording_id,
-        permit=_permit(session, recording_id),
+        permit=open_permit(session, recording_id),
         at=seconds_of(request.args.get("t")),
     )

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from console import listening_view, review_view, views, words
 from console.frame import language, me, now, page, say
-from console.listening import seconds_of
+from console.listening import open_permit, seconds_of
 from console.review_view import Filled
 from core.webhook import house
 from recordings import qa_words
@@ -155,7 +155,7 @@ def _again(review_id: uuid.UUID, kept: Kept) -> AnyResponse | tuple[str, int]:
 
 def _page(session: Session, sheet: Sheet, form: Filled, problem: str = "", *, conflict: bool = False) -> str:
     recording_id = review_view.recording_of(sheet.subject_kind, sheet.subject_id)
-    permit = listening_view.open_permit(session, recording_id, me().login, now()) if recording_id else None
+    permit = open_permit(session, recording_id)
     reading = recording_id is None and views.is_open(session, me().login, "chat", sheet.subject_id, now())
     return render_template(
         "review.html",

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from console import listening_view, roles, views
 from console.frame import language, me, now, page, say, zone
-from console.listening import handed_over, reason_of, refuse, seconds_of
+from console.listening import handed_over, open_permit, reason_of, refuse, seconds_of
 from console.listening_view import HeardLine, SoundLine
 from core.values import KNOWN_LANGUAGES
 from core.webhook import house
@@ -66,7 +66,7 @@ def _sheet(recording_id: uuid.UUID, words: list[Spoken] | None = None) -> str:
         line = listening_view.line(session, recording_id)
         if line is None:
             abort(404)
-        permit = listening_view.open_permit(session, recording_id, me().login, now())
+        permit = open_permit(session, recording_id)
         keeper = me().may("vault")
         return render_template(
             "recording.html",

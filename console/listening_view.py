@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from console.talk_bar import TalkBar, talk_bar
 from console.words import typed_day
 from dialer.models import Call
-from recordings import measures, reports
+from recordings import listening, measures, reports
 from recordings.lexicon_list import MISSING
 from recordings.listening import ListeningProblem
 from recordings.machine import HOLDS_FILE, STATES
@@ -193,18 +193,25 @@ class Heard:
     """The lines are as they were said, not masked."""
 
 
-def open_permit(session: Session, recording_id: uuid.UUID, login: str, now: datetime) -> OpenPermit | None:
-    """The newest permit of this login for this recording that still runs."""
-    row = session.scalar(
+def open_permit(
+    session: Session, recording_id: uuid.UUID, login: str, rights: Collection[str], now: datetime
+) -> OpenPermit | None:
+    """The newest permit of this login for this recording that still runs, and rests on `rights` they have now."""
+    rows = session.scalars(
         sa.select(Play)
         .where(
             Play.recording_id == recording_id, Play.login == login, Play.kind == "listen", Play.expires_at > now,
             Play.token.is_not(None),
         )
         .order_by(Play.at.desc(), Play.id.desc())
-        .limit(1)
     )  # fmt: skip
-    return OpenPermit(row.id, row.original, row.expires_at) if row else None
+    for row in rows:
+        try:
+            listening.still_lets(session, row, rights, now)
+        except ListeningProblem:
+            continue
+        return OpenPermit(row.id, row.original, row.expires_at)
+    return None
 
 
 def heard(session: Session, recording_id: uuid.UUID, language: str, lines: Sequence[Spoken] | None = None) -> Heard:

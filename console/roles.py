@@ -49,3 +49,9 @@ def may(role: str, right: str) -> bool:
 def in_the_room(role: str) -> tuple[str, ...]:
     """What a role may do with recordings, in the words of recordings.listening."""
     return tuple(right for right, ours in IN_THE_ROOM.items() if may(role, ours))
+
+
+def with_a_permit(role: str) -> tuple[str, ...]:
+    """What a permit somebody already holds may rest on: the same, and whoever has results of their own hears what
+    those are about, by permits the pages of these results give."""
+    return in_the_room(role) or (("listen",) if may(role, "mine") else ())

@@ -103,6 +103,23 @@ class Consent(Base):
     at: Mapped[datetime] = mapped_column(AwareDateTime)
 
 
+class Erasure(Base):
+    """A record number whose patient was erased (PIPL 47): a keyed hash and a day, nothing of the person, so that the
+    hospital's next file does not bring them back. The hash is made with LOOKUP_KEY, which no rotation of DATA_KEY
+    changes, because nobody could make it anew. Only writer: core.erased."""
+
+    __tablename__ = "erasures"
+
+    mrn_index: Mapped[bytes] = mapped_column(primary_key=True)
+    """As in `patients`."""
+    id: Mapped[uuid.UUID] = mapped_column(unique=True, default=new_id)
+    """What the ledger calls it by."""
+    at: Mapped[datetime] = mapped_column(AwareDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(AwareDateTime)
+    """When somebody let files bring the patient back."""
+    ended_by: Mapped[str] = mapped_column(default="", server_default="")
+
+
 class DoNotCall(Base):
     """A number that asked to be left alone by routine calls."""
 

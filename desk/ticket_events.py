@@ -13,7 +13,7 @@ from core import events
 from core.models import EventRow, Procedure, record
 from desk import tickets
 from desk.kinds import KINDS
-from desk.models import Ticket
+from desk.models import QueueEntry, Ticket
 from dialer.models import Call
 
 log = logging.getLogger(__name__)
@@ -146,4 +146,5 @@ def on_work_done(session: Session, event: events.WorkDone, now: datetime) -> Non
 
 def on_patients_merged(session: Session, event: events.PatientsMerged, now: datetime) -> None:
     """What hangs on the old record is the survivor's."""
-    session.execute(sa.update(Ticket).where(Ticket.patient_id == event.old_id).values(patient_id=event.new_id))
+    for table in (Ticket, QueueEntry):
+        session.execute(sa.update(table).where(table.patient_id == event.old_id).values(patient_id=event.new_id))

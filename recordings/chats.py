@@ -19,15 +19,17 @@ from sqlalchemy.orm import Session, defer
 
 from core import db, people
 from core.db import blind
+from core.events import PatientsMerged
 from core.house import settings_of
 from core.models import Patient, new_id, record
 from dialer.models import Agent
-from recordings import redact
+from recordings import redact, review_rows
 from recordings.chat_models import Chat, ChatFinding
 from recordings.chat_shapes import ChatIn
 from recordings.conversation import LINE, PATIENT, Line
 from recordings.lexicon import Finding, find
 from recordings.machine import longest
+from recordings.models import Hold
 from recordings.review_models import QaNote
 from recordings.screen import phrase_list
 
@@ -212,6 +214,11 @@ _KNOWN: Final = sa.select(Chat.external_id, Chat.id, Chat.digest).where(
 )
 
 
+def on_patients_merged(session: Session, event: PatientsMerged, now: datetime) -> None:
+    """Two records were one person: whose chat it is, is all that ever changes in one."""
+    session.execute(sa.update(Chat).where(Chat.patient_id == event.old_id).values(patient_id=event.new_id))
+
+
 # ---- screened -------------------------------------------------------------------------------------------
 
 
@@ -265,7 +272,7 @@ def purge_due(session: Session, now: datetime, limit: int = 200) -> int:
     many."""
     over = session.scalars(
         sa.select(Chat)
-        .where(Chat.purged_at.is_(None), Chat.keep_until <= now)
+        .where(Chat.purged_at.is_(None), Chat.keep_until <= now, ~HELD)
         .order_by(Chat.keep_until, Chat.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -274,14 +281,22 @@ def purge_due(session: Session, now: datetime, limit: int = 200) -> int:
     return purge(session, over, now)
 
 
+HELD: Final = sa.exists().where(Hold.chat_id == Chat.id, Hold.released_at.is_(None))
+"""Under a legal hold (recordings.retention sets and ends it): kept whatever its time."""
+
+
 def purge(session: Session, over: Sequence[Chat], now: datetime) -> int:
-    """Empty these, which are locked, and look that they are empty. Returns how many."""
+    """Empty these, which are locked, but for those that are held, and look that they are empty. Returns how many."""
+    # asked once more now that they are locked: whoever sets a hold has the lock, too
+    held = set(session.scalars(sa.select(Chat.id).where(Chat.id.in_([chat.id for chat in over]), HELD)))
+    over = [chat for chat in over if chat.id not in held]
     for chat in over:
         chat.lines, chat.purged_at = None, now
         record(session, "chat", chat.id, "purged", now, why=chat.keep_class)
     ids = [chat.id for chat in over]
     if not ids:
         return 0
+    review_rows.drop_open(session, "chat", ids, "purged", now)
     session.execute(sa.delete(ChatFinding).where(ChatFinding.chat_id.in_(ids)))
     session.execute(sa.delete(QaNote).where(QaNote.chat_id.in_(ids)))
     session.flush()

@@ -4,6 +4,9 @@
 its hash only. `answer` turns an HTTP range request into bytes and writes down which seconds left the house before they
 leave. An export needs two people: one asks, another approves, and only who asked may take it.
 
+A permit is worth what its holder may do now: each request asks again for the right it was given for, and for a hold
+that was placed since. What was handed out before (MOST_S of sound at most) cannot be called back.
+
 What a login may do is for the caller to know (the role's rights); it hands the rights in, and they are checked here.
 """
 
@@ -89,7 +92,7 @@ def play(
     rights: Collection[str] = ("listen",),
 ) -> Permit:
     """A permit to hear this recording; who, when and why are written down. Raises ListeningProblem."""
-    _allowed(rights, "original" if original else "listen")
+    _may(rights, "listen", original)
     row = _playable(session, recording_id, why, rights)
     token = secrets.token_urlsafe(32)
     measures.want(session, row.id)
@@ -115,9 +118,7 @@ def ask_export(
     rights: Collection[str] = ("export",),
 ) -> uuid.UUID:
     """First step: somebody asks for a copy. The id of the request. Raises ListeningProblem."""
-    _allowed(rights, "export")
-    if original:
-        _allowed(rights, "original")
+    _may(rights, "export", original)
     row = _playable(session, recording_id, why, rights)
     made = _play_row(row, "export", login, why, now, original, row.seconds or 0.0)
     made.expires_at = now + ASK_FOR
@@ -145,8 +146,8 @@ def export(
     session: Session, play_id: uuid.UUID, login: str, now: datetime, *, rights: Collection[str] = ("export",)
 ) -> Permit:
     """Third step: who asked takes it, once, within some minutes. Raises ListeningProblem."""
-    _allowed(rights, "export")
     asked = _request(session, play_id, now)
+    _may(rights, asked.kind, asked.original)
     if asked.login != login:
         raise ListeningProblem("Only who asked for the export may take it.")
     if not asked.approved_by or asked.approved_by == asked.login:
@@ -159,6 +160,24 @@ def export(
         asked.token, asked.expires_at = _hash(token), now + EXPORT_FOR
         record(session, "recording", row.id, "permit to export", now, who=login, play=str(asked.id))
         return _permit(asked, token, sound.size)
+
+
+def _may(rights: Collection[str], kind: str, original: bool) -> None:
+    """Raises ListeningProblem without the rights this kind of permit rests on."""
+    if kind == "export":
+        _allowed(rights, "export")
+    if original or kind != "export":
+        _allowed(rights, "original" if original else "listen")
+
+
+def still_lets(session: Session, row: Play, rights: Collection[str], now: datetime) -> None:
+    """Raises ListeningProblem for a permit that is over: its time is, or `rights`, what its holder may do now, are not
+    those it was given for, or somebody has put a hold on the recording since."""
+    if row.expires_at <= now:
+        raise ListeningProblem("This permission to listen is over.")
+    _may(rights, row.kind, row.original)
+    if retention.is_held(session, row.recording_id):
+        _allowed(rights, "held")
 
 
 def _allowed(rights: Collection[str], needed: str) -> None:
@@ -248,14 +267,15 @@ def _sounding(session: Session, play: Play) -> _Open:
         raise ListeningProblem(f"The sound of this recording cannot be read: {problem}.") from problem
 
 
-def stream(house: House, permit: Permit, start: int, stop: int) -> Iterator[bytes]:
+def stream(house: House, permit: Permit, start: int, stop: int, rights: Collection[str]) -> Iterator[bytes]:
     """The bytes of a permit's WAV from `start` up to `stop`, written down as heard before the first of them is given.
-    Raises ListeningProblem when the permit is over or the recording gone."""
+    `rights`: what its holder may do now. Raises ListeningProblem when the permit is over or the recording gone."""
     now = house.clock.now()
     with house.transaction() as session:
         row = session.get(Play, permit.play_id, with_for_update=True)
-        if row is None or row.token != _hash(permit.token) or row.login != permit.login or row.expires_at <= now:
+        if row is None or row.token != _hash(permit.token) or row.login != permit.login:
             raise ListeningProblem("This permission to listen is over.")
+        still_lets(session, row, rights, now)
         sound = _sounding(session, row)
         row.heard = merged([*row.heard, list(sound.span(start, stop))])
     return _pieces(sound, start, stop)
@@ -275,11 +295,13 @@ NEVER_KEPT: Final = {
 }
 
 
-def answer(house: House, token: str, login: str, wanted: str | None, *, head: bool = False) -> Answer:
-    """The answer to a player's request: `token` from its address, `login` from its session, `wanted` its Range header.
-    Whatever is wrong with the permit looks the same from outside: 404."""
+def answer(
+    house: House, token: str, login: str, wanted: str | None, rights: Collection[str], *, head: bool = False
+) -> Answer:
+    """The answer to a player's request: `token` from its address, `login` from its session, `wanted` its Range header,
+    `rights` what this login may do now. Whatever is wrong with the permit looks the same from outside: 404."""
     try:
-        permit = _permit_of(house, token, login)
+        permit = _permit_of(house, token, login, rights)
     except ListeningProblem:
         return Answer(404, dict(NEVER_KEPT), iter(()))
     way = "attachment" if permit.export else "inline"
@@ -296,18 +318,19 @@ def answer(house: House, token: str, login: str, wanted: str | None, *, head: bo
     if span.partial:
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{permit.size}"
     try:
-        body = iter(()) if head else stream(house, permit, span.start, span.stop)
+        body = iter(()) if head else stream(house, permit, span.start, span.stop, rights)
     except ListeningProblem:
         return Answer(404, dict(NEVER_KEPT), iter(()))
     return Answer(206 if span.partial else 200, headers, body)
 
 
-def _permit_of(house: House, token: str, login: str) -> Permit:
+def _permit_of(house: House, token: str, login: str, rights: Collection[str]) -> Permit:
     now = house.clock.now()
     with house.transaction() as session:
         row = session.scalar(sa.select(Play).where(Play.token == _hash(token)))
-        if row is None or row.login != login or row.expires_at <= now:
+        if row is None or row.login != login:
             raise ListeningProblem("This permission to listen is over.")
+        still_lets(session, row, rights, now)
         with _sounding(session, row) as sound:
             return _permit(row, token, sound.size)
 
@@ -322,5 +345,6 @@ __all__ = [
     "ask_export",
     "export",
     "play",
+    "still_lets",
     "stream",
 ]

@@ -123,6 +123,12 @@ def tell(session: Session, flag_id: uuid.UUID, now: datetime) -> None:
     publish(session, MachineHeard(call.id, flag.recording_id, flag.question, flag.level, flag.said_at), now)
 
 
+def untold(session: Session, recording_id: uuid.UUID) -> bool:
+    """Whether words of warning in this recording are still to be told, or are being told at this moment. Locks
+    nothing: who asks holds the recording, and who tells holds the flag and comes to the recording last."""
+    return bool(session.scalar(_UNTOLD, {"recording_id": recording_id}))
+
+
 def due(session: Session, now: datetime, limit: int = 100) -> int:
     """Flags whose job was lost. Returns how many."""
     rows = session.scalars(
@@ -158,3 +164,6 @@ def without_words(session: Session, recording_id: uuid.UUID, lines: Iterable[Spo
 
 
 _LOCK = db.RowLock(MachineFlag)
+_UNTOLD = sa.select(
+    sa.exists().where(MachineFlag.recording_id == sa.bindparam("recording_id"), MachineFlag.told_at.is_(None))
+)

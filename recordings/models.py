@@ -29,6 +29,10 @@ class Recording(Base):
         sa.Index(
             "ix_recordings_delete", "next_delete_at", postgresql_where=sa.text("next_delete_at IS NOT NULL")
         ),
+        # the vault's list, for what is rare among years of recordings
+        sa.Index("ix_recordings_state_day", "state", "announced_at"),
+        sa.Index("ix_recordings_purpose_day", "purpose", "announced_at"),
+        sa.Index("ix_recordings_language_day", "language", "announced_at"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -78,15 +82,18 @@ class Recording(Base):
 
 
 class Hold(Base):
-    """Somebody wants a recording kept whatever its time: while one hold is open it is never purged."""
+    """Somebody wants a recording, or a chat, kept whatever its time: while one hold is open it is never purged."""
 
     __tablename__ = "recording_holds"
     __table_args__ = (
         sa.Index("ix_recording_holds_open", "recording_id", postgresql_where=sa.text("released_at IS NULL")),
+        sa.Index("ix_recording_holds_chat", "chat_id", postgresql_where=sa.text("released_at IS NULL")),
+        sa.CheckConstraint("(recording_id IS NULL) <> (chat_id IS NULL)", name="one_subject"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), index=True)
+    recording_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("recordings.id"), index=True)
+    chat_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("chats.id"))
     held_by: Mapped[str]
     held_at: Mapped[datetime] = mapped_column(AwareDateTime)
     reason: Mapped[str] = mapped_column(Encrypted("recording_holds.reason"))
@@ -100,6 +107,10 @@ class Play(Base):
     The row outlives the recording."""
 
     __tablename__ = "plays"
+    __table_args__ = (
+        sa.Index("ix_plays_login_at", "login", "at"),
+        sa.Index("ix_plays_export", "at", postgresql_where=sa.text("kind = 'export'")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     recording_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("recordings.id"), index=True)

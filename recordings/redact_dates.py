@@ -7,12 +7,13 @@ file. Other dates stay readable: an appointment's, an operation's.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from recordings.redact_lists import Page, Span, either, lists
+from recordings.redact_lists import Page, Span, Taken, either, lists
 
 _NEAR: Final = 14
 """Characters between the word that names a birthday and the date."""
@@ -32,11 +33,12 @@ class Day:
 def spans(page: Page, days: Collection[Day], births: Collection[str]) -> list[Span]:
     """`births`: ISO dates on file."""
     on_file = {(int(one[5:7]), int(one[8:10])) for one in births}
-    named = [hit.end() for hit in _label().finditer(page.low)]
+    named = [hit.end() for hit in _label().finditer(page.low)]  # in order
     found = []
     for day in days:
         old = day.year is not None and day.day is not None and day.year < int(lists()["born_before"])
-        near = any(0 <= day.start - end <= _NEAR for end in named)
+        before = bisect_right(named, day.start)
+        near = before > 0 and day.start - named[before - 1] <= _NEAR
         if old or near or (day.month, day.day) in on_file:
             found.append(Span(day.start, day.end, "birth"))
     for end in named:
@@ -51,8 +53,9 @@ def days(page: Page) -> list[Day]:
     """All dates with at least year and month, or month and day."""
     found: list[Day] = []
     for pattern in _patterns():
+        taken = Taken((one.start, one.end) for one in found)  # by patterns before; its own hits do not overlap
         for hit in pattern.finditer(page.low):
-            if any(one.start < hit.end() and hit.start() < one.end for one in found):
+            if taken.touches(*hit.span()):
                 continue
             part = hit.groupdict()
             year = _year(part["y"]) if part.get("y") else None
@@ -126,9 +129,10 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     day = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|(?:(?:twenty|thirty)[\s-]+)?(?:{ordinal}|{number}))"
     ending = r"(?:st|nd|rd|th)?"
     month = either(lists()["months"])
-    spoken = rf"(?:nineteen|twenty)[\s-]+(?:(?:{number}|oh|o)[\s-]*){{1,2}}"
+    spoken = rf"(?:nineteen|twenty)[\s-]++(?:(?:{number}|oh|o)[\s-]*+){{1,2}}"
     since = rf"two thousand(?:\s+and)?(?:\s+(?:{number})){{0,2}}"
-    low_year = rf"\s*,?\s*(?:of\s+|in\s+)?(?P<y>(?:19|20)\d\d|{spoken}|{since})"
+    # possessive where two gaps meet: a long run of blanks is read once, not once for each way to share it out
+    low_year = rf"\s*+,?\s*+(?:of\s+|in\s+)?(?P<y>(?:19|20)\d\d|{spoken}|{since})"
     plain = day.replace(ending, "")
     return (
         re.compile(rf"(?<!\d)(?P<y>{zh_year})\s*年\s*(?P<m>{zh})\s*月(?:份)?(?:\s*(?P<d>{zh})\s*[日号]?)?"),

@@ -69,7 +69,7 @@ def _ids(page: Page, ids: frozenset[str]) -> Iterator[tuple[int, int]]:
     text, places = _spelled_out(page.low)
     for one in wanted:
         for hit in re.finditer(re.escape(one), text):
-            before, after = text[: hit.start()][-1:], text[hit.end() :][:1]
+            before, after = text[max(0, hit.start() - 1) : hit.start()], text[hit.end() : hit.end() + 1]
             first, last = places[hit.start()], places[hit.end() - 1]
             glued_before = before.isalnum() and places[hit.start() - 1][1] == first[0]
             glued_after = after.isalnum() and places[hit.end()][0] == last[1]

@@ -44,6 +44,12 @@ class Taken:
         before = bisect_left(self._starts, end)
         return before > 0 and self._reach[before - 1] > start
 
+    def start_of(self, start: int) -> int:
+        """Where the last of these places begins that lies over `start` or ends there; `start` if there is none. Of
+        places that do not overlap."""
+        before = bisect_left(self._starts, start)
+        return self._starts[before - 1] if before > 0 and self._reach[before - 1] >= start else start
+
 
 @dataclass(frozen=True)
 class Page:

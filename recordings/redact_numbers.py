@@ -140,7 +140,7 @@ def _digits_of(kind: str, text: str) -> str:
 
 def _is_measure(low: str, end: int, value: str, before: str) -> bool:
     """Whether these digits count something. The last digit of a telephone number before 点 or 个 does not."""
-    if len(value) > _SHORT or re.fullmatch(r"1[3-9]\d{9}", (before + value)[-11:]):
+    if len(value) > _SHORT or re.fullmatch(r"1[3-9]\d{9}", (before[-11:] + value)[-11:]):
         return False
     return bool(_unit().match(low, end))
 
@@ -254,7 +254,7 @@ def _label() -> re.Pattern[str]:
 
 
 _LETTERS: Final = re.compile(r"(?:(?<![a-z])[a-z](?![a-z])[\s\-.]{0,2}){1,4}")
-_CODE: Final = re.compile(r"(?=[a-z]*[\s_-]?[a-z]*\d)[a-z]{0,12}[_-]?[a-z0-9]*\d[a-z0-9_-]*")
+_CODE: Final = re.compile(r"(?=[a-z]*+[\s_-]?[a-z]*+\d)[a-z]{0,12}[_-]?[a-z0-9]*\d[a-z0-9_-]*")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_.-]{3,30}")
 _PASSPORT: Final = re.compile(r"(?<![A-Za-z0-9])[EGDSPHK][A-Z]?\d{7,8}(?!\d)")
 
@@ -279,6 +279,6 @@ _MAIL: Final = (
         r"(?:\s+dot\s+(?:cn|hk|uk|tw))?"
     ),
     re.compile(
-        rf"[a-z0-9一二三四五六七八九零幺][a-z0-9一二三四五六七八九零幺._\s-]{{1,40}}?(?:艾特|小老鼠|圈a|@|at)\s*[a-z0-9一二三四五六七八九零幺.\s]{{1,20}}?(?:点|\.)\s*(?:{_END}|康姆)"
+        rf"[a-z0-9一二三四五六七八九零幺][a-z0-9一二三四五六七八九零幺._\s-]{{1,40}}?(?:艾特|小老鼠|圈a|@|at)\s*+[a-z0-9一二三四五六七八九零幺.\s]{{1,20}}?(?:点|\.)\s*(?:{_END}|康姆)"
     ),
 )

@@ -43,10 +43,15 @@ def _once(lines: Sequence[tuple[str, str]], language: str, known: Known) -> list
         mine = [at for at, (who, _) in enumerate(lines) if who == speaker]
         whole = "\n".join(out[at] for at in mine)
         found = spans(whole, known)
-        start = 0
+        start = first = 0
         for at in mine:
             end = start + len(out[at])
-            out[at] = _written(whole, start, end, found, language)
+            while first < len(found) and found[first].end <= start:
+                first += 1
+            after = first
+            while after < len(found) and found[after].start < end:
+                after += 1
+            out[at] = _written(whole, start, end, found[first:after], language)
             start = end + 1
     return out
 
@@ -86,11 +91,10 @@ def _joined(found: Iterable[Span]) -> list[Span]:
 
 
 def _written(whole: str, start: int, end: int, found: Iterable[Span], language: str) -> str:
+    """`found`: what lies between `start` and `end`, or over one of them, in order."""
     parts: list[str] = []
     at = start
     for span in found:
-        if span.end <= start or span.start >= end:
-            continue
         parts += [whole[at : max(at, span.start)], mask(span.kind, language)]
         at = min(end, span.end)
     return "".join([*parts, whole[at:end]])

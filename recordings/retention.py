@@ -16,11 +16,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from core import jobs
+from core import db, jobs
 from core.events import ReasonGiven, TicketWanted
 from core.house import House
 from core.models import record
-from recordings import carrier_copy
+from recordings import carrier_copy, machine_flags, review_rows
+from recordings.chat_models import Chat
 from recordings.files import FileProblem, FileStore
 from recordings.machine import HOLDS_FILE
 from recordings.models import FindingRow, Hold, Recording, SegmentRow, SoundMeasuresRow, Transcript
@@ -73,39 +74,62 @@ def _complained(session: Session, call_id: uuid.UUID, now: datetime) -> None:
 # ---- holds ----------------------------------------------------------------------------------------------
 
 
-def hold(session: Session, recording_id: uuid.UUID, who: str, reason: str, now: datetime) -> Hold:
-    """Keep this recording until it is released. Several people may hold one; raises HoldProblem."""
+def hold(session: Session, subject_id: uuid.UUID, who: str, reason: str, now: datetime) -> Hold:
+    """Keep this recording, or chat, until it is released. Several people may hold one; raises HoldProblem."""
     if not reason.strip():
         raise HoldProblem("A hold needs a reason.")
-    row = _there(session, recording_id)
-    if row.state == "purged":
-        raise HoldProblem(f"Recording {recording_id} was purged at {row.purged_at}: there is nothing left to hold.")
-    made = Hold(recording_id=row.id, held_by=who, held_at=now, reason=reason.strip())
+    row = _to_hold(session, subject_id)
+    kind = _kind(row)
+    if row.purged_at is not None:
+        raise HoldProblem(
+            f"{kind.capitalize()} {subject_id} was purged at {row.purged_at}: there is nothing left to hold."
+        )
+    its = {"chat_id": row.id} if kind == "chat" else {"recording_id": row.id}
+    made = Hold(**its, held_by=who, held_at=now, reason=reason.strip())
     session.add(made)
     session.flush()
-    record(session, "recording", row.id, "held", now, who=who, hold=str(made.id))
+    record(session, kind, row.id, "held", now, who=who, hold=str(made.id))
     return made
 
 
-def release(session: Session, recording_id: uuid.UUID, who: str, reason: str, now: datetime) -> int:
-    """End every hold on this recording; its keeping time counts again, and may be over. Returns how many."""
+def release(session: Session, subject_id: uuid.UUID, who: str, reason: str, now: datetime) -> int:
+    """End every hold on this recording or chat; its keeping time counts again, and may be over. Returns how many."""
     if not reason.strip():
         raise HoldProblem("A release needs a reason.")
-    _there(session, recording_id)
+    kind = _kind(_to_hold(session, subject_id))
     rows = session.scalars(
-        sa.select(Hold).where(Hold.recording_id == recording_id, Hold.released_at.is_(None)).order_by(Hold.held_at)
+        sa.select(Hold).where(_of(subject_id), Hold.released_at.is_(None)).order_by(Hold.held_at)
     ).all()
     if not rows:
-        raise HoldProblem(f"Recording {recording_id} is not held.")
+        raise HoldProblem(f"{kind.capitalize()} {subject_id} is not held.")
     for row in rows:
         row.released_by, row.released_at, row.release_reason = who, now, reason.strip()
-        record(session, "recording", recording_id, "released", now, who=who, hold=str(row.id))
+        record(session, kind, subject_id, "released", now, who=who, hold=str(row.id))
     return len(rows)
 
 
-def is_held(session: Session, recording_id: uuid.UUID) -> bool:
-    held = sa.exists().where(Hold.recording_id == recording_id, Hold.released_at.is_(None))
-    return bool(session.scalar(sa.select(held)))
+def is_held(session: Session, subject_id: uuid.UUID) -> bool:
+    """Of a recording or a chat."""
+    return bool(session.scalar(sa.select(sa.exists().where(_of(subject_id), Hold.released_at.is_(None)))))
+
+
+def _of(subject_id: uuid.UUID) -> sa.ColumnElement[bool]:
+    return sa.or_(Hold.recording_id == subject_id, Hold.chat_id == subject_id)
+
+
+def _kind(row: Recording | Chat) -> str:
+    return "chat" if isinstance(row, Chat) else "recording"
+
+
+def _to_hold(session: Session, subject_id: uuid.UUID) -> Recording | Chat:
+    """Locked, whichever it is."""
+    row = locked(session, subject_id) or _chat(session, subject_id)
+    if row is None:
+        raise HoldProblem(f"There is no recording {subject_id}, and no chat.")
+    return row
+
+
+_chat = db.RowLock(Chat)
 
 
 def _there(session: Session, recording_id: uuid.UUID) -> Recording:
@@ -152,16 +176,19 @@ def end_now(session: Session, recording_id: uuid.UUID, who: str, why: str, now: 
 
 def purge(session: Session, files: FileStore, recording_id: uuid.UUID, now: datetime) -> bool:
     """Delete the file, look that it is gone, delete the words, look that they are gone. The row and its ledger stay.
-    False if it may not be purged (any more).
+    False if it may not be purged (any more, or not before its words of warning are told: docs/decisions/0004).
 
     If this dies in the middle the file may be gone and the words still there: the row then still says so, and the next
     run ends the work."""
     row = locked(session, recording_id)
     if row is None or row.state not in HOLDS_FILE or row.keep_until > now or is_held(session, recording_id):
         return False
+    if machine_flags.untold(session, recording_id):
+        return False
     files.delete(recording_id)
     if files.exists(recording_id):
         raise PurgeProblem(f"recording {recording_id}: its file is still there after it was deleted")
+    review_rows.drop_open(session, "call", [recording_id], "purged", now)
     transcripts = session.scalars(sa.select(Transcript.id).where(Transcript.recording_id == recording_id)).all()
     for column in GONE_WITH_IT:
         session.execute(sa.delete(column.class_).where(column == recording_id))

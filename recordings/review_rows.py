@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from core import db
 from core.models import record
 from recordings.qa_shapes import Mark
 from recordings.qa_words import ReviewProblem
-from recordings.review_machine import REVIEW, step
+from recordings.review_machine import REVIEW, TO_MARK, step
 from recordings.review_models import QaNote, Review, ReviewMark
 
 LONGEST = 2000
@@ -39,6 +39,23 @@ def move(session: Session, row: Review, event: str, now: datetime, *, who: str =
     from_state, row.state = row.state, to_state
     record(session, "review", row.id, event, now, from_state=from_state, to_state=to_state, who=who, data=data)
     return True
+
+
+def drop_open(session: Session, kind: str, subject_ids: Collection[uuid.UUID], why: str, now: datetime) -> int:
+    """What nobody can judge any more leaves the raters' lists; what is submitted stays. `why`: a code, kept in the
+    ledger, because notes end with their subject. Returns how many."""
+    rows = session.scalars(
+        sa.select(Review)
+        .where(Review.subject_kind == kind, Review.subject_id.in_(subject_ids), Review.state.in_(TO_MARK))
+        .order_by(Review.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    for row in rows:
+        move(session, row, "drop", now, why=why)
+        row.version += 1
+    session.flush()
+    return len(rows)
 
 
 def marks(session: Session, review_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, ReviewMark]]:

@@ -13,10 +13,10 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core import people
+from core import erased, people
 from core.db import blind
 from core.house import settings_of
-from core.models import Consent, Contact, Patient, Procedure, new_id, record
+from core.models import Consent, Contact, Erasure, Patient, Procedure, new_id, record
 from core.tables import RowProblem
 from scheduler import store
 from scheduler.import_rows import Number, Operation, Row, Word
@@ -24,6 +24,12 @@ from scheduler.models import FollowUp
 
 Result = Literal["created", "updated", "unchanged"]
 _WHO = {"keypad": "the patient", "sms": "the patient", "staff": "a member of staff", "import": "another file"}
+
+
+ERASED = (
+    "this patient was erased on {day} and is not taken in again; if they are to come back: carecall patient readmit MRN"
+    " --reason … / 该患者的资料已于 {day} 删除，不再导入；确需恢复请执行：carecall patient readmit 病历号 --reason …"
+)
 
 
 class Done(NamedTuple):
@@ -40,6 +46,7 @@ class OnFile(NamedTuple):
     contacts: Mapping[uuid.UUID, list[Contact]]
     consents: Mapping[uuid.UUID, list[Consent]]
     operations: Mapping[tuple[uuid.UUID, str], Procedure]
+    erased: Mapping[bytes, Erasure]
 
     def is_merged(self, row: Row) -> bool:
         patient = self.patients.get(blind(row.mrn, people.MRN))
@@ -49,8 +56,8 @@ class OnFile(NamedTuple):
 def on_file(session: Session, rows: Sequence[Row]) -> OnFile:
     """For rows of different patients: what `keep` writes for one is not read again for the next."""
     # locked in one order, so that two imports at once wait for each other and no more
-    found = session.scalars(_PATIENTS, {"indexes": [blind(row.mrn, people.MRN) for row in rows]})
-    patients = {patient.mrn_index: patient for patient in found}
+    indexes = [blind(row.mrn, people.MRN) for row in rows]
+    patients = {patient.mrn_index: patient for patient in session.scalars(_PATIENTS, {"indexes": indexes})}
     known = {"patients": [patient.id for patient in patients.values()]}
     names = {"names": [row.operation.external_id for row in rows if row.operation is not None]}
     operations = session.scalars(_THEIR_OPERATIONS, known | names) if patients else ()
@@ -59,6 +66,7 @@ def on_file(session: Session, rows: Sequence[Row]) -> OnFile:
         _by_patient(session.scalars(_THEIR_CONTACTS, known) if patients else ()),
         _by_patient(session.scalars(_THEIR_CONSENTS, known) if patients else ()),
         {(procedure.patient_id, procedure.external_id): procedure for procedure in operations},
+        erased.standing(session, indexes),  # after the lock: an erasure under way is waited for and then seen
     )
 
 
@@ -90,8 +98,13 @@ _THEIR_OPERATIONS = (
 
 
 def keep(session: Session, row: Row, now: datetime, known: OnFile) -> tuple[Result, str]:
-    """Write what is new in the row: the result and its sentence. Raises RowProblem, before anything is written."""
+    """Write what is new in the row: the result and its sentence. Raises RowProblem, before anything is written (but,
+    of a patient who was erased, that their row was refused)."""
     index = blind(row.mrn, people.MRN)
+    if (gone := known.erased.get(index)) is not None:
+        erased.refused(session, gone, now)
+        day = gone.at.astimezone(settings_of(session).hospital.timezone).date()
+        raise RowProblem(ERASED.format(day=day))
     patient = known.patients.get(index)
     if patient is not None and patient.merged_into is not None:
         survivor = session.get_one(Patient, patient.merged_into, with_for_update={"key_share": True})

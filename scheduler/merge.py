@@ -18,7 +18,7 @@ from core.models import Consent, Contact, Patient, Procedure, new_id, record
 from dialer.models import LIVE_ATTEMPT, LIVE_CALL, Attempt, Call, Escalation, InboundMessage, Message
 from scheduler import store
 from scheduler.machine import OPEN, WAITING
-from scheduler.models import Appointment, FollowUp, Reminder, WorkItem
+from scheduler.models import Appointment, FollowUp, Reminder, VisitDraft, WorkItem
 
 DOUBLE = "the record was merged and the other one has the same operation"
 ASKED_ALREADY = "this wave was asked under the other record"
@@ -31,6 +31,7 @@ MOVED = {
     "inbound messages": InboundMessage,
     "escalations": Escalation,
     "followups": FollowUp,
+    "visit drafts": VisitDraft,
 }
 """Whatever names the patient and has nothing of its kind to collide with."""
 

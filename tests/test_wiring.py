@@ -220,7 +220,7 @@ PLAIN: dict[str, str] = {
     "queue_entries.origin": "a word", "queue_entries.outcome": "a word", "queue_entries.reason": "a word",
     "queue_entries.status": "a word", "queue_entries.why": "our own sentence", "queue_offers.decision": "a word",
     "qa_notes.by": "a login", "qa_notes.kind": "a word, or an item of a card",
-    "recording_holds.held_by": "a login", "recording_holds.released_by": "a login",
+    "recording_holds.held_by": "a login", "recording_holds.released_by": "a login", "erasures.ended_by": "a login",
     "recordings.keep_class": "a word", "recordings.language": "a code", "recordings.levels": "loudness",
     "recordings.purpose": "a word", "recordings.reason": "our own sentence", "recordings.sha256": "a hash",
     "recordings.sid": "the carrier's id", "recordings.state": "a word",
@@ -295,7 +295,7 @@ def test_each_encrypted_column_is_bound_to_its_own_place() -> None:
 def test_every_blind_index_stands_beside_an_encrypted_column() -> None:
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
-            if INDEX_OF.search(column.name) and table.name != "do_not_call":
+            if INDEX_OF.search(column.name) and table.name not in ("do_not_call", "erasures"):
                 beside = table.columns[column.name.removesuffix("_index")]
                 assert isinstance(beside.type, Encrypted), f"{table.name}.{column.name}"
 

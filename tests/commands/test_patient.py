@@ -23,10 +23,12 @@ from desk.models import Ticket
 from dialer import sms
 from dialer.models import Call, Message
 from ivr.models import Answer
-from recordings import audio, retention
+from recordings import audio, chats, retention
+from recordings.chat_models import Chat
+from recordings.chat_shapes import ChatIn
 from recordings.fetch import Media
 from recordings.files import FileStore
-from recordings.models import Play, Recording, SegmentRow
+from recordings.models import Play, Recording, SegmentRow, Transcript
 from scheduler import merge, worklist
 from scheduler.models import FollowUp, WorkItem
 from tests.commands.conftest import Carecall
@@ -69,6 +71,19 @@ def test_every_column_of_words_is_emptied_or_has_a_rule() -> None:
                 assert column.name in held.blank or (held.table, column.name) in staff, f"{held.table}.{column.name}"
 
 
+def test_every_word_of_a_record_the_law_keeps_is_masked_or_is_no_persons_word() -> None:
+    """Till the law's time is over."""
+    found = {
+        ("procedures", "name"), ("procedures", "surgeon"), ("followups", "score"), ("answers", "value"),
+        ("escalations", "to"),
+    }  # fmt: skip
+    for held in patient_held.HELD:
+        if held.on_erase == patient_held.RECORD:
+            words = {c.name for c in Base.metadata.tables[held.table].c if isinstance(c.type, Encrypted)}
+            assert words == set(held.words) | {name for table, name in found if table == held.table}, held.table
+            assert set(held.words) <= set(held.blank)
+
+
 def test_every_table_has_a_title_in_both_languages() -> None:
     assert set(patient_copy.TITLES) == {held.table for held in patient_held.HELD}
 
@@ -95,6 +110,7 @@ class Clinic(Ward):
             )  # fmt: skip
             sms.plan(session, kind="recovery", subject_id=self.followup.id, patient_id=self.mine, to=PHONE,
                      body=f"for {NAME}", due_at=self.now + timedelta(days=2), now=self.now)  # fmt: skip
+            session.get_one(FollowUp, self.followup.id).note = f"{NAME} sleeps well, rings from 191 0000 0001"
             item = worklist.want(session, "other", self.mine, self.followup.id, "why", self.now)
             worklist.done(session, item.id, "nurse", f"rang {NAME}", self.now)
         self.closed = self._ticket("complaint", "confirmed")
@@ -198,6 +214,27 @@ def test_the_copy_has_all_of_one_and_nothing_of_another(at_work: Carecall, clini
     assert "copy given" in [row.what for row in clinic.all(EventRow)]  # type: ignore[attr-defined]
 
 
+def test_what_staff_said_over_two_lines_is_masked_in_both(at_work: Carecall, clinic: Clinic, tmp_path: Path) -> None:
+    """A number is said with a breath in it, and the patient says "yes" meanwhile."""
+    said = [("line", "the doctor's own number is one three nine one two"), ("patient", "yes one three nine"),
+            ("line", "three four five six seven eight")]  # fmt: skip
+    with clinic.house.transaction() as session:
+        transcript = session.scalar(sa.select(Transcript.id).where(Transcript.recording_id == clinic.ordinary))
+        for position, (speaker, text) in enumerate(said, 10):
+            session.add(
+                SegmentRow(transcript_id=transcript, position=position, speaker=speaker, start_s=position,
+                           end_s=position, text=text, confidence=1.0)
+            )  # fmt: skip
+    out = tmp_path / "copy.zip"
+    assert at_work("patient", "export", MRN, "--reason", "asked", "--out", str(out)).code == 0
+    with zipfile.ZipFile(out) as pack:
+        rows = json.loads(pack.read("data/segments.json"))
+    told = {row["position"]: row["text"] for row in rows if row["position"] >= 10}
+    assert told[10] == "the doctor's own number is [phone]"
+    assert told[11] == "yes one three nine", "the patient's own words"
+    assert told[12] == "[phone]"
+
+
 def test_a_copy_is_never_written_over_and_never_half_there(at_work: Carecall, clinic: Clinic, tmp_path: Path) -> None:
     out = tmp_path / "there.zip"
     out.write_bytes(b"mine")
@@ -247,8 +284,15 @@ def test_what_may_go_goes_and_what_the_law_keeps_stays(at_work: Carecall, clinic
         reason = session.scalar(sa.select(WorkItem).where(WorkItem.why == "erased"))
         assert reason is not None
         assert NAME not in (reason.note or "")
-    # what still has the name: the answer (medical record), the open ticket, the held recording, and nothing else
-    assert sum(NAME in line for line in clinic.plain().splitlines()) == 4
+    # the medical record: what was found, and nobody's name
+    [answer] = clinic.all(Answer)
+    assert (answer.value, answer.raw) == ("7", "seven, says [name]")  # type: ignore[attr-defined]
+    notes = {row.note for row in clinic.all(WorkItem) if row.why == "why"}  # type: ignore[attr-defined]
+    assert notes == {"rang [name]"}
+    assert [row.note for row in clinic.all(FollowUp) if row.note] == ["[name] sleeps well, rings from [phone]"]  # type: ignore[attr-defined]
+    # what still has the name: the open ticket, the held recording with its words, and nothing else
+    left = [line for line in clinic.plain().splitlines() if NAME in line]
+    assert len(left) == 2, left
 
 
 def test_erasing_again_finds_nothing_new_and_takes_what_has_become_free(at_work: Carecall, clinic: Clinic) -> None:
@@ -335,3 +379,94 @@ def test_who_asked_for_a_copy_is_not_left_behind_by_an_erasure(
     assert "at the counter" in reasons[0]
     assert NAME not in reasons[0]
     assert PHONE not in reasons[0]
+
+
+# ---- the next file ---------------------------------------------------------------------------------------
+def hospitals_file(folder: Path, *mrns: str) -> Path:
+    """As it comes every night, the erased patient still in it."""
+    lines = ["mrn,name,phone,procedure_id,surgery_end,consent_followup"]
+    lines += [f"{mrn},{NAME},{PHONE},OP-{mrn},2020-03-07T08:00,yes" for mrn in mrns]
+    path = folder / "patients.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def bundle(folder: Path, mrn: str) -> Path:
+    patient = {
+        "resourceType": "Patient", "id": "p", "identifier": [{"type": {"coding": [{"code": "MR"}]}, "value": mrn}],
+        "name": [{"text": NAME}], "telecom": [{"system": "phone", "value": PHONE}],
+    }  # fmt: skip
+    path = folder / "patients.json"
+    told = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("after_the_law_s_time", [False, True])
+def test_no_file_brings_an_erased_patient_back(
+    at_work: Carecall, clinic: Clinic, tmp_path: Path, after_the_law_s_time: bool
+) -> None:
+    double = clinic._person(NAME, "+8619100000003", "PX-4712")
+    with clinic.house.transaction() as session:
+        merge.merge(session, "PX-4712", MRN, "the same person", "nurse", clinic.now)
+        session.get_one(Ticket, clinic.open).status = "confirmed"
+    assert at_work("patient", "erase", MRN, "--reason", "asked").code == 0
+    if after_the_law_s_time:
+        with clinic.house.transaction() as session:  # nothing of the record is left, not even its number
+            session.execute(sa.update(Patient).values(mrn="erased", mrn_index=sa.func.uuid_send(Patient.id)))
+    before = [row.name for row in clinic.all(Patient)]  # type: ignore[attr-defined]
+    day = clinic.now.astimezone(clinic.house.settings.hospital.timezone).date()
+    file = hospitals_file(tmp_path, MRN, "PX-4712", "PX-9000")
+    for more in (["--dry-run"], []):
+        told = at_work("import", "patients", str(file), "--json", *more)
+        assert told.code == 1, told.err
+        assert [row["result"] for row in told.rows] == ["refused", "refused", "created"]
+        for row in told.rows[:2]:
+            assert f"was erased on {day}" in row["detail"]
+            assert f"已于 {day} 删除" in row["detail"]
+            assert "patient readmit" in row["detail"]
+    [told_one] = at_work("import", "patients", str(bundle(tmp_path, MRN)), "--json").rows
+    assert (told_one["result"], "was erased on" in told_one["detail"]) == ("refused", True)
+    assert sorted(row.name for row in clinic.all(Patient)) == sorted([*before, NAME])  # type: ignore[attr-defined]
+    assert clinic.row(Patient, double).name == clinic.row(Patient, clinic.mine).name == ""  # type: ignore[attr-defined]
+    refused = [row for row in clinic.all(EventRow) if row.what == "import refused"]  # type: ignore[attr-defined]
+    assert [(row.kind, row.data) for row in refused] == [("erasure", {})] * 3, "the dry run wrote nothing"  # type: ignore[attr-defined]
+
+
+def test_who_comes_back_is_let_back_by_a_person_with_a_reason(
+    at_work: Carecall, clinic: Clinic, tmp_path: Path
+) -> None:
+    assert at_work("patient", "readmit", MRN, "--reason", "asked").code == 2, "nobody was erased"
+    assert at_work("patient", "erase", MRN, "--reason", "asked").code == 0
+    file = hospitals_file(tmp_path, MRN)
+    assert at_work("import", "patients", str(file), "--json").rows[0]["result"] == "refused"
+    assert at_work("patient", "readmit", MRN, "--reason", "  ").code == 2
+    told = at_work("patient", "readmit", MRN, "--reason", f"operated on again, {MRN}", "--json")
+    assert told.code == 0, told.err
+    assert "let back" in [row.what for row in clinic.all(EventRow) if row.kind == "erasure"]  # type: ignore[attr-defined]
+    [kept] = [row.note for row in clinic.all(WorkItem) if row.why == "let back after an erasure"]  # type: ignore[attr-defined]
+    assert "operated on again" in kept
+    assert MRN not in kept
+    assert at_work("import", "patients", str(file), "--json").rows[0]["result"] == "updated"
+    assert clinic.row(Patient, clinic.mine).name == NAME  # type: ignore[attr-defined]
+    with clinic.house.transaction() as session:
+        assert not people.has_consent(session, clinic.mine, "followup"), "a withdrawal stands till it is taken back"
+    assert at_work("patient", "readmit", MRN, "--reason", "again").code == 2
+    assert at_work("patient", "erase", MRN, "--reason", "asked again").code == 0
+    assert at_work("import", "patients", str(file), "--json").rows[0]["result"] == "refused"
+
+
+def test_a_held_chat_outlives_an_erasure(at_work: Carecall, clinic: Clinic) -> None:
+    with clinic.house.transaction() as session:
+        told = {"external_id": "c-1", "channel": "web", "mrn": MRN, "language": "en",
+                "lines": [{"at": clinic.now - timedelta(hours=1), "who": "patient", "text": "hello"}]}  # fmt: skip
+        [taken] = chats.take(session, [ChatIn.model_validate(told)], clinic.now, who="test")
+    assert at_work("recordings", "hold", str(taken.id), "--reason", "a suit").code == 0
+    told = at_work("patient", "erase", MRN, "--reason", "asked", "--json")
+    assert [(row["rows"], row["what"], row["rule"]) for row in told.rows if row["table"] == "chats"] == [
+        (1, "stays", "legal hold")
+    ]
+    assert clinic.row(Chat, taken.id).lines  # type: ignore[attr-defined]
+    assert at_work("recordings", "release", str(taken.id), "--reason", "over").code == 0
+    assert at_work("patient", "erase", MRN, "--reason", "asked").code == 0
+    assert clinic.row(Chat, taken.id).lines is None  # type: ignore[attr-defined]

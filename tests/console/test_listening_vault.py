@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from console import frame, listening_view
 from console.listening import PERMIT
+from console.models import User
 from recordings.models import Recording
 from tests.console.desk_room import Screen
 from tests.console.listening_room import PATIENT_SAYS, ListeningRoom
@@ -106,6 +107,21 @@ def test_a_permit_is_for_one_person_and_ends(listening: ListeningRoom) -> None:
     screen.client.set_cookie(PERMIT, cookie.value, path=sound)
     assert screen.client.get(sound).status_code == 404
     assert "<audio" not in screen.get(f"/vault/{recording}").get_data(as_text=True)
+
+
+def test_a_permit_ends_when_a_hold_is_placed_or_the_role_is_another(listening: ListeningRoom) -> None:
+    recording = listening.recording()
+    screen, keeper = listening.signed_in("qa"), listening.signed_in("supervisor")
+    sound, page = hear(screen, recording), f"/vault/{recording}"
+    keeper.post(f"{page}/keep", on=page, deed="hold", why="case of the ward")
+    assert screen.client.get(sound, headers={"Range": "bytes=44-99"}).status_code == 404
+    assert "<audio" not in screen.get(page).get_data(as_text=True)
+    keeper.post(f"{page}/keep", on=page, deed="release", why="the case is closed")
+    assert screen.client.get(sound, headers={"Range": "bytes=44-99"}).status_code == 206
+    assert "<audio" in screen.get(page).get_data(as_text=True)
+    with listening.house.transaction() as session:
+        session.execute(sa.update(User).where(User.login == "qa1").values(role="it"))
+    assert screen.client.get(sound, headers={"Range": "bytes=44-99"}).status_code == 404
 
 
 def test_the_word_of_a_permit_is_in_no_address_no_page_and_no_log_line(

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import app
 from commands import admin, cli
 from commands.joined import Joined
-from core import crypto, db, people, reseal
+from core import crypto, db, erased, people, reseal
 from core.crypto import DecryptError, Keyring
 from core.house import House
 from core.models import Contact, Patient, new_id
@@ -75,6 +75,8 @@ def test_a_house_goes_from_one_key_to_the_next_without_a_stop(
 ) -> None:
     before = open_house(tmp_path, database_url, DATA_KEY=OLD)
     made = fill(before, 130)
+    with before.transaction() as session:
+        erased.remember(session, [db.blind("R-8", MRN)], MID_MORNING)
     before.engine.dispose()
 
     during = open_house(tmp_path, database_url, DATA_KEY=NEW, DATA_KEY_PREVIOUS=OLD, LOOKUP_KEY=OLD)
@@ -97,6 +99,8 @@ def test_a_house_goes_from_one_key_to_the_next_without_a_stop(
     after = open_house(tmp_path, database_url, DATA_KEY=NEW, LOOKUP_KEY=OLD)
     assert [read(after, number)[0] for number in range(130)] == [f"Example {number}" for number in range(130)]
     assert read(after, 7) == expected
+    with after.transaction() as session:  # who was erased under the old key is still known under the new one
+        assert list(erased.standing(session, [db.blind("R-7", MRN), db.blind("R-8", MRN)])) == [db.blind("R-8", MRN)]
     assert {after.service(FileStore).get(one) for one in made} == {b"sound"}
     monkeypatch.setattr("commands.admin.settings.load", lambda **_: after.settings)
     code, said = run(after, capsys, "keys", "rotate")

@@ -134,7 +134,7 @@ def listened(room: Room, recording: uuid.UUID) -> bytes | str:
             permit = listening.play(session, recording, "qa1", "a test", room.now)
     except ListeningProblem as problem:
         return str(problem)
-    answer = listening.answer(room.house, permit.token, "qa1", None)
+    answer = listening.answer(room.house, permit.token, "qa1", None, ("listen",))
     assert answer.status == 200
     return b"".join(answer.body)
 

@@ -20,12 +20,13 @@ from core.models import EventRow, Patient, new_id
 from core.people import MRN
 from core.tables import FileProblem
 from dialer.models import Agent
-from recordings import chat_reports, chats, sample
+from recordings import chat_reports, chats, retention, sample
 from recordings.chat_import import import_chats
 from recordings.chat_models import Chat, ChatFinding
 from recordings.chat_shapes import ChatIn
 from recordings.chats import ChatProblem
 from recordings.models import DrawPick
+from recordings.retention import HoldProblem
 from recordings.review_models import QaNote
 from tests.house import MID_MORNING
 
@@ -370,3 +371,31 @@ def test_a_file_with_a_time_no_clock_tells_takes_the_others(desk: House, tmp_pat
         line["at"] = "9999-12-31T23:00:00+00:00"
     file.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
     assert [report.result for report in import_chats(desk, file, NOW)] == ["refused", "created"]
+
+
+def test_a_chat_on_hold_is_kept_whatever_its_time(desk: House) -> None:
+    with desk.transaction() as session:
+        chat_id = chats.take(session, [chat(said=[("patient", "I will see you in court")])], NOW, who="test")[0].id
+        with pytest.raises(HoldProblem, match="needs a reason"):
+            retention.hold(session, chat_id, "lawyer", " ", NOW)
+        with pytest.raises(HoldProblem, match=r"no recording .*, and no chat"):
+            retention.hold(session, uuid.UUID(int=9), "lawyer", "case 8", NOW)
+        with pytest.raises(HoldProblem, match=r"Chat .* is not held"):
+            retention.release(session, chat_id, "lawyer", "over", NOW)
+        retention.hold(session, chat_id, "lawyer", "case 8", NOW)
+    over = NOW + timedelta(days=4000)
+    with desk.transaction() as session:
+        assert chats.purge_due(session, over) == 0
+        row = session.get_one(Chat, chat_id)
+        assert chats.purge(session, [row], over) == 0, "nor by whoever has it in hand already"
+        assert row.lines
+        assert retention.release(session, chat_id, "lawyer", "case closed", over) == 1
+    with desk.transaction() as session:
+        assert chats.purge_due(session, over) == 1
+        assert session.get_one(Chat, chat_id).lines is None
+        with pytest.raises(HoldProblem, match=r"Chat .* was purged at"):
+            retention.hold(session, chat_id, "lawyer", "too late", over)
+        told = session.execute(
+            sa.select(EventRow.what, EventRow.who).where(EventRow.subject_id == chat_id).order_by(EventRow.id)
+        ).all()
+    assert [tuple(row) for row in told[1:3]] == [("held", "lawyer"), ("released", "lawyer")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import numpy as np
@@ -14,7 +15,9 @@ from core.models import EventRow
 from dialer.models import Attempt, Call, Escalation
 from recordings import machine_flags, retention
 from recordings.fetch import Broken, Media
-from recordings.models import FindingRow
+from recordings.files import FileStore
+from recordings.machine_flags import Sign
+from recordings.models import FindingRow, Recording
 from recordings.screen_models import MachineFlag
 from recordings.stt import EngineDied
 from scheduler.models import WorkItem
@@ -214,3 +217,33 @@ def test_a_purge_takes_the_signs_with_the_words(room: Room, ward: Ward) -> None:
     room.work()
     assert room.row(recording).state == "purged"
     assert every(room, MachineFlag) == every(room, FindingRow) == []
+
+
+def test_an_erasure_while_the_warning_is_told_costs_neither(room: Room, ward: Ward) -> None:
+    """Telling holds the flag and comes to the recordings last; a purge holds the recording and deletes its flags. The
+    purge of a recording whose warning is not told yet is put off, so neither waits for the other."""
+    ward.doctor(1)
+    recording, _ = spoken(room, ward, "Thank you very much.")
+    with room.house.transaction() as session:
+        row = session.get_one(Recording, recording)
+        machine_flags.keep(session, row, [Sign("bleeding", "A", 1.0)], room.now)
+        retention.end_now(session, recording, "officer", "erasure", room.now)
+    files = room.house.service(FileStore)
+    [flag] = every(room, MachineFlag)
+
+    def purge() -> bool:
+        with room.house.transaction() as session:
+            return retention.purge(session, files, recording, room.now)
+
+    with ThreadPoolExecutor(1) as other:
+        with room.house.transaction() as session:
+            assert machine_flags._LOCK(session, flag.id) is not None  # telling has begun
+            purging = other.submit(purge)
+            wait([purging], timeout=3)  # whoever waits for the flag's lock does so longer
+            machine_flags.tell(session, flag.id, room.now)
+        assert purging.result(timeout=10) is False
+    assert [one.heard for one in every(room, Escalation)] == [["bleeding"]]
+    with room.house.transaction() as session:  # an escalation's recording is kept longer; its time ends again
+        retention.end_now(session, recording, "officer", "erasure", room.now)
+    assert purge() is True
+    assert every(room, MachineFlag) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from core.models import new_id
-from recordings import reviews, sample
+from recordings import chats, reviews, sample
 from recordings.chat_models import Chat, ChatFinding
 from tests.recordings.listeners import DAY, NO, Office
 from tests.recordings.test_reviews import items
@@ -24,7 +24,7 @@ def test_chats_are_reviewed_like_calls(office: Office) -> None:
             ended_at=office.now + timedelta(minutes=3),
             taken_at=office.now,
             written=4,
-            lines=[],
+            lines=[[0.0, "patient", "hello"]],
             answer_s=40.0,
             satisfaction=2,
             keep_class="ordinary",
@@ -49,3 +49,22 @@ def test_chats_are_reviewed_like_calls(office: Office) -> None:
     office.judge(review, patient_tone=NO)
     with office.transaction() as session:
         assert reviews.of_agent(session, "amy", office.now)[0].subject_kind == "chat"
+
+
+def test_a_chat_that_is_emptied_is_nobodys_work_any_more(office: Office) -> None:
+    with office.transaction() as session:
+        session.add(
+            Chat(
+                id=new_id(), external_id="c-2", digest=b"2", channel="web", agent_id=office.agents["amy"],
+                language="en", started_at=office.now, ended_at=office.now, taken_at=office.now, written=1,
+                lines=[[0.0, "patient", "hello"]], keep_class="ordinary", keep_until=office.now,
+            )
+        )  # fmt: skip
+    with office.transaction() as session:
+        sample.draw_day(session, DAY, 5, office.now, kind="chats")
+        assert reviews.open_day(session, DAY, office.now, "chats").opened == 1
+    raters = [row.rater for row in office.rows()]
+    with office.transaction() as session:
+        assert chats.purge_due(session, office.now) == 1
+        assert [line for rater in raters for line in reviews.waiting(session, rater, office.now)] == []
+    assert {row.state for row in office.rows()} == {"dropped"}

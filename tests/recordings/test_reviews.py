@@ -15,7 +15,8 @@ from sqlalchemy import event
 
 from core.house import House
 from core.models import EventRow
-from recordings import review_day, reviews, sample, scorecard_rows, scorecards
+from recordings import retention, review_day, reviews, sample, scorecard_rows, scorecards
+from recordings.files import FileStore
 from recordings.qa_shapes import Mark, Sheet, SheetItem
 from recordings.qa_words import PROBLEMS, ReviewProblem
 from recordings.review_day import Opened, second_rated
@@ -519,3 +520,34 @@ def test_scans_use_their_indexes(office: Office) -> None:
         ):
             plan = "\n".join(session.scalars(sa.text(f"EXPLAIN {query}")))
             assert index in plan, plan
+
+
+def test_what_was_purged_leaves_the_lists_with_a_reason_and_results_stay(office: Office) -> None:
+    drawn, begun, marked = (office.record("amy") for _ in range(3))
+    office.opened()
+    review = office.review_of(begun)
+    rater = review.rater
+    with office.transaction() as session:
+        reviews.save(session, review.id, rater, {"need_met": YES}, "not my words", office.now, version=0)
+    office.judge(office.review_of(marked))
+    before = {row.id: (row.state, row.points) for row in office.rows() if row.subject_id == marked and row.seat == 1}
+    files = office.house.service(FileStore)
+    for recording in (drawn, begun, marked):
+        with office.transaction() as session:
+            retention.end_now(session, recording, "officer", "erasure", office.now)
+        with office.transaction() as session:
+            assert retention.purge(session, files, recording, office.now)
+    with office.transaction() as session:
+        assert [line for rater in ("qa1", "qa2", "boss") for line in reviews.waiting(session, rater, office.now)] == []
+        told = session.execute(
+            sa.select(EventRow.subject_id, EventRow.data, EventRow.to_state).where(EventRow.what == "drop")
+        ).all()
+        notes = session.scalars(sa.select(QaNote)).all()
+    gone = {row.id for row in office.rows() if row.state == "dropped"}
+    assert gone >= {office.review_of(drawn).id, office.review_of(begun).id}
+    assert {row.subject_id for row in told} == gone
+    assert all((row.data, row.to_state) == ({"why": "purged"}, "dropped") for row in told)
+    assert {row.id: (row.state, row.points) for row in office.rows() if row.id in before} == before
+    assert notes == [], "what a listener wrote ends with the words it was about"
+    with office.transaction() as session, refused("closed"):
+        reviews.save(session, office.review_of(begun).id, rater, {"need_met": NO}, "", office.now, version=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 import numpy as np
@@ -126,8 +126,14 @@ def allow(room: Room, recording: uuid.UUID, login: str = "qa1", **more: object) 
         return listening.play(session, recording, login, WHY, room.now, **more)  # type: ignore[arg-type]
 
 
-def ask(room: Room, permit: Permit, wanted: str | None = None, login: str = "qa1") -> tuple[Answer, bytes]:
-    given = listening.answer(room.house, permit.token, login, wanted)
+def ask(
+    room: Room,
+    permit: Permit,
+    wanted: str | None = None,
+    login: str = "qa1",
+    rights: Collection[str] = listening.RIGHTS,
+) -> tuple[Answer, bytes]:
+    given = listening.answer(room.house, permit.token, login, wanted, rights)
     return given, b"".join(given.body)
 
 
@@ -160,7 +166,7 @@ def test_what_was_not_asked_for_is_not_written_down_as_heard(room: Room, recordi
         start = 44 + second * 32_000
         ask(room, permit, f"bytes={start}-{start + 31_999}")
     assert plays(room)[0].heard == [[10.0, 12.0], [40.0, 41.0]]
-    listening.answer(room.house, permit.token, "qa1", "bytes=44-", head=True)
+    listening.answer(room.house, permit.token, "qa1", "bytes=44-", ("listen",), head=True)
     assert ask(room, permit, "bytes=99999999-")[0].status == 416
     assert plays(room)[0].heard == [[10.0, 12.0], [40.0, 41.0]]
 
@@ -175,7 +181,7 @@ def test_the_whole_without_a_range(room: Room, recording: uuid.UUID) -> None:
 def test_a_permit_is_for_one_login_one_recording_and_some_minutes(room: Room, recording: uuid.UUID) -> None:
     permit = allow(room, recording)
     assert ask(room, permit, login="qa2")[0].status == 404
-    assert listening.answer(room.house, "x" * 43, "qa1", None).status == 404
+    assert listening.answer(room.house, "x" * 43, "qa1", None, listening.RIGHTS).status == 404
     assert str(recording) not in permit.token
     assert len(permit.token) == 43
     assert permit.expires_at - room.now == timedelta(minutes=13)
@@ -184,10 +190,10 @@ def test_a_permit_is_for_one_login_one_recording_and_some_minutes(room: Room, re
     room.forward(seconds=1)
     assert ask(room, permit)[0].status == 404
     with pytest.raises(ListeningProblem, match="over"):
-        listening.stream(room.house, permit, 0, 10)
+        listening.stream(room.house, permit, 0, 10, listening.RIGHTS)
     forged = Permit(**(vars(permit) | {"token": "x" * 43}))
     with pytest.raises(ListeningProblem, match="over"):
-        listening.stream(room.house, forged, 0, 10)
+        listening.stream(room.house, forged, 0, 10, listening.RIGHTS)
 
 
 def test_two_permits_are_two_words_and_the_database_holds_neither(room: Room, recording: uuid.UUID) -> None:
@@ -254,6 +260,50 @@ def test_what_is_held_needs_a_right_of_its_own(room: Room, recording: uuid.UUID)
     with pytest.raises(ListeningProblem, match="legal hold"):
         allow(room, recording)
     assert ask(room, allow(room, recording, rights=("listen", "held")))[0].status == 200
+
+
+def test_a_permit_ends_with_a_hold_and_goes_on_with_its_release(room: Room, recording: uuid.UUID) -> None:
+    permit = allow(room, recording)
+    assert ask(room, permit, "bytes=44-99", rights=("listen",))[0].status == 206
+    with room.house.transaction() as session:
+        retention.hold(session, recording, "lawyer", "case 7", room.now)
+    given, body = ask(room, permit, "bytes=100-199", rights=("listen",))
+    assert (given.status, body) == (404, b"")
+    with pytest.raises(ListeningProblem, match="legal hold"):
+        listening.stream(room.house, permit, 100, 200, ("listen",))
+    assert ask(room, permit, "bytes=100-199", rights=("listen", "held"))[0].status == 206
+    with room.house.transaction() as session:
+        retention.release(session, recording, "lawyer", "over", room.now)
+    assert ask(room, permit, "bytes=200-299", rights=("listen",))[0].status == 206
+
+
+@pytest.mark.parametrize(
+    ("kind", "had", "left"),
+    [
+        ("listen", ("listen",), ()),
+        ("listen", ("listen",), ("original",)),
+        ("original", ("original",), ("listen",)),
+        ("export", ("export",), ("listen", "original", "held", "approve")),
+        ("original export", ("export", "original"), ("export",)),
+    ],
+)
+def test_a_permit_ends_with_the_right_it_was_given_for(
+    room: Room, recording: uuid.UUID, kind: str, had: tuple[str, ...], left: tuple[str, ...]
+) -> None:
+    original = "original" in kind
+    if "export" in kind:
+        with room.house.transaction() as session:
+            asked = listening.ask_export(session, recording, "qa1", WHY, room.now, original=original, rights=had)
+            listening.approve_export(session, asked, "officer", room.now)
+        if original:
+            with room.house.transaction() as session, pytest.raises(ListeningProblem, match="unmasked"):
+                listening.export(session, asked, "qa1", room.now, rights=left)
+        with room.house.transaction() as session:
+            permit = listening.export(session, asked, "qa1", room.now, rights=had)
+    else:
+        permit = allow(room, recording, original=original, rights=had)
+    assert ask(room, permit, rights=had)[0].status == 200
+    assert ask(room, permit, rights=left)[0].status == 404
 
 
 def test_a_file_that_was_changed_gives_no_permit(room: Room, recording: uuid.UUID) -> None:
