@@ -155,7 +155,10 @@ def test_numbers_keyed_under_a_voice_as_loud_are_not_to_be_read() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("voice_db", "most"), [(-12, 0.0), (-6, 0.002), (-3, 0.005), (0, 0.005), (3, 0.005), (6, 0.005)])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("voice_db", "most"), [(-12, 0.0), (-6, 0.002), (-3, 0.005), (0, 0.005), (3, 0.005), (6, 0.005)]
+)
 def test_numbers_keyed_under_any_voice(voice_db: int, most: float) -> None:
     before, after, count = still_read(voice_db, [*all_speech(), *all_speech()], 100)
     print(f"{voice_db:+} dB: of {count} keys {before} could be read, {after} still can")
