@@ -214,9 +214,7 @@ def _request(session: Session, play_id: uuid.UUID, now: datetime) -> Play:
     return found
 
 
-def _play_row(
-    row: Recording, kind: str, login: str, why: str, now: datetime, original: bool, seconds: float
-) -> Play:
+def _play_row(row: Recording, kind: str, login: str, why: str, now: datetime, original: bool, seconds: float) -> Play:
     return Play(
         id=new_id(), recording_id=row.id, kind=kind, login=login, why=why.strip(), at=now, original=original,
         seconds=seconds, heard=[],

@@ -26,9 +26,7 @@ class Recording(Base):
             postgresql_where=sa.text("state IN ('fetched','waiting_for_model')"),
         ),
         sa.Index("ix_recordings_keep", "keep_until", postgresql_where=sa.text("state <> 'purged'")),
-        sa.Index(
-            "ix_recordings_delete", "next_delete_at", postgresql_where=sa.text("next_delete_at IS NOT NULL")
-        ),
+        sa.Index("ix_recordings_delete", "next_delete_at", postgresql_where=sa.text("next_delete_at IS NOT NULL")),
         # the vault's list, for what is rare among years of recordings
         sa.Index("ix_recordings_state_day", "state", "announced_at"),
         sa.Index("ix_recordings_purpose_day", "purpose", "announced_at"),

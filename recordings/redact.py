@@ -61,9 +61,7 @@ def known_of_calls(session: Session, call_ids: Collection[uuid.UUID]) -> Mapping
     return found
 
 
-def known_of_patients(
-    session: Session, patient_ids: Mapping[uuid.UUID, uuid.UUID | None]
-) -> Mapping[uuid.UUID, Known]:
+def known_of_patients(session: Session, patient_ids: Mapping[uuid.UUID, uuid.UUID | None]) -> Mapping[uuid.UUID, Known]:
     """Whom a text without a call may be about (a chat): for each key, its patient, if there is one, and the staff."""
     people = _people(session, [_Asked(key, patient_id, None) for key, patient_id in patient_ids.items()])
     staff = _staff(session)

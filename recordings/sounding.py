@@ -1,8 +1,8 @@
 """A stored recording as somebody may hear it: a plain WAV of 16 bits, made piece by piece from the encrypted file.
 
-The sound is cut into blocks of fifteen seconds, counted from its beginning. A block is decoded with a second more at
-both ends, masked, brought to one loudness, and cut back, so that a tone across a seam is masked on both sides of it,
-and any byte of the WAV is the same however it is asked for.
+The sound is cut into blocks of fifteen seconds, counted from its beginning. A block is decoded with some seconds more
+at both ends, masked, brought to one loudness, and cut back, so that keys across a seam are masked on both sides of it
+as if there were none, and any byte of the WAV is the same however it is asked for.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Final
 import numpy as np
 
 from recordings import audio, loudness
+from recordings.masking import CONTEXT_S
 from recordings.wav import Readable, Samples, Unreadable, locate
 
 BLOCK_S: Final = 15
-MARGIN_S: Final = 1
+MARGIN_S: Final = CONTEXT_S
 
 Mask = Callable[[Samples, int], Samples]
 

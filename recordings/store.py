@@ -94,9 +94,7 @@ def on_call_ended(session: Session, event: CallEnded, now: datetime) -> None:
 _RECORDINGS = cast("sa.Table", Recording.__table__)
 _LOOK_FOR = (
     sa.update(_RECORDINGS)
-    .where(
-        _RECORDINGS.c.call_id == sa.bindparam("of"), _RECORDINGS.c.state == "announced", _RECORDINGS.c.sid.is_(None)
-    )
+    .where(_RECORDINGS.c.call_id == sa.bindparam("of"), _RECORDINGS.c.state == "announced", _RECORDINGS.c.sid.is_(None))
     .values(fetch_since=sa.bindparam("now"), next_fetch_at=sa.bindparam("then"))
 )
 

@@ -139,40 +139,44 @@ def listened(room: Room, recording: uuid.UUID) -> bytes | str:
     return b"".join(answer.body)
 
 
-@pytest.mark.parametrize("name", list(GOOD_ONES))
-def test_a_reasonable_file_is_taken_in_heard_and_measured(room: Room, name: str) -> None:
-    recording = taken_in(room, GOOD_ONES[name], 2)
-    row = room.row(recording)
-    assert (row.state, row.reason) == ("kept", "")
-    assert row.seconds == pytest.approx(2, abs=0.1)
-    played = listened(room, recording)
-    assert isinstance(played, bytes)
-    assert isinstance(audio.check_wav(played, 2), audio.Sound)
-    with room.house.transaction() as session:
-        found = measures.of_recording(session, recording)
-    assert found is not None
-    assert len(found.channels) == row.channels
-    assert found.seconds == pytest.approx(2, abs=0.1)
-    if name in ("8 kHz, 16 bits", "24 bits", "32 bits", "RF64", "BW64", "extensible header"):
-        assert played == GOOD, "the same sound, as plain 16 bits"
+def test_a_reasonable_file_is_taken_in_heard_and_measured(room: Room, subtests: pytest.Subtests) -> None:
+    call_id = room.call()
+    for number, (name, data) in enumerate(GOOD_ONES.items(), 1):
+        with subtests.test(name):
+            recording = taken_in(room, data, 2, number, call_id)
+            row = room.row(recording)
+            assert (row.state, row.reason) == ("kept", "")
+            assert row.seconds == pytest.approx(2, abs=0.1)
+            played = listened(room, recording)
+            assert isinstance(played, bytes)
+            assert isinstance(audio.check_wav(played, 2), audio.Sound)
+            with room.house.transaction() as session:
+                found = measures.of_recording(session, recording)
+            assert found is not None
+            assert len(found.channels) == row.channels
+            assert found.seconds == pytest.approx(2, abs=0.1)
+            if name in ("8 kHz, 16 bits", "24 bits", "32 bits", "RF64", "BW64", "extensible header"):
+                assert played == GOOD, "the same sound, as plain 16 bits"
 
 
-@pytest.mark.parametrize("name", list(BAD_ONES))
-def test_a_file_that_is_no_recording_says_why(room: Room, name: str) -> None:
-    data, words = BAD_ONES[name]
-    recording = taken_in(room, data, 4 if name == "wrong rate in its header" else 2)
-    row = room.row(recording)
-    assert (row.state, row.reason) == ("unreadable", words)
-    assert room.house.service(FileStore).exists(recording) is bool(data), "what there was is kept for a person"
-    told = listened(room, recording)
-    if name == "wrong rate in its header":
-        assert isinstance(told, bytes)  # sound there is
-    elif data:
-        assert told == f"The sound of this recording cannot be read: {words}."
-    else:
-        assert told == "There is nothing to hear: this recording is unreadable."
-    with room.house.transaction() as session:
-        assert measures.of_recording(session, recording) is None
+def test_a_file_that_is_no_recording_says_why(room: Room, subtests: pytest.Subtests) -> None:
+    call_id = room.call()
+    for number, (name, (data, words)) in enumerate(BAD_ONES.items(), 1):
+        with subtests.test(name):
+            recording = taken_in(room, data, 4 if name == "wrong rate in its header" else 2, number, call_id)
+            row = room.row(recording)
+            assert (row.state, row.reason) == ("unreadable", words)
+            kept = room.house.service(FileStore).exists(recording)
+            assert kept is bool(data), "what there was is kept for a person"
+            told = listened(room, recording)
+            if name == "wrong rate in its header":
+                assert isinstance(told, bytes)  # sound there is
+            elif data:
+                assert told == f"The sound of this recording cannot be read: {words}."
+            else:
+                assert told == "There is nothing to hear: this recording is unreadable."
+            with room.house.transaction() as session:
+                assert measures.of_recording(session, recording) is None
 
 
 def test_the_documented_outcomes_are_these() -> None:
