@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -74,6 +75,14 @@ def database_url(_fresh: fresh.Fresh) -> Iterator[str]:
     """The URL of a database that is this test's own while it runs."""
     yield _fresh.url
     _fresh.give_back()
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: pg.Embedded, template: str) -> Iterator[str]:
+    """The URL of a database that all tests of a module share."""
+    made = fresh.Fresh(postgres, template, f"m_{uuid.uuid4().hex}")
+    yield made.url
+    made.drop()
 
 
 @pytest.fixture

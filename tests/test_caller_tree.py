@@ -25,11 +25,8 @@ from ivr.models import Answer
 from tests import tree
 from tests.house import HOSPITAL_UNHEARD, HOTLINE, OPERATOR
 from tests.ivr.ivr_call import ALL_FACTS, FLOWS, PROMPTS
-from tests.scheduler.kept import kept_database
 from tests.stack import Conversation, Stage, Step, imported, no_errors, running
 from tests.tree import Edge, Facts, Gain, Path, Teller, Tree, World, lines_of, told
-
-__all__ = ["kept_database"]
 
 pytestmark = [pytest.mark.alone]
 
@@ -65,10 +62,9 @@ ANSWERED, UNANSWERED = "talked", "no_answer"
 
 
 @pytest.fixture(scope="module")
-def stack(kept_database: sa.Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    url = kept_database.url.render_as_string(hide_password=False)
+def stack(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     home = tmp_path_factory.mktemp("stage")
-    with running(home, url, hospital=HOSPITAL, speed=SPEED) as made:
+    with running(home, module_database_url, hospital=HOSPITAL, speed=SPEED) as made:
         days = made.home / "holidays.csv"
         days.write_text(f"day,kind,note\n{made.now() + timedelta(days=1):%Y-%m-%d},holiday,\n", encoding="utf-8")
         imported(made, "holidays", days)

@@ -17,18 +17,14 @@ from recordings.models import Recording
 from scheduler.models import FollowUp
 from tests.house import HOTLINE, OPERATOR
 from tests.people import DOCTORS, PATIENT, SECOND_PATIENT, file_of_doctors, file_of_patients
-from tests.scheduler.kept import kept_database
 from tests.stack import LOGGING, Conversation, Stage, Step, begin_again, hears, imported, no_errors, running
-
-__all__ = ["kept_database"]
 
 pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")
-def shared(kept_database: sa.Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    url = kept_database.url.render_as_string(hide_password=False)
-    with running(tmp_path_factory.mktemp("stage"), url) as made:
+def shared(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with running(tmp_path_factory.mktemp("stage"), module_database_url) as made:
         yield made
 
 

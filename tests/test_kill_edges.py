@@ -14,9 +14,9 @@ from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation
 from ivr.book import Book
 from ivr.models import Answer
 from tests.dialer.ward import DOCTOR_PHONES, PATIENT_PHONE, Ward
+from tests.fresh import EMPTY
 from tests.house import MID_MORNING, OPERATOR
 from tests.mortal import Edge, Hand, Service, Telephones, answers, never_answers
-from tests.scheduler.kept import EMPTY
 
 SCORE = "8"
 PATIENCE = timedelta(minutes=40)

@@ -11,9 +11,6 @@ import pytest
 
 import app
 from tests.house import variables
-from tests.scheduler.kept import database_url, kept_database
-
-__all__ = ["database_url", "kept_database"]
 
 
 @dataclass

@@ -9,10 +9,6 @@ from console import users
 from core.house import House
 from tests.console.desk_room import DeskRoom
 from tests.console.listening_room import ListeningRoom
-from tests.scheduler.kept import database_url, kept_database
-
-__all__ = ["database_url", "kept_database"]
-
 
 REAL_HASHER = users._hasher
 

@@ -22,8 +22,8 @@ from dialer.machine import ATTEMPT_OVER
 from dialer.models import LIVE_CALL, Attempt, Call
 from tests.conftest import StandingClock
 from tests.desk.desk_house import CALLERS, Hall
+from tests.fresh import EMPTY
 from tests.house import MID_MORNING, environment
-from tests.scheduler.kept import EMPTY
 
 numbers = st.integers(0, 5)
 picks = st.integers(0, 9)

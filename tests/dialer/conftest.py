@@ -7,25 +7,20 @@ from collections.abc import Iterator
 import pytest
 
 import app
-from core import db, pg
+from core import db
 from core.house import House
 from core.settings import Settings
-from tests import fresh
 from tests.conftest import StandingClock
 from tests.dialer.ward import Ward, clear
 from tests.house import MID_MORNING, environment
 
 
 @pytest.fixture(scope="module")
-def shared(
-    postgres: pg.Embedded, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[House, Settings]]:
-    fresh.run(postgres, f"CREATE DATABASE dialer TEMPLATE {template}")
-    settings = environment(tmp_path_factory.mktemp("dialer"), fresh.url_of(postgres, "dialer"))
+def shared(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Settings]]:
+    settings = environment(tmp_path_factory.mktemp("dialer"), module_database_url)
     house = app.open_house(settings)
     yield house, settings
     house.engine.dispose()
-    fresh.run(postgres, "DROP DATABASE dialer WITH (FORCE)")
 
 
 @pytest.fixture
