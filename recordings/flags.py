@@ -59,18 +59,31 @@ def in_text(text: str, lexicon: Lexicon) -> list[Hit]:
     return found
 
 
-def across(first: str, second: str, lexicon: Lexicon) -> list[Hit]:
+ONE_BREATH_S: Final = 30.0
+"""From the start of one line to that of the next (a line lasts at most 20 s): so far apart they may be one sentence."""
+
+
+@dataclass(frozen=True)
+class Across:
+    """Phrases that begin in one line and end in the next, by their place in `joined`, the normal form of both lines, of
+    which the first ends at `cut`."""
+
+    joined: str
+    cut: int
+    hits: tuple[Hit, ...]
+
+
+def across(first: str, second: str, lexicon: Lexicon) -> Across:
     """Phrases that begin in one line and end in the next of the same speaker, who stopped for breath. A line that is
     nothing but the beginning of the phrase is an answer ("no", and then "urine is fine") and no part of it."""
     start, end = lexicon.normal(first).rstrip(CUT + " "), lexicon.normal(second)
-    joined = lexicon.without_allowed(start + end)
-    hits = in_text(joined, lexicon)
-    return [
-        hit
-        for hit in hits
-        if hit.start < len(start) < hit.end - (not lexicon.by_characters)
-        and joined[: len(start)].strip() not in lexicon.flag_rules.negations
-    ]
+    joined = start + end
+    text = lexicon.without_allowed(joined)
+    answer = text[: len(start)].strip() in lexicon.flag_rules.negations
+    hits = () if answer else tuple(
+        hit for hit in in_text(text, lexicon) if hit.start < len(start) < hit.end - (not lexicon.by_characters)
+    )  # fmt: skip
+    return Across(joined, len(start), hits)
 
 
 def _negated(text: str, start: int, end: int, earlier: list[Hit], lexicon: Lexicon) -> bool:

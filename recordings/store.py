@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import jobs
-from core.events import CallEnded, EscalationOpened, RecordingAnnounced, Transcribed, publish
+from core.events import CallEnded, EscalationOpened, RecordingAnnounced, SpokenInto, Transcribed, publish
 from core.models import new_id, record
 from dialer.models import Call
 from recordings import carrier_copy, machine_flags
@@ -60,6 +60,9 @@ CALLBACK_GRACE = timedelta(seconds=60)
 MODEL_LOOK = timedelta(minutes=10)
 """How often a recording that waits for a model looks whether there is one now."""
 
+SPOKEN_INTO = "spoken into"
+"""In the ledger: the flow was told of sound in it."""
+
 
 @dataclass(frozen=True)
 class FetchWork:
@@ -101,6 +104,23 @@ _LOOK_FOR = (
 )
 
 
+def on_spoken_into(session: Session, event: SpokenInto, now: datetime) -> None:
+    """Somebody spoke into the newest answer or message of this call: lost, it is a nurse's work also where the carrier
+    knows of no recording at all (recordings.search). Who hung up at the beep has left no such trace."""
+    newest = session.scalar(
+        sa.select(Recording.id)
+        .where(Recording.call_id == event.call_id, Recording.purpose.in_(machine_flags.ALONE))
+        .order_by(Recording.announced_at.desc(), Recording.id.desc())
+        .limit(1)
+    )
+    row = locked(session, newest) if newest is not None else None
+    if row is None:
+        return
+    record(session, "recording", row.id, SPOKEN_INTO, now, who="carrier")
+    if row.state == "absent":
+        machine_flags.unheard(session, row, "absent", now)
+
+
 def on_escalation_opened(session: Session, event: EscalationOpened, now: datetime) -> None:
     """What led to an escalation is kept as long as one."""
     for row in of_call(session, event.call_id):
@@ -112,7 +132,7 @@ def carrier_completed(
 ) -> None:
     """The carrier has the file (docs/twilio.md 2.5): fetch it now. Repeats change nothing."""
     row = for_callback(session, recording_id, sid, call_sid, now)
-    if row.sid is not None:
+    if row.sid is not None and row.state != "absent":
         return
     if row.state in ("failed", "absent"):
         move(session, row, "fetch_again", now, why="the carrier has it after all", who="carrier")
@@ -135,6 +155,7 @@ def carrier_without(
     if move(session, row, "absent", now, why=why, who="carrier"):
         row.sid = row.sid or sid or None
         row.next_fetch_at = None
+        machine_flags.unheard(session, row, "absent", now)  # it had begun: somebody may have spoken
 
 
 # ---- fetching -------------------------------------------------------------------------------------------
