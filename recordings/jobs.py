@@ -141,7 +141,7 @@ def _transcribe(house: House, recording_id: uuid.UUID) -> None:
             took_s=heard.took_s,
         )
         measures.heard(session, recording_id, heard.lines)
-        machine_flags.without_words(session, recording_id, heard.lines, house.clock.now())
+        machine_flags.not_understood(session, recording_id, heard.lines, house.clock.now())
 
 
 @jobs.handles(retention.PURGE)

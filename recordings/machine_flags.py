@@ -25,10 +25,11 @@ from sqlalchemy.orm import Session
 
 from core import db, jobs
 from core.events import MachineHeard, WorkWanted, publish
+from core.house import settings_of
 from core.models import EventRow, new_id, record
 from dialer.models import Call
 from recordings import flags, measures
-from recordings.conversation import PATIENT
+from recordings.conversation import LINE, PATIENT, Line
 from recordings.lexicon import Spoken
 from recordings.lexicon_list import LEVELS, Lexicon
 from recordings.models import Recording
@@ -51,6 +52,7 @@ UNHEARD: Final = {
     "no model": "no machine here understands this language",
     "gave up": "the machine could not hear it",
     "no words": "somebody can be heard, and the machine understood no word",
+    "not sure": "the machine is not sure of the words it heard",
 }
 LOST: Final = {
     # why the worklist item `not_recorded` is wanted: there is nothing to listen to
@@ -157,14 +159,30 @@ def unheard(session: Session, row: Recording, why: str, now: datetime) -> None:
     publish(session, WorkWanted(kind, call.patient_id, row.id, words), now)
 
 
-def without_words(session: Session, recording_id: uuid.UUID, lines: Iterable[Spoken], now: datetime) -> None:
+def not_understood(session: Session, recording_id: uuid.UUID, lines: Sequence[Line], now: datetime) -> None:
     """Who moans, cries or speaks another language is heard by nobody but the machine: where there is a voice and not a
-    word of it was understood, a nurse listens. Silence wants nobody."""
-    sound = measures.of_recording(session, recording_id)
-    if sound is None or any(line.text.strip() for line in lines):
+    word of it was understood, or the engine itself is not sure of the words, a nurse listens. Silence wants nobody."""
+    said = [line for line in lines if line.text.strip() and line.speaker != LINE]
+    row = session.get_one(Recording, recording_id)
+    if said:
+        sure = confidence(said)
+        if sure is not None and sure < settings_of(session).speech[row.language].listen_below:
+            unheard(session, row, "not sure", now)
         return
-    if sum(channel.talk_s for channel in sound.channels) >= VOICE_S:
-        unheard(session, session.get_one(Recording, recording_id), "no words", now)
+    sound = measures.of_recording(session, recording_id)
+    if sound is not None and sum(channel.talk_s for channel in sound.channels) >= VOICE_S:
+        unheard(session, row, "no words", now)
+
+
+def confidence(lines: Sequence[Line]) -> float | None:
+    """How sure the engine is of what was said, 0..1: the mean of its words, or of its lines by length where it does not
+    tell words apart. None: it does not say (0 throughout)."""
+    told = [(word.confidence, 1) for line in lines for word in line.words]
+    told = told or [(line.confidence, len(line.text)) for line in lines]
+    weight = sum(weight for _, weight in told)
+    if not weight or not any(sure for sure, _ in told):
+        return None
+    return sum(sure * weight for sure, weight in told) / weight
 
 
 _LOCK = db.RowLock(MachineFlag)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -14,6 +15,7 @@ from core.house import House
 from core.models import EventRow
 from dialer.models import Attempt, Call, Escalation
 from recordings import machine_flags, retention
+from recordings.conversation import Line, Word
 from recordings.fetch import Broken, Listed, Media
 from recordings.models import FindingRow, Recording
 from recordings.screen_models import MachineFlag
@@ -23,6 +25,7 @@ from scheduler.work_kinds import KINDS
 from tests.dialer.ward import Ward
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, mono, said, tone
+from tests.scheduler.clinic import hospital
 
 
 @pytest.fixture
@@ -273,6 +276,56 @@ def test_a_voice_without_a_word_is_listened_to_and_silence_is_not(room: Room, wa
     assert [(item.kind, item.why, item.subject_id) for item in every(room, WorkItem)] == [
         ("listen", machine_flags.UNHEARD["no words"], made[1])
     ]
+
+
+def sure(*confidences: float, words: bool = True) -> list[Segment]:
+    """A few words the engine is so sure of; without `words` it tells of its lines alone."""
+    made = [Segment(n, n + 1, "fine thanks", one) for n, one in enumerate(confidences)]
+    if not words:
+        return made
+    return [
+        replace(one, confidence=0.99, words=(Word(one.start_s, one.end_s, "fine thanks", one.confidence),))
+        for one in made
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heard", "items"),
+    [
+        (sure(0.59), 1),
+        (sure(0.61), 0),
+        (sure(0.9, 0.2), 1),
+        (sure(0.9, 0.4), 0),
+        (sure(0.3, words=False), 1),
+        (sure(0.8, words=False), 0),
+        (sure(0.0, 0.0, words=False), 0),  # an engine that does not tell (recordings.stt_sherpa)
+    ],
+)
+def test_words_the_engine_is_not_sure_of_are_listened_to_once(
+    room: Room, ward: Ward, heard: list[Segment], items: int
+) -> None:
+    room.speech.segments = heard
+    recording, call = spoken(room, ward, "")
+    with room.house.transaction() as session:
+        lines = [Line("patient", 0, 1, "fine thanks", heard[0].confidence, heard[0].words)]
+        machine_flags.not_understood(session, recording, lines * items, room.now)
+    expected = ("listen", "the machine is not sure of the words it heard", recording, call.patient_id, 1)
+    assert [
+        (item.kind, item.why, item.subject_id, item.patient_id, item.times) for item in every(room, WorkItem)
+    ] == [expected] * items
+
+
+def test_how_sure_is_sure_is_the_hospitals(room: Room, ward: Ward) -> None:
+    hospital(room.house, speech={"en": {"listen_below": 0.0}})
+    room.speech.segments = sure(0.1)
+    spoken(room, ward, "", "message")
+    assert every(room, WorkItem) == []
+
+
+def test_words_in_an_ordinary_call_are_not_listened_to_for_that(room: Room, ward: Ward) -> None:
+    room.speech.segments = sure(0.1)
+    spoken(room, ward, "", "call")
+    assert every(room, WorkItem) == []
 
 
 def test_a_purge_takes_the_signs_with_the_words(room: Room, ward: Ward) -> None:
