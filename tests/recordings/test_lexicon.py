@@ -68,9 +68,9 @@ def test_every_sign_is_a_question_of_the_flows_and_has_words_for_the_doctor() ->
     assert asked is not None
     for language, lexicon in LISTS.items():
         prompts = yaml.safe_load((ROOT / "prompts" / f"{language}.yaml").read_text(encoding="utf-8"))["prompts"]
-        keys = {flag.question for flag in lexicon.flags}
+        keys = {flag.question for flag in (*lexicon.flags, *lexicon.flag_pairs)}
         assert keys <= set(asked.questions) | NOT_ASKED
-        for_a_doctor = {flag.question for flag in lexicon.flags if flag.level in ("A", "B")}
+        for_a_doctor = {flag.question for flag in (*lexicon.flags, *lexicon.flag_pairs) if flag.level in ("A", "B")}
         assert {f"sign_{key}" for key in for_a_doctor} <= set(prompts), "the doctor would hear a key"
     assert {flag.question for flag in EN.flags} == {flag.question for flag in ZH.flags}
 
@@ -190,7 +190,7 @@ def test_without_words_the_mark_is_the_lines() -> None:
     assert (found.word_at, found.end_s) == (None, 15.0), "words that are not the text's give no mark"
 
 
-def words(start_s: float, *texts: str) -> tuple[Word, ...]:
+def spaced(start_s: float, *texts: str) -> tuple[Word, ...]:
     return tuple(Word(start_s + n, start_s + n + 0.6, text, 0.9) for n, text in enumerate(texts))
 
 
@@ -207,9 +207,9 @@ def test_a_pause_in_a_phrase_loses_no_finding_and_no_mark(
     """From the first word to the last: what the alarm was raised for (test_flags.py) is shown to the listener."""
     lexicon = of("".join(first))
     join = ("" if lexicon is ZH else " ").join
-    one = Line("patient", 10, 13, join(first), 0.9, words(10, *first))
+    one = Line("patient", 10, 13, join(first), 0.9, spaced(10, *first))
     ours = Line("line", 14, 15, "yes", 0.9)
-    two = Line("patient", 20, 22, join(second), 0.9, words(20, *second))
+    two = Line("patient", 20, 22, join(second), 0.9, spaced(20, *second))
     [hit] = [hit for hit in find([one, ours, two], lexicon) if hit.phrase == phrase]
     assert (hit.category, hit.speaker, hit.severity, hit.group, hit.note) == ("red_flag", "patient", 3, "chest", "")
     assert (hit.start_s, hit.word_at, hit.end_s) == (10, *marks)
