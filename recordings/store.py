@@ -47,7 +47,9 @@ TRANSCRIBE = jobs.declare("transcribe_recording", "speech")
 # What a patient said to nobody but the machine may be an emergency: it waits behind no other recording. Its queue has
 # slots of its own, so that not even an hour's talk that is being heard now is ahead of it.
 FETCH_ANSWER = jobs.declare("fetch_answer", "answers")
-TRANSCRIBE_ANSWER = jobs.declare("transcribe_answer", "answers")
+TRANSCRIBE_ANSWER = jobs.declare("transcribe_answer", "answers", priority=1)  # what is here is heard first
+# What does not come within recordings.fetch.QUICK_S is waited for elsewhere: two stalled downloads hold no third answer.
+FETCH_SLOW_ANSWER = jobs.declare("fetch_slow_answer", "slow_answers")
 
 FETCH_LEASE = timedelta(minutes=6)
 """Longer than a download may take (recordings.fetch.TOTAL_S)."""
@@ -235,12 +237,24 @@ def unreadable(
 
 
 def fetch_in_vain(
-    session: Session, recording_id: uuid.UUID, claim: uuid.UUID, reason: str, again: bool, now: datetime
+    session: Session,
+    recording_id: uuid.UUID,
+    claim: uuid.UUID,
+    reason: str,
+    again: bool,
+    now: datetime,
+    *,
+    more_time: bool = False,
 ) -> None:
-    """Not to be had yet: wait, longer each time, until it is given up with the last reason."""
+    """Not to be had yet: wait, longer each time, until it is given up with the last reason. `more_time`: it was tried
+    in a hurry, and is tried at once without."""
     row = claimed(session, recording_id, claim)
-    if row is not None and row.state == "announced":
-        wait_or_give_up(session, row, reason, again, now)
+    if row is None or row.state != "announced":
+        return
+    wait_or_give_up(session, row, reason, again, now)
+    if more_time and row.state == "announced":
+        row.next_fetch_at = now + FETCH_LEASE
+        jobs.defer(session, FETCH_SLOW_ANSWER, recording_id=row.id)
 
 
 def wait_or_give_up(session: Session, row: Recording, reason: str, again: bool, now: datetime) -> None:

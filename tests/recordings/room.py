@@ -51,7 +51,7 @@ class ScriptedCarrier:
             self.deleted.append(recording_sid)
         return answer
 
-    def fetch(self, recording_sid: str) -> Fetched:
+    def fetch(self, recording_sid: str, *, quick: bool = False) -> Fetched:
         self.asked.append(recording_sid)
         answer = self.files.get(recording_sid, NotYet())
         return answer.pop(0) if isinstance(answer, list) else answer
