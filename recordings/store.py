@@ -48,7 +48,7 @@ TRANSCRIBE = jobs.declare("transcribe_recording", "speech")
 # slots of its own, so that not even an hour's talk that is being heard now is ahead of it.
 FETCH_ANSWER = jobs.declare("fetch_answer", "answers")
 TRANSCRIBE_ANSWER = jobs.declare("transcribe_answer", "answers", priority=1)  # what is here is heard first
-# What does not come within recordings.fetch.QUICK_S is waited for elsewhere: two stalled downloads hold no third answer.
+# What does not come within recordings.fetch.QUICK_S is waited for elsewhere: stalled downloads hold no other answer.
 FETCH_SLOW_ANSWER = jobs.declare("fetch_slow_answer", "slow_answers")
 
 FETCH_LEASE = timedelta(minutes=6)

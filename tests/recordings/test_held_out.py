@@ -1,5 +1,5 @@
-"""How many sentences of danger the phrase lists find in sets nobody mended them from sentence by sentence, and how often
-they ring a doctor for nothing. docs/quality.md has the figures; here is the floor under them."""
+"""How many sentences of danger the phrase lists find in sets nobody mended them from one by one, and how often they
+ring a doctor for nothing. docs/quality.md has the figures; here is the floor under them."""
 
 from __future__ import annotations
 
