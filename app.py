@@ -103,6 +103,7 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.MessageFailed, reminders.on_message_failed),
     (events.PatientJoined, doctor.on_patient_joined),
     (events.RecordingAnnounced, recordings.store.on_announced),
+    (events.SpokenInto, recordings.store.on_spoken_into),
     (events.CallEnded, recordings.store.on_call_ended),
     (events.EscalationOpened, recordings.store.on_escalation_opened),
     # the vault: what a complaint was made in is kept longer; identity is keyed unheard

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 
@@ -39,8 +40,15 @@ def recordings(args: argparse.Namespace, joined: Joined) -> int:
     house = house_of(joined)
     with house.transaction() as session:
         lines = recording_reports.recordings(session, mrn=args.patient, since=_since(house, args))
-    rows_out([asdict(line) for line in lines], as_json=args.json, zone=house.settings.hospital.timezone)
+    rows = [asdict(line) for line in lines]
+    if not args.json:
+        rows = [{**row, "talk_share": _shares(row["talk_share"])} for row in rows]
+    rows_out(rows, as_json=args.json, zone=house.settings.hospital.timezone)
     return 0
+
+
+def _shares(shares: Mapping[str, float] | None) -> str:
+    return ", ".join(f"{speaker} {share:.0%}" for speaker, share in (shares or {}).items())
 
 
 def progress(args: argparse.Namespace, joined: Joined) -> int:

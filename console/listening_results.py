@@ -119,9 +119,9 @@ def dispute_settle(review_id: uuid.UUID) -> Response | tuple[str, int]:
     """Only what is decided otherwise is sent; nothing at all: the review stands."""
     why = request.form.get("why", "").strip()
     marks = {
-        name.removeprefix("mark."): Mark(value)
+        name.removeprefix("mark."): review_view.DECISIONS[value]
         for name, value in request.form.items()
-        if name.startswith("mark.") and value in review_view.VALUES
+        if name.startswith("mark.") and value in review_view.DECISIONS
     }
     try:
         with house().transaction() as session:
@@ -162,7 +162,7 @@ def _dispute_page(
         heard=listening_view.heard(session, recording_id, language()) if permit and recording_id else None,
         at=seconds_of(request.args.get("t")),
         reasons=listening_view.REASONS,
-        values=review_view.VALUES,
+        decisions=review_view.DECISIONS,
     )
 
 

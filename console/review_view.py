@@ -24,6 +24,13 @@ from recordings.spoken import Spoken
 
 VALUES: Final = ("yes", "no", "na")
 CAUSES: Final = ("agent", "process")
+DECISIONS: Final[Mapping[str, Mark]] = {
+    # what a supervisor can decide on an item: also a "no" that no agent could have helped (docs/clinical.md PERF16)
+    "yes": Mark("yes"),
+    "no": Mark("no"),
+    "process": Mark("no", cause="process"),
+    "na": Mark("na"),
+}
 LONGEST_NOTE: Final = 2000
 CLIP_S: Final = 10.0
 _STAMP: Final = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,3}):)?(\d{1,5})(?:[.,](\d))?")

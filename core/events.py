@@ -312,6 +312,14 @@ class MessageLeft:
 
 
 @dataclass(frozen=True)
+class SpokenInto:
+    """The carrier told the flow of sound in the newest answer or message of this call: somebody did speak, whatever
+    becomes of the recording."""
+
+    call_id: uuid.UUID
+
+
+@dataclass(frozen=True)
 class Transcribed:
     """The words of a recording are known. `purpose` as in RecordingAnnounced."""
 

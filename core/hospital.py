@@ -517,6 +517,8 @@ class Speech(Section):
         "auto", description='"auto", "whisper", "vosk", "sherpa" or "none"'
     )
     model: StrictStr = Field("", description='a model name or folder, or "" for the engine\'s own choice')
+    listen_below: float = Field(0.6, strict=True, ge=0, le=1, description="a number from 0 to 1")
+    """docs/speech.md says where the default comes from."""
 
 
 class HospitalFile(Section):

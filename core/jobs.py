@@ -34,7 +34,7 @@ MAX_RUNS = 20
 
 SPARE = 2
 """Threads and connections beyond one for each slot: the store's own housekeeping."""
-QUEUES = ("escalation", "calls", "sms", "answers", "recordings", "speech")
+QUEUES = ("escalation", "calls", "sms", "answers", "slow_answers", "recordings", "speech")
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def served(queues: Iterable[str]) -> set[str]:
     """The queues a worker asked for `queues` works at: whoever hears recordings hears answers too, also where the list
     in a service file is older than that queue."""
     wanted = set(queues)
-    return wanted | {"answers"} if "speech" in wanted else wanted
+    return wanted | {"answers", "slow_answers"} if "speech" in wanted else wanted
 
 
 async def run_workers(house: House, queues: Iterable[str]) -> None:
@@ -190,6 +190,8 @@ async def run_workers(house: House, queues: Iterable[str]) -> None:
         (("calls", "sms"), 4),
         # what a patient said to nobody but the machine: fetched and heard beside all other recordings
         (("answers",), 2),
+        # those whose sound comes slowly, so that the next one is not behind them
+        (("slow_answers",), 2),
         (("recordings",), 2),
         (("speech",), 1),
     ]

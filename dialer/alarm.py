@@ -23,7 +23,7 @@ from dialer.models import ALARM_OPEN, Attempt, Call, Escalation
 
 DOCTOR_LEVELS = frozenset({"A", "B"})
 """Red flags a doctor is rung for; C is a nurse's, the same day."""
-NOT_ASKED = frozenset({"help", "pain", "self_harm"})
+NOT_ASKED = frozenset({"fall", "help", "pain", "self_harm"})
 """Signs only a machine hears; no question of a flow asks for them (the pain itself is a score)."""
 KNEW, TALKED = "knew", "talked"
 UNREACHABLE = "alarm without a number to ring back"

@@ -253,10 +253,12 @@ def _reminder_answered(session: Session, call: Call, data: Data, now: datetime) 
 
 def _open_answer(session: Session, call: Call, data: Data, now: datetime) -> None:
     _answer(session, call, str(data["question"]), str(data["recording_sid"]), now)
+    events.publish(session, events.SpokenInto(call.id), now)
 
 
 def _message_taken(session: Session, call: Call, data: Data, now: datetime) -> None:
     _answer(session, call, "message", str(data["recording_sid"]), now)
+    events.publish(session, events.SpokenInto(call.id), now)
     events.publish(session, events.MessageLeft(call.id, str(data["purpose"])), now)
 
 

@@ -28,6 +28,11 @@ CONNECT_S: Final = 5.0
 READ_S: Final = 30.0
 TOTAL_S: Final = 300.0
 """The whole download. The read time-out alone would let a dripping server hold a worker for ever."""
+QUICK_S: Final = 15.0
+"""The first try at an answer (docs/design.md 5, words of warning): a minute of speech is 1 MB, which half a megabit a
+second brings in this time. What is slower is fetched once more, with all the time there is, where nothing waits behind
+it: two stalled downloads must not hold the two slots of the queue of answers while a third patient's words wait."""
+QUICK_READ_S: Final = 5.0
 
 _ACCOUNT: Final = re.compile(r"AC[0-9a-fA-F]{32}")
 _RECORDING: Final = re.compile(r"RE[0-9a-f]{32}")
@@ -65,6 +70,8 @@ class Broken:
 
     reason: str
     again: bool = True
+    slow: bool = False
+    """It may come, given more time."""
 
 
 NOT_SET: Final = Broken("the carrier account is not set (TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN)")
@@ -95,6 +102,7 @@ class Fetcher:
         redirect_hosts: frozenset[str] = frozenset(),
         timeout: tuple[float, float] = (CONNECT_S, READ_S),
         total_s: float = TOTAL_S,
+        quick_s: float = QUICK_S,
     ) -> None:
         if account_sid and not _ACCOUNT.fullmatch(account_sid):
             raise ValueError("the carrier account is not AC and 32 hexadecimal digits")
@@ -105,6 +113,7 @@ class Fetcher:
         self._redirect_hosts = redirect_hosts
         self._timeout = timeout
         self._total_s = total_s
+        self._quick_s = quick_s
 
     def __repr__(self) -> str:
         return f"Fetcher({self._base}, {self._account})"
@@ -115,25 +124,28 @@ class Fetcher:
             raise ValueError("a recording SID is RE and 32 hexadecimal digits")
         return f"{self._base}/2010-04-01/Accounts/{self._account}/Recordings/{recording_sid}.wav"
 
-    def fetch(self, recording_sid: str) -> Fetched:
-        """The file, or why not. Raises only for a malformed SID."""
+    def fetch(self, recording_sid: str, *, quick: bool = False) -> Fetched:
+        """The file, or why not; `quick`: within QUICK_S or not at all. Raises only for a malformed SID."""
         url = self.media_url(recording_sid)
         if not (self._account and self._token):
             return NOT_SET
-        ends = time.monotonic() + self._total_s
+        total_s, (connect_s, read_s) = self._total_s, self._timeout
+        if quick:
+            total_s, read_s = min(total_s, self._quick_s), min(read_s, QUICK_READ_S, self._quick_s)
+        ends, patience = time.monotonic() + total_s, (connect_s, read_s)
         try:
             with self._session(url) as session:
-                response = self._get(session, url, with_credentials=True)
+                response = self._get(session, url, with_credentials=True, timeout=patience)
                 if response.is_redirect:
                     target = urljoin(url, response.headers["location"])
                     response.close()
                     if not self._may_follow(target):
                         return Broken("the carrier sent us to another address; not followed", again=False)
-                    response = self._get(session, target, with_credentials=False)
+                    response = self._get(session, target, with_credentials=False, timeout=patience)
                 with response:
                     return self._read(response, ends)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            return Broken("the carrier did not answer in time")
+            return Broken("the carrier did not answer in time", slow=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The type only: the text of a requests error holds the address.
             return Broken(f"the carrier could not be reached ({type(error).__name__})")
@@ -189,6 +201,7 @@ class Fetcher:
         *,
         with_credentials: bool,
         params: Mapping[str, str] | None = None,
+        timeout: tuple[float, float] | None = None,
     ) -> requests.Response:
         return session.get(
             url,
@@ -196,7 +209,7 @@ class Fetcher:
             auth=(self._account, self._token) if with_credentials else _NoAuth(),
             allow_redirects=False,
             stream=True,
-            timeout=self._timeout,
+            timeout=timeout or self._timeout,
             headers={"Accept-Encoding": "identity"},
         )
 
@@ -226,7 +239,7 @@ class Fetcher:
             if len(data) > self._limit:
                 return too_large
             if time.monotonic() > ends:
-                return Broken("the carrier sent the file too slowly")
+                return Broken("the carrier sent the file too slowly", slow=True)
         if announced.isdigit() and len(data) != int(announced):
             return Broken("the connection broke before the whole file had come")
         return Media(bytes(data))

@@ -33,8 +33,18 @@ log = logging.getLogger(__name__)
 
 
 @jobs.handles(store.FETCH_ANSWER)
+def fetch_answer(house: House, recording_id: uuid.UUID) -> None:
+    """In a hurry: the next patient's words wait behind it."""
+    _fetch(house, recording_id, quick=True)
+
+
+@jobs.handles(store.FETCH_SLOW_ANSWER)
 @jobs.handles(store.FETCH)
 def fetch_recording(house: House, recording_id: uuid.UUID) -> None:
+    _fetch(house, recording_id, quick=False)
+
+
+def _fetch(house: House, recording_id: uuid.UUID, *, quick: bool) -> None:
     """Fetch, check, store encrypted."""
     with house.transaction() as session:
         work = store.claim_fetch(session, recording_id, house.clock.now())
@@ -44,7 +54,7 @@ def fetch_recording(house: House, recording_id: uuid.UUID) -> None:
     if work.announced_s is not None and work.announced_s > most_s:
         _in_vain(house, recording_id, work, _too_long(work.announced_s, most_s), again=False)
         return
-    match house.service(Fetcher).fetch(work.sid):
+    match house.service(Fetcher).fetch(work.sid, quick=quick):
         case Media(data):
             _take_in(house, recording_id, work, data)
         case NotYet():
@@ -52,8 +62,8 @@ def fetch_recording(house: House, recording_id: uuid.UUID) -> None:
         case Denied(status):
             log.error("the carrier refuses our credentials for recordings", extra={"status": status})
             _in_vain(house, recording_id, work, f"the carrier refused our credentials ({status})", again=True)
-        case Broken(reason, again):
-            _in_vain(house, recording_id, work, reason, again=again)
+        case Broken(reason, again, slow):
+            _in_vain(house, recording_id, work, reason, again=again, more_time=quick and slow)
 
 
 def _take_in(house: House, recording_id: uuid.UUID, work: store.FetchWork, data: bytes) -> None:
@@ -79,9 +89,12 @@ def _too_long(seconds: float, most_s: int) -> str:
     return f"it lasts {seconds / 60:.0f} minutes, more than the {most_s // 60} of [recordings] max_minutes"
 
 
-def _in_vain(house: House, recording_id: uuid.UUID, work: store.FetchWork, reason: str, *, again: bool) -> None:
+def _in_vain(
+    house: House, recording_id: uuid.UUID, work: store.FetchWork, reason: str, *, again: bool, more_time: bool = False
+) -> None:
     with house.transaction() as session:
-        store.fetch_in_vain(session, recording_id, work.claim, reason, again, house.clock.now())
+        now = house.clock.now()
+        store.fetch_in_vain(session, recording_id, work.claim, reason, again, now, more_time=more_time)
 
 
 @jobs.handles(store.LOOK)
@@ -141,7 +154,7 @@ def _transcribe(house: House, recording_id: uuid.UUID) -> None:
             took_s=heard.took_s,
         )
         measures.heard(session, recording_id, heard.lines)
-        machine_flags.without_words(session, recording_id, heard.lines, house.clock.now())
+        machine_flags.not_understood(session, recording_id, heard.lines, house.clock.now())
 
 
 @jobs.handles(retention.PURGE)

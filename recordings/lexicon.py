@@ -58,7 +58,15 @@ class Finding:
 def find(lines: Iterable[Spoken], lexicon: Lexicon, *, strict: bool = False) -> list[Finding]:
     """All hits, by line and then by place in the text; a phrase inside a longer hit of its category counts once, as the
     longer one."""
-    return [finding for line in lines for finding in screen_line(line, lexicon, strict=strict)]
+    found: list[Finding] = []
+    before: Spoken | None = None
+    for line in lines:
+        if line.speaker == PATIENT:
+            if before is not None:
+                found += _said_across(before, line, lexicon)
+            before = line
+        found += screen_line(line, lexicon, strict=strict)
+    return found
 
 
 def screen_line(line: Spoken, lexicon: Lexicon, *, strict: bool = False) -> list[Finding]:
@@ -90,10 +98,31 @@ def _said_by_us(
 def _said_by_the_patient(line: Spoken, whole: str, text: str, lexicon: Lexicon) -> Iterable[tuple[int, Finding]]:
     """Shown in either mode, at severity 1 where it was negated: missing one is worse than a false alarm."""
     for hit in flags.in_text(text, lexicon):
-        severity = 1 if hit.negated else 2 if hit.doubt else FLAG_SEVERITY[hit.flag.level]
-        notes = [NEGATED] if hit.negated else [hit.doubt] if hit.doubt else []
-        phrase = Phrase(hit.flag.text, RED_FLAG, severity, hit.flag.question)
-        yield hit.start, _finding(line, whole, (hit.start, hit.end), phrase, severity, notes, lexicon)
+        phrase, notes = _of_hit(hit)
+        yield hit.start, _finding(line, whole, (hit.start, hit.end), phrase, phrase.severity, notes, lexicon)
+
+
+def _of_hit(hit: flags.Hit) -> tuple[Phrase, list[str]]:
+    severity = 1 if hit.negated else 2 if hit.doubt else FLAG_SEVERITY[hit.flag.level]
+    notes = [NEGATED] if hit.negated else [hit.doubt] if hit.doubt else []
+    return Phrase(hit.flag.text, RED_FLAG, severity, hit.flag.question), notes
+
+
+def _said_across(first: Spoken, second: Spoken, lexicon: Lexicon) -> Iterable[Finding]:
+    """Words of warning the patient began in one line and ended in the next, as they are alarmed for
+    (recordings.machine_flags): from the start of the first word to the end of the last."""
+    if second.start_s - first.start_s > flags.ONE_BREATH_S:
+        return
+    across = flags.across(first.text, second.text, lexicon)
+    first_whole, second_whole = across.joined[: across.cut], across.joined[across.cut :]
+    for hit in across.hits:
+        phrase, notes = _of_hit(hit)
+        word_at, _ = _marks(first, first_whole, (hit.start, across.cut), lexicon)
+        _, end_s = _marks(second, second_whole, (0, hit.end - across.cut), lexicon)
+        note = " ".join(notes)
+        yield Finding(
+            RED_FLAG, phrase.text, first.start_s, first.speaker, phrase.severity, phrase.group, end_s, word_at, note
+        )
 
 
 def _hits(text: str, lexicon: Lexicon) -> Iterable[tuple[int, int, Phrase]]:

@@ -65,6 +65,18 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class FlagPair:
+    """Two parts of a sign that stand near each other in either order ("my calf is all puffy", "a cramp in my calf"):
+    one word of `of`, one of `with_`, and no more than `within` words (of Chinese: characters) between them."""
+
+    question: str
+    level: str
+    of: tuple[str, ...]
+    with_: tuple[str, ...]
+    within: int
+
+
+@dataclass(frozen=True)
 class FlagRules:
     """What takes a phrase of warning back, or part of its weight (recordings.flags)."""
 
@@ -85,6 +97,12 @@ class FlagRules:
     """A phrase that holds one of these words is a sentence; a "no" before it answers something else."""
     but: tuple[str, ...] = ()
     """Ends a doubt: what follows is said of now."""
+    breaks: tuple[str, ...] = ()
+    """Between the two parts of a pair: they do not belong together (the chest is fine but the knee hurts)."""
+    over: tuple[str, ...] = ()
+    """Right behind the phrase: it was, and is not any more."""
+    returns: tuple[str, ...] = ()
+    """Later in the clause: but not for good (stopped and started again)."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +145,7 @@ class Lexicon:
     negation: Window
     quotation: Window
     flags: tuple[Flag, ...]
+    flag_pairs: tuple[FlagPair, ...]
     flag_rules: FlagRules
     required: tuple[Required, ...]
     allowed: tuple[str, ...]
@@ -189,6 +208,29 @@ class Lexicon:
         """Begins right behind the phrase and ends with its clause."""
         return re.compile(f"{_any_of(self.flag_rules.after)} ?(?:$|{re.escape(CUT)})")
 
+    @cached_property
+    def flag_over(self) -> re.Pattern[str]:
+        """Begins right behind the phrase: it is over."""
+        return re.compile(_any_of(self.flag_rules.over) + ("" if self.by_characters else r"(?: |$)"))
+
+    @cached_property
+    def flag_patterns(self) -> tuple[tuple[FlagPair, re.Pattern[str]], ...]:
+        """Each pair as its two orders: groups `first`, `gap` and `second`."""
+        patterns = []
+        for pair in self.flag_pairs:
+            of, with_ = (_any_of(self.normal(word).strip() for word in words) for words in (pair.of, pair.with_))
+            for first, second in ((of, with_), (with_, of)):
+                if self.by_characters:
+                    near = f"(?P<first>{first})(?P<gap>[^|]{{0,{pair.within}}}?)(?P<second>{second})"
+                else:
+                    near = f"(?<= )(?P<first>{first})(?P<gap>(?: [^ |]+){{0,{pair.within}}}?) (?P<second>{second})(?= )"
+                patterns.append((pair, re.compile(near)))
+        return tuple(patterns)
+
+    @cached_property
+    def flag_breaks(self) -> re.Pattern[str]:
+        return re.compile(f"(?:^|{self._gap}){_any_of(self.flag_rules.breaks)}(?:{self._gap}|$)")
+
     @property
     def _gap(self) -> str:
         return "" if self.by_characters else " "
@@ -247,6 +289,7 @@ def _lexicon(body: Any, language: str) -> Lexicon:
         ),
         quotation=Window(int(quotation["window"]), _texts(quotation["words"])),
         flags=_flags(body.get("flags", {})),
+        flag_pairs=tuple(_flag_pair(part) for part in body.get("flag_pairs", [])),
         flag_rules=_flag_rules(body.get("flag_rules", {})),
         required=tuple(_required(key, part) for key, part in body.get("required", {}).items()),
         allowed=_texts(body.get("allow", [])),
@@ -292,6 +335,13 @@ def _flags(part: Mapping[str, Any]) -> tuple[Flag, ...]:
     return tuple(found)
 
 
+def _flag_pair(part: Mapping[str, Any]) -> FlagPair:
+    question, level, within = str(part["question"]), str(part["level"]), int(part["within"])
+    if level not in LEVELS or within < 0:
+        raise ValueError(f"flag_pairs, {question}: a level is A, B or C, and within 0 or more")
+    return FlagPair(question, level, _texts(part["of"]), _texts(part["with"]), within)
+
+
 def _flag_rules(part: Mapping[str, Any]) -> FlagRules:
     doubts = {str(kind): _texts(words) for kind, words in part.get("doubts", {}).items()}
     if unknown := set(doubts) - {"if", "before", "others"}:
@@ -306,6 +356,9 @@ def _flag_rules(part: Mapping[str, Any]) -> FlagRules:
         window=int(part.get("window", 0)),
         clauses=_texts(part.get("clauses", [])),
         but=_texts(part.get("but", [])),
+        breaks=_texts(part.get("breaks", [])),
+        over=_texts(part.get("over", [])),
+        returns=_texts(part.get("returns", [])),
     )
 
 

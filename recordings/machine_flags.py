@@ -25,10 +25,11 @@ from sqlalchemy.orm import Session
 
 from core import db, jobs
 from core.events import MachineHeard, WorkWanted, publish
-from core.models import new_id, record
+from core.house import settings_of
+from core.models import EventRow, new_id, record
 from dialer.models import Call
 from recordings import flags, measures
-from recordings.conversation import PATIENT
+from recordings.conversation import LINE, PATIENT, Line
 from recordings.lexicon import Spoken
 from recordings.lexicon_list import LEVELS, Lexicon
 from recordings.models import Recording
@@ -43,8 +44,6 @@ MACHINE_CALLS: Final = ("followup", "reminder", "satisfaction")
 DOCTOR_WITHIN: Final = timedelta(hours=12)
 """Older words ring no doctor: somebody on the ward decides (a model that is fetched a week late must not ring him for
 every answer of the week)."""
-ONE_BREATH_S: Final = 30.0
-"""From the start of one line to that of the next (a line lasts at most 20 s): so far apart they may be one sentence."""
 VOICE_S: Final = 1.5
 """So much voice without a word is more than a cough or a knock."""
 LEASE: Final = timedelta(seconds=10)
@@ -52,9 +51,16 @@ UNHEARD: Final = {
     # why the worklist item `listen` is wanted
     "no model": "no machine here understands this language",
     "gave up": "the machine could not hear it",
-    "no sound": "the sound could not be fetched, or is damaged",
     "no words": "somebody can be heard, and the machine understood no word",
+    "not sure": "the machine is not sure of the words it heard",
 }
+LOST: Final = {
+    # why the worklist item `not_recorded` is wanted: there is nothing to listen to
+    "no sound": "the sound could not be fetched, or is damaged",
+    "absent": "the carrier has no sound of it",
+}
+LISTENED: Final = "somebody listens"
+"""In the ledger: a nurse was asked to hear or to ring, once per recording, whatever else goes wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +83,14 @@ def signs(lines: Iterable[Spoken], lexicon: Lexicon) -> list[Sign]:
     found: dict[str, Sign] = {}
     said = [line for line in lines if line.speaker == PATIENT]
     for before, line in zip([None, *said], said, strict=False):
-        hits = flags.in_text(lexicon.without_allowed(lexicon.normal(line.text)), lexicon)
-        if before is not None and line.start_s - before.start_s <= ONE_BREATH_S:
-            hits += flags.across(before.text, line.text, lexicon)
-        for hit in hits:
+        hits: list[tuple[flags.Hit, float]] = []
+        if before is not None and line.start_s - before.start_s <= flags.ONE_BREATH_S:
+            hits += [(hit, before.start_s) for hit in flags.across(before.text, line.text, lexicon).hits]
+        alone = flags.in_text(lexicon.without_allowed(lexicon.normal(line.text)), lexicon)
+        for hit, start_s in [*hits, *((hit, line.start_s) for hit in alone)]:
             known = found.get(hit.flag.question)
             if hit.level and (known is None or hit.level < known.level):
-                found[hit.flag.question] = Sign(hit.flag.question, hit.level, line.start_s)
+                found[hit.flag.question] = Sign(hit.flag.question, hit.level, start_s)
     return sorted(found.values(), key=lambda one: (LEVELS.index(one.level), one.start_s))
 
 
@@ -145,22 +152,43 @@ def due(session: Session, now: datetime, limit: int = 100) -> int:
 
 
 def unheard(session: Session, row: Recording, why: str, now: datetime) -> None:
-    """Nobody's machine has heard this answer or message, so a nurse does: an item of the worklist, one per recording.
-    `why` is a key of UNHEARD."""
+    """Nobody's machine has heard this answer or message, so a nurse does, or rings where there is nothing to hear: an
+    item of the worklist, one per recording. `why` is a key of UNHEARD or LOST; `row` is locked."""
     if row.purpose not in ALONE or row.call_id is None:
         return
-    call = session.get_one(Call, row.call_id)
-    publish(session, WorkWanted("listen", call.patient_id, row.id, UNHEARD[why]), now)
-
-
-def without_words(session: Session, recording_id: uuid.UUID, lines: Iterable[Spoken], now: datetime) -> None:
-    """Who moans, cries or speaks another language is heard by nobody but the machine: where there is a voice and not a
-    word of it was understood, a nurse listens. Silence wants nobody."""
-    sound = measures.of_recording(session, recording_id)
-    if sound is None or any(line.text.strip() for line in lines):
+    asked = EventRow.kind == "recording", EventRow.subject_id == row.id, EventRow.what == LISTENED
+    if session.scalar(sa.select(sa.exists().where(*asked))):
         return
-    if sum(channel.talk_s for channel in sound.channels) >= VOICE_S:
-        unheard(session, session.get_one(Recording, recording_id), "no words", now)
+    record(session, "recording", row.id, LISTENED, now, why=why)
+    call = session.get_one(Call, row.call_id)
+    kind, words = ("not_recorded", LOST[why]) if why in LOST else ("listen", UNHEARD[why])
+    publish(session, WorkWanted(kind, call.patient_id, row.id, words), now)
+
+
+def not_understood(session: Session, recording_id: uuid.UUID, lines: Sequence[Line], now: datetime) -> None:
+    """Who moans, cries or speaks another language is heard by nobody but the machine: where there is a voice and not a
+    word of it was understood, or the engine itself is not sure of the words, a nurse listens. Silence wants nobody."""
+    said = [line for line in lines if line.text.strip() and line.speaker != LINE]
+    row = session.get_one(Recording, recording_id)
+    if said:
+        sure = confidence(said)
+        if sure is not None and sure < settings_of(session).speech[row.language].listen_below:
+            unheard(session, row, "not sure", now)
+        return
+    sound = measures.of_recording(session, recording_id)
+    if sound is not None and sum(channel.talk_s for channel in sound.channels) >= VOICE_S:
+        unheard(session, row, "no words", now)
+
+
+def confidence(lines: Sequence[Line]) -> float | None:
+    """How sure the engine is of what was said, 0..1: the mean of its words, or of its lines by length where it does not
+    tell words apart. None: it does not say (0 throughout)."""
+    told = [(word.confidence, 1) for line in lines for word in line.words]
+    told = told or [(line.confidence, len(line.text)) for line in lines]
+    weight = sum(weight for _, weight in told)
+    if not weight or not any(sure for sure, _ in told):
+        return None
+    return sum(sure * weight for sure, weight in told) / weight
 
 
 _LOCK = db.RowLock(MachineFlag)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,8 @@ from core.db import blind
 from core.models import Patient
 from core.people import MRN
 from dialer.models import Call
-from recordings import redact, sample, spoken
+from recordings import measures, redact, sample, spoken
+from recordings.measures import SoundMeasures
 from recordings.models import DrawRow, FindingRow, Hold, Recording
 from recordings.spoken import Spoken
 
@@ -38,6 +39,11 @@ class RecordingLine:
     held: bool
     purged_at: datetime | None
     carrier_deleted_at: datetime | None
+    talk_share: Mapping[str, float] | None = None
+    """Each side's part of all the talk, 0..1; None: not measured (a recording without sound), and empty where nobody
+    speaks or everybody is on one channel."""
+    longest_pause_s: float | None = None
+    silence_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,19 @@ def recordings(session: Session, *, mrn: str | None = None, since: datetime | No
         query = query.join(Patient, Patient.id == Call.patient_id).where(Patient.mrn_index == blind(mrn, MRN))
     if since is not None:
         query = query.where(Recording.announced_at >= since)
-    return [_line(row, kind, held) for row, kind, held in session.execute(query)]
+    return _with_measures(session, [_line(row, kind, held) for row, kind, held in session.execute(query)])
+
+
+def _with_measures(session: Session, lines: Sequence[RecordingLine]) -> list[RecordingLine]:
+    measured = measures.of_recordings(session, [line.id for line in lines])
+    return [_measured(line, measured[line.id]) if line.id in measured else line for line in lines]
+
+
+def _measured(line: RecordingLine, sound: SoundMeasures) -> RecordingLine:
+    shares = {channel.speaker: channel.share for channel in sound.channels if channel.share is not None}
+    return replace(
+        line, talk_share=shares, longest_pause_s=sound.longest_pause_s, silence_s=round(sound.silence_s, 2)
+    )
 
 
 def transcript(
@@ -142,10 +160,8 @@ def _hit(row: FindingRow) -> Hit:
 def draw_report(session: Session, row: DrawRow) -> DrawReport:
     """Of a draw of calls; of chats: recordings.chat_reports."""
     picked = [(pick, pick.recording_id) for pick in sample.picks(session, row) if pick.recording_id is not None]
-    lines = {
-        found.id: _line(found, kind, held)
-        for found, kind, held in session.execute(_lines().where(Recording.id.in_([one for _, one in picked])))
-    }
+    rows = session.execute(_lines().where(Recording.id.in_([one for _, one in picked])))
+    lines = {line.id: line for line in _with_measures(session, [_line(*row) for row in rows])}
     parts = _parts(session, lines)
     words = transcripts(session, [part for found in parts.values() for part in found])
     drawn = tuple(

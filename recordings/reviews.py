@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -184,6 +185,8 @@ def settle(
             raise ReviewProblem("no_item", item=item)
     _check_marks(session, row, marks)
     before, passed = row.points, row.passed
+    held = review_rows.marks(session, [row.id])[row.id]
+    marks = {item: _where_it_was(mark, held.get(item)) for item, mark in marks.items()}
     review_rows.put_marks(session, row, marks, supervisor, now, settled=True)
     review_rows.put_note(session, row, "settled", why, supervisor, now)
     _count(session, row, card)
@@ -193,6 +196,13 @@ def settle(
     row.final_at = now
     coaching.settled(session, row, card, now)
     coaching.final(session, row, now)
+
+
+def _where_it_was(mark: Mark, rated: ReviewMark | None) -> Mark:
+    """A "no" laid to somebody else is heard where the rater heard it: whoever mends the process gets the clip."""
+    if rated is None or mark.start_s is not None or mark.value != "no":
+        return mark
+    return replace(mark, start_s=rated.start_s, end_s=rated.end_s)
 
 
 def _no_judge_in_own_cause(session: Session, row: Review, supervisor: str) -> None:

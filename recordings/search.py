@@ -10,11 +10,13 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from core.models import EventRow
 from dialer.models import Call
+from recordings import machine_flags
 from recordings.fetch import Listed
 from recordings.models import Recording
 from recordings.rows import locked, move, of_call
-from recordings.store import FETCH_LEASE, adopt, wait_or_give_up
+from recordings.store import FETCH_LEASE, SPOKEN_INTO, adopt, wait_or_give_up
 
 ABSENT_AFTER: Final = timedelta(minutes=5)
 """The carrier's list may lag; what it does not show so long after the call's end was never recorded."""
@@ -64,11 +66,20 @@ def _apply(session: Session, row: Recording, found: Listed | None, now: datetime
     if found is not None and found.status == "completed":
         adopt(session, row, found.sid, found.seconds, now)
     elif found is not None and found.status in ("absent", "deleted"):
-        move(session, row, "absent", now, why=f"the carrier lists it as {found.status}", who="carrier")
+        if move(session, row, "absent", now, why=f"the carrier lists it as {found.status}", who="carrier"):
+            machine_flags.unheard(session, row, "absent", now)
     elif found is None and now - (row.fetch_since or now) >= ABSENT_AFTER:
-        move(session, row, "absent", now, why="the carrier has no recording of it", who="carrier")
+        gone = move(session, row, "absent", now, why="the carrier has no recording of it", who="carrier")
+        if gone and _spoken_into(session, row):
+            machine_flags.unheard(session, row, "absent", now)
     elif asked:  # the others have looks of their own
         wait_or_give_up(session, row, "the carrier has not finished it yet", True, now)
+
+
+def _spoken_into(session: Session, row: Recording) -> bool:
+    """Most of whom the carrier knows nothing hung up before the beep; of these the flow was told that they spoke."""
+    told = EventRow.kind == "recording", EventRow.subject_id == row.id, EventRow.what == SPOKEN_INTO
+    return bool(session.scalar(sa.select(sa.exists().where(*told))))
 
 
 def _purposes(source: str) -> tuple[str, ...]:

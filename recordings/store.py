@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core import jobs
-from core.events import CallEnded, EscalationOpened, RecordingAnnounced, Transcribed, publish
+from core.events import CallEnded, EscalationOpened, RecordingAnnounced, SpokenInto, Transcribed, publish
 from core.models import new_id, record
 from dialer.models import Call
 from recordings import carrier_copy, machine_flags
@@ -47,7 +47,9 @@ TRANSCRIBE = jobs.declare("transcribe_recording", "speech")
 # What a patient said to nobody but the machine may be an emergency: it waits behind no other recording. Its queue has
 # slots of its own, so that not even an hour's talk that is being heard now is ahead of it.
 FETCH_ANSWER = jobs.declare("fetch_answer", "answers")
-TRANSCRIBE_ANSWER = jobs.declare("transcribe_answer", "answers")
+TRANSCRIBE_ANSWER = jobs.declare("transcribe_answer", "answers", priority=1)  # what is here is heard first
+# What does not come within recordings.fetch.QUICK_S is waited for elsewhere: stalled downloads hold no other answer.
+FETCH_SLOW_ANSWER = jobs.declare("fetch_slow_answer", "slow_answers")
 
 FETCH_LEASE = timedelta(minutes=6)
 """Longer than a download may take (recordings.fetch.TOTAL_S)."""
@@ -59,6 +61,9 @@ CALLBACK_GRACE = timedelta(seconds=60)
 """How long after a call's end the recording's callback is waited for before the carrier is asked."""
 MODEL_LOOK = timedelta(minutes=10)
 """How often a recording that waits for a model looks whether there is one now."""
+
+SPOKEN_INTO = "spoken into"
+"""In the ledger: the flow was told of sound in it."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,23 @@ _LOOK_FOR = (
 )
 
 
+def on_spoken_into(session: Session, event: SpokenInto, now: datetime) -> None:
+    """Somebody spoke into the newest answer or message of this call: lost, it is a nurse's work also where the carrier
+    knows of no recording at all (recordings.search). Who hung up at the beep has left no such trace."""
+    newest = session.scalar(
+        sa.select(Recording.id)
+        .where(Recording.call_id == event.call_id, Recording.purpose.in_(machine_flags.ALONE))
+        .order_by(Recording.announced_at.desc(), Recording.id.desc())
+        .limit(1)
+    )
+    row = locked(session, newest) if newest is not None else None
+    if row is None:
+        return
+    record(session, "recording", row.id, SPOKEN_INTO, now, who="carrier")
+    if row.state == "absent":
+        machine_flags.unheard(session, row, "absent", now)
+
+
 def on_escalation_opened(session: Session, event: EscalationOpened, now: datetime) -> None:
     """What led to an escalation is kept as long as one."""
     for row in of_call(session, event.call_id):
@@ -110,7 +132,7 @@ def carrier_completed(
 ) -> None:
     """The carrier has the file (docs/twilio.md 2.5): fetch it now. Repeats change nothing."""
     row = for_callback(session, recording_id, sid, call_sid, now)
-    if row.sid is not None:
+    if row.sid is not None and row.state != "absent":
         return
     if row.state in ("failed", "absent"):
         move(session, row, "fetch_again", now, why="the carrier has it after all", who="carrier")
@@ -133,6 +155,7 @@ def carrier_without(
     if move(session, row, "absent", now, why=why, who="carrier"):
         row.sid = row.sid or sid or None
         row.next_fetch_at = None
+        machine_flags.unheard(session, row, "absent", now)  # it had begun: somebody may have spoken
 
 
 # ---- fetching -------------------------------------------------------------------------------------------
@@ -212,12 +235,24 @@ def unreadable(
 
 
 def fetch_in_vain(
-    session: Session, recording_id: uuid.UUID, claim: uuid.UUID, reason: str, again: bool, now: datetime
+    session: Session,
+    recording_id: uuid.UUID,
+    claim: uuid.UUID,
+    reason: str,
+    again: bool,
+    now: datetime,
+    *,
+    more_time: bool = False,
 ) -> None:
-    """Not to be had yet: wait, longer each time, until it is given up with the last reason."""
+    """Not to be had yet: wait, longer each time, until it is given up with the last reason. `more_time`: it was tried
+    in a hurry, and is tried at once without."""
     row = claimed(session, recording_id, claim)
-    if row is not None and row.state == "announced":
-        wait_or_give_up(session, row, reason, again, now)
+    if row is None or row.state != "announced":
+        return
+    wait_or_give_up(session, row, reason, again, now)
+    if more_time and row.state == "announced":
+        row.next_fetch_at = now + FETCH_LEASE
+        jobs.defer(session, FETCH_SLOW_ANSWER, recording_id=row.id)
 
 
 def wait_or_give_up(session: Session, row: Recording, reason: str, again: bool, now: datetime) -> None:

@@ -71,6 +71,13 @@ KINDS: dict[str, Kind] = {
         "The machine could not understand what a patient said: please listen, and ring if need be.",
         urgent=True,
     ),
+    # what was said is lost (recordings/machine_flags.py)
+    "not_recorded": _kind(
+        2,
+        "患者的语音回答或留言没有录下来，听不到内容，请回电询问。",
+        "What a patient said was not recorded and cannot be heard: please ring and ask.",
+        urgent=True,
+    ),
     "nurse_score": _kind(
         1,
         "疼痛评分达到护士回电标准，请尽快回电。",

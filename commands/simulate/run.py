@@ -86,7 +86,7 @@ class NoSound(Fetcher):
     def __init__(self) -> None:
         super().__init__(None, "")
 
-    def fetch(self, recording_sid: str) -> Fetched:
+    def fetch(self, recording_sid: str, *, quick: bool = False) -> Fetched:
         return NotYet()
 
     def list_of_call(self, call_sid: str) -> Sequence[Listed]:

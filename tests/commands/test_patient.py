@@ -28,7 +28,7 @@ from recordings.chat_models import Chat
 from recordings.chat_shapes import ChatIn
 from recordings.fetch import Media
 from recordings.files import FileStore
-from recordings.models import Play, Recording, SegmentRow, Transcript
+from recordings.models import Play, Recording, SegmentRow, SoundMeasuresRow, Transcript
 from scheduler import merge, worklist
 from scheduler.models import FollowUp, WorkItem
 from tests.commands.conftest import Carecall
@@ -350,6 +350,24 @@ def test_who_is_on_the_telephone_is_not_erased(at_work: Carecall, clinic: Clinic
     assert told.code == 2
     assert "on the telephone" in told.err
     assert clinic.row(Patient, clinic.mine).name == NAME  # type: ignore[attr-defined]
+
+
+# ---- the list of recordings ------------------------------------------------------------------------------
+def test_the_list_of_recordings_says_how_they_sound(at_work: Carecall, clinic: Clinic) -> None:
+    with clinic.house.transaction() as session:
+        session.execute(sa.update(SoundMeasuresRow).values(silence_s=3.504, longest_pause_s=1.25))
+        row = session.get_one(SoundMeasuresRow, clinic.ordinary)
+        shares = zip(row.channels, (0.75, 0.25), strict=True)
+        row.channels = [channel | {"share": share} for channel, share in shares]
+        session.delete(session.get_one(SoundMeasuresRow, clinic.held))
+    rows = {row["id"]: row for row in at_work("recordings", "--json").rows}
+    mine, unmeasured = rows[str(clinic.ordinary)], rows[str(clinic.held)]
+    keys = ("talk_share", "longest_pause_s", "silence_s")
+    assert [mine[key] for key in keys] == [{"patient": 0.75, "line": 0.25}, 1.25, 3.5]
+    assert [unmeasured[key] for key in keys] == [None, None, None]
+    table = at_work("recordings").out
+    assert "talk_share" in table
+    assert "patient 75%, line 25%" in table
 
 
 # ---- transcripts -----------------------------------------------------------------------------------------

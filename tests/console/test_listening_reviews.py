@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from openpyxl import load_workbook
 
 from console import review_view
-from recordings import coaching, reviews
+from recordings import coaching, review_rows, reviews
 from recordings.models import DrawPick
-from recordings.review_models import CoachingTask
+from recordings.review_models import CoachingTask, ReviewMark
 from tests.console.desk_room import Screen
 from tests.console.listening_room import AGENT_SAYS, PATIENT_SAYS, ListeningRoom
 
@@ -250,6 +250,29 @@ def test_a_dispute_is_settled_by_a_supervisor_with_a_reason(day: ListeningRoom) 
     assert day.review().points is not None
     assert supervisor.get(settle).status_code == 404
     assert agent.get("/disputes").status_code == rater.get("/disputes").status_code == 403
+
+
+def test_a_supervisor_can_settle_that_it_was_no_but_the_process(day: ListeningRoom) -> None:
+    rater, review = at(day, "qa1"), day.review()
+    agent, supervisor = day.signed_in(login="li.na"), day.signed_in("supervisor")
+    item = day.items()[0]
+    note = {f"note.{item}": "forty seconds of music", f"from.{item}": "0:05", f"to.{item}": "0:09"}
+    day.submitted(rater, review.id, **{f"mark.{item}": "no"}, **note)
+    agent.post(f"/my-reviews/{review.id}", why="the line was full, nobody could")
+    settle = f"/disputes/{review.id}"
+    supervisor.get(settle)
+    assert "No, but the process was at fault (not the agent)" in supervisor.text
+    assert supervisor.post(settle, why=" ", **{f"mark.{item}": "process"}).status_code == 422
+    assert re.search(rf'name="mark.{item}" value="process" checked', html(supervisor))
+    supervisor.post(settle, why="two of us were ill", **{f"mark.{item}": "process"})
+    assert (day.review().state, day.review().passed) == ("final", True)
+    with day.house.transaction() as session:
+        [mark] = session.scalars(sa.select(ReviewMark).where(ReviewMark.item == item, ReviewMark.settled))
+        kept = review_rows.notes(session, [review.id])[review.id]
+        [task] = session.scalars(sa.select(CoachingTask).where(CoachingTask.cause == "process"))
+    assert (mark.value, mark.cause, mark.start_s, mark.end_s) == ("no", "process", 5.0, 9.0)
+    assert (kept[review_rows.of_item(item)], kept["settled"]) == ("forty seconds of music", "two of us were ill")
+    assert (task.agent_id, task.start_s, task.end_s) == (None, 5.0, 9.0)
 
 
 def test_a_failed_review_is_coached_with_its_clip(day: ListeningRoom) -> None:

@@ -41,7 +41,7 @@ def test_the_shipped_file_shows_every_value() -> None:
     for section, field in HospitalFile.model_fields.items():
         if section == "speech":
             assert {key: set(table) for key, table in written[section].items()} == {
-                language: {"engine", "model"} for language in ("zh-CN", "en")
+                language: {"engine", "model", "listen_below"} for language in ("zh-CN", "en")
             }
             continue
         model: Any = field.annotation

@@ -152,6 +152,18 @@ def test_a_message_at_night_is_somebodys_work(switch: Switch, told: Told) -> Non
     assert told.events[2] == events.TicketWanted("message", call_id, None)
 
 
+def test_who_leaves_a_message_has_spoken_and_who_says_nothing_has_not(switch: Switch) -> None:
+    spoken: list[events.SpokenInto] = []
+    switch.house.bus.subscribe(events.SpokenInto, lambda session, event, now: spoken.append(event))
+    at(switch, 2031, 3, 7, 23)
+    line = english(switch)
+    line.press("3")
+    line.does()
+    assert spoken == []
+    line.does(**RECORDED)
+    assert spoken == [events.SpokenInto(the_call(switch).id)]
+
+
 def test_at_night_key_zero_rings_whoever_is_up(switch: Switch) -> None:
     hospital(switch.house, hospital={"operator": "", "night_target": STATION})
     at(switch, 2031, 3, 7, 23)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from core.clock import SystemClock
 from core.house import House
 from dialer.models import Call, Escalation
 from recordings.audio import Samples
-from recordings.fetch import Media
+from recordings.fetch import Fetcher, Media
 from recordings.models import Recording
 from recordings.stt import Segment, Speech
 from recordings.stt_models import Model
@@ -135,6 +136,83 @@ def test_words_of_warning_ring_a_doctor_within_a_minute_of_the_recording_being_r
     assert (raised.made_by, raised.heard) == ("machine", ["bleeding"])
 
 
+class Stalling(BaseHTTPRequestHandler):
+    """A carrier that sends the beginning of some files and then a drop now and then, until the test lets go."""
+
+    stalled: frozenset[str] = frozenset()
+    body = b""
+    begun, let_go = threading.Semaphore(0), threading.Event()
+
+    def do_GET(self) -> None:
+        slow = any(one in self.path for one in self.stalled)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        try:
+            if not slow:
+                self.wfile.write(self.body)
+                return
+            self.begun.release()
+            while not self.let_go.wait(0.1):
+                self.wfile.write(b"R")
+        except OSError:
+            return  # the other side had enough
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@pytest.mark.parametrize("stalled", [2, 4])
+def test_stalled_downloads_hold_no_other_answer(house: House, stalled: int) -> None:
+    """Scaled down: the hurried try has 0.5 s instead of 15, the patient one its 300. Before there were two lanes the
+    third answer waited for both, up to six minutes."""
+    quick_s = 0.5
+    carrier = type(
+        "Carrier",
+        (Stalling,),
+        {"stalled": frozenset(sid(n) for n in range(1, stalled + 1)), "body": mono(tone(ANSWER_S)),
+         "begun": threading.Semaphore(0), "let_go": threading.Event()},
+    )  # fmt: skip
+    server = ThreadingHTTPServer(("127.0.0.1", 0), carrier)
+    server.daemon_threads = True
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    serving.start()
+    house.clock = SystemClock()
+    ward = Ward.of(house)
+    room = Room(house)
+    house.services[Speech] = HeldEngine()
+    house.services[Fetcher] = Fetcher(
+        "AC" + "a" * 32, "the-token", f"http://127.0.0.1:{server.server_address[1]}", quick_s=quick_s
+    )
+    ward.doctor(1)
+    call = ward.inbound(patient=ward.patient())
+    opened = threading.Event()
+
+    def on_opened(session: Session, event: events.EscalationOpened, now: datetime) -> None:
+        sa.event.listen(session, "after_commit", lambda _: opened.set(), once=True)
+
+    house.bus.subscribe(events.EscalationOpened, on_opened)
+    answers = [room.announce(call.id, "open_answer") for _ in range(stalled + 1)]
+    with worker(house):
+        try:
+            for number, answer in enumerate(answers[:-1], 1):
+                room.done(answer, RecordingSid=sid(number), CallSid=str(call.sid))
+            assert carrier.begun.acquire(timeout=10)
+            assert carrier.begun.acquire(timeout=10), "both slots are at a download that does not end"
+            ready = time.monotonic()
+            room.done(answers[-1], RecordingSid=sid(stalled + 1), CallSid=str(call.sid))
+            in_time = opened.wait(10)
+            took = time.monotonic() - ready
+        finally:
+            carrier.let_go.set()
+            server.shutdown()
+            serving.join()
+            server.server_close()
+            finish(house)
+    print(f"behind {stalled} stalled downloads: {took:.2f} s")
+    assert in_time, "it waits for a hurried try or two, not for the whole download"
+
+
 def session_all(house: House) -> list[Escalation]:
     with house.transaction() as session:
         return list(session.scalars(sa.select(Escalation)))
@@ -143,4 +221,5 @@ def session_all(house: House) -> list[Escalation]:
 def test_whoever_hears_recordings_hears_answers_too() -> None:
     """A worker started with a list of queues that is older than the queue of answers."""
     assert "answers" in jobs.served(["speech"])
+    assert "slow_answers" in jobs.served(["speech"])
     assert jobs.served(["calls"]) == {"calls"}

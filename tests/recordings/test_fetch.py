@@ -135,14 +135,14 @@ def test_a_silent_carrier_does_not_hold_us(carrier: Carrier) -> None:
         done.wait(5)
 
     carrier.answer = say_nothing
-    assert fetcher(carrier, read_s=0.05).fetch(SID) == Broken("the carrier did not answer in time")
+    assert fetcher(carrier, read_s=0.05).fetch(SID) == Broken("the carrier did not answer in time", slow=True)
     done.set()
 
 
 def test_a_dripping_carrier_does_not_hold_us(carrier: Carrier) -> None:
     carrier.says(200, b"x" * 100)
     slow = Fetcher(ACCOUNT, TOKEN, carrier.url, total_s=-1.0)
-    assert slow.fetch(SID) == Broken("the carrier sent the file too slowly")
+    assert slow.fetch(SID) == Broken("the carrier sent the file too slowly", slow=True)
 
 
 def test_no_carrier_at_all_and_nothing_secret_in_words_or_logs(caplog: pytest.LogCaptureFixture) -> None:

@@ -95,6 +95,8 @@ def test_who_pauses_for_breath_in_a_phrase_is_heard_all_the_same(
 ) -> None:
     """The words of one who is in pain come in pieces, and a pause ends a line (recordings.conversation)."""
     said = [Line("patient", 3 * n, 3 * n + 1, text, 0.9) for n, text in enumerate(lines)]
-    assert {one.question: one.level for one in signs(said, LISTS[language])} == wanted
+    found = signs(said, LISTS[language])
+    assert {one.question: one.level for one in found} == wanted
+    assert {one.start_s for one in found} <= {0}, "it was said when it began"
     far = [Line("patient", 60 * n, 60 * n + 1, text, 0.9) for n, text in enumerate(lines)]
     assert not [one for one in signs(far, LISTS[language]) if one.level == "A"]

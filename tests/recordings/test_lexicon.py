@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -68,9 +68,9 @@ def test_every_sign_is_a_question_of_the_flows_and_has_words_for_the_doctor() ->
     assert asked is not None
     for language, lexicon in LISTS.items():
         prompts = yaml.safe_load((ROOT / "prompts" / f"{language}.yaml").read_text(encoding="utf-8"))["prompts"]
-        keys = {flag.question for flag in lexicon.flags}
+        keys = {flag.question for flag in (*lexicon.flags, *lexicon.flag_pairs)}
         assert keys <= set(asked.questions) | NOT_ASKED
-        for_a_doctor = {flag.question for flag in lexicon.flags if flag.level in ("A", "B")}
+        for_a_doctor = {flag.question for flag in (*lexicon.flags, *lexicon.flag_pairs) if flag.level in ("A", "B")}
         assert {f"sign_{key}" for key in for_a_doctor} <= set(prompts), "the doctor would hear a key"
     assert {flag.question for flag in EN.flags} == {flag.question for flag in ZH.flags}
 
@@ -188,6 +188,41 @@ def test_without_words_the_mark_is_the_lines() -> None:
     other = words((12.5, "one"), (13.0, "guarantee"))
     [found] = screen_line(Line("line", 12.5, 15.0, "1 guarantee", 0.9, other), EN)
     assert (found.word_at, found.end_s) == (None, 15.0), "words that are not the text's give no mark"
+
+
+def spaced(start_s: float, *texts: str) -> tuple[Word, ...]:
+    return tuple(Word(start_s + n, start_s + n + 0.6, text, 0.9) for n, text in enumerate(texts))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "phrase", "marks"),
+    [
+        (("well", "my", "chest"), ("hurts", "so"), "my chest hurts", (11.0, 20.6)),
+        (("我", "胸", "口"), ("很", "疼", "啊"), "胸口很疼", (11.0, 21.6)),
+    ],
+)
+def test_a_pause_in_a_phrase_loses_no_finding_and_no_mark(
+    first: tuple[str, ...], second: tuple[str, ...], phrase: str, marks: tuple[float, float]
+) -> None:
+    """From the first word to the last: what the alarm was raised for (test_flags.py) is shown to the listener."""
+    lexicon = of("".join(first))
+    join = ("" if lexicon is ZH else " ").join
+    one = Line("patient", 10, 13, join(first), 0.9, spaced(10, *first))
+    ours = Line("line", 14, 15, "yes", 0.9)
+    two = Line("patient", 20, 22, join(second), 0.9, spaced(20, *second))
+    [hit] = [hit for hit in find([one, ours, two], lexicon) if hit.phrase == phrase]
+    assert (hit.category, hit.speaker, hit.severity, hit.group, hit.note) == ("red_flag", "patient", 3, "chest", "")
+    assert (hit.start_s, hit.word_at, hit.end_s) == (10, *marks)
+    bare = [replace(line, words=()) for line in (one, two)]
+    [hit] = [hit for hit in find(bare, lexicon) if hit.phrase == phrase]
+    assert (hit.start_s, hit.word_at, hit.end_s) == (10, None, 22)
+    far = replace(two, start_s=41, end_s=43)
+    assert phrase not in [hit.phrase for hit in find([one, far], lexicon)]
+
+
+def test_our_own_words_make_no_phrase_with_the_patients() -> None:
+    lines = [Line("line", 1, 2, "do you have chest", 0.9), Line("patient", 3, 4, "pain no", 0.9)]
+    assert find(lines, EN) == []
 
 
 def test_line_by_line_is_the_whole() -> None:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from core.events import SpokenInto
 from core.house import House
 from core.models import EventRow
 from dialer.models import Attempt, Call, Escalation
 from recordings import machine_flags, retention
-from recordings.fetch import Broken, Media
+from recordings.conversation import Line, Word
+from recordings.fetch import Broken, Listed, Media
 from recordings.files import FileStore
 from recordings.machine_flags import Sign
 from recordings.models import FindingRow, Recording
 from recordings.screen_models import MachineFlag
-from recordings.stt import EngineDied
+from recordings.stt import EngineDied, Segment
 from scheduler.models import WorkItem
+from scheduler.work_kinds import KINDS
 from tests.dialer.ward import Ward
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, mono, said, tone
+from tests.scheduler.clinic import hospital
 
 
 @pytest.fixture
@@ -79,6 +84,17 @@ def test_an_answer_with_words_of_warning_brings_a_doctor(
     with room.house.transaction() as session:
         told = session.scalars(sa.select(EventRow.data).where(EventRow.what == "words of warning")).one()
     assert told == {"flag": "bleeding", "level": "A"}, "codes only"
+
+
+def test_a_phrase_cut_by_a_pause_has_its_alarm_and_its_finding(room: Room, ward: Ward) -> None:
+    ward.doctor(1)
+    said = [Segment(1.0, 2.0, "I have chest", 0.9), Segment(3.5, 4.0, "pain since noon", 0.9)]
+    room.speech.segments = said
+    recording, _ = spoken(room, ward, "")
+    [raised] = every(room, Escalation)
+    assert (raised.heard, raised.said_at) == (["chest"], room.row(recording).announced_at + timedelta(seconds=1))
+    [hit] = every(room, FindingRow)
+    assert (hit.phrase, hit.start_s, hit.end_s, hit.severity) == ("chest pain", 1.0, 4.0, 3)
 
 
 @pytest.mark.parametrize("text", ["There is no bleeding, I am fine.", "Thank you very much."])
@@ -186,9 +202,66 @@ def test_what_the_engine_gives_up_or_cannot_be_fetched_is_listened_to_as_well(ro
     items = {item.subject_id: (item.kind, item.why) for item in every(room, WorkItem)}
     assert items == {
         dies: ("listen", "the machine could not hear it"),
-        lost: ("listen", "the sound could not be fetched, or is damaged"),
-        broken: ("listen", "the sound could not be fetched, or is damaged"),
+        lost: ("not_recorded", "the sound could not be fetched, or is damaged"),
+        broken: ("not_recorded", "the sound could not be fetched, or is damaged"),
     }
+
+
+@pytest.mark.parametrize("purpose", ["open_answer", "message"])
+@pytest.mark.parametrize("word", ["absent", "failed"])
+def test_what_the_carrier_lost_is_asked_of_the_patient_once(room: Room, ward: Ward, purpose: str, word: str) -> None:
+    call = ward.inbound(patient=ward.patient())
+    recording = room.announce(call.id, purpose)
+    for _ in range(2):
+        assert room.done(recording, word, CallSid=str(call.sid)) == 204
+    [item] = every(room, WorkItem)
+    assert (item.kind, item.subject_id, item.patient_id) == ("not_recorded", recording, call.patient_id)
+    assert (item.times, item.due_at) == (1, room.now + timedelta(hours=2))
+    assert set(KINDS[item.kind].words) == {"zh-CN", "en"}
+    # it comes after all, and cannot be heard: the same loss, for which a nurse was asked already
+    room.carrier.files[sid(1)] = Broken("it is too large", again=False)
+    room.done(recording, CallSid=str(call.sid))
+    room.work()
+    assert room.row(recording).state == "failed"
+    [item] = every(room, WorkItem)
+    assert item.times == 1
+
+
+def test_a_talk_the_carrier_lost_is_nobodys_work(room: Room, ward: Ward) -> None:
+    call = ward.inbound(patient=ward.patient())
+    room.done(room.announce(call.id), "absent", CallSid=str(call.sid))
+    assert every(room, WorkItem) == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "spoken_into", "items"),
+    [("absent", False, 1), ("deleted", False, 1), (None, True, 1), (None, False, 0)],
+)
+def test_what_the_carriers_list_does_not_have_is_asked_of_the_patient_if_there_was_anything(
+    room: Room, ward: Ward, listed: str | None, spoken_into: bool, items: int
+) -> None:
+    """Who hangs up before the beep leaves no trace at the carrier, and has said nothing."""
+    call = ward.inbound(patient=ward.patient())
+    recording = room.announce(call.id, "message")
+    if spoken_into:
+        room.publish(SpokenInto(call.id))
+    room.carrier.listed = [Listed(sid(1), "RecordVerb", listed, None, room.now)] if listed else []
+    room.call_ended(call.id)
+    for _ in range(12):
+        room.forward(seconds=60)
+        room.tick()
+    assert room.row(recording).state == "absent"
+    assert [(item.kind, item.times) for item in every(room, WorkItem)] == [("not_recorded", 1)] * items
+
+
+def test_the_flow_hears_of_the_sound_after_the_carrier_has_lost_it(room: Room, ward: Ward) -> None:
+    call = ward.inbound(patient=ward.patient())
+    recording = room.announce(call.id, "open_answer")
+    with room.house.transaction() as session:
+        session.get_one(Recording, recording).state = "absent"
+    for _ in range(2):
+        room.publish(SpokenInto(call.id))
+    assert [(item.kind, item.times) for item in every(room, WorkItem)] == [("not_recorded", 1)]
 
 
 def test_a_voice_without_a_word_is_listened_to_and_silence_is_not(room: Room, ward: Ward) -> None:
@@ -206,6 +279,56 @@ def test_a_voice_without_a_word_is_listened_to_and_silence_is_not(room: Room, wa
     assert [(item.kind, item.why, item.subject_id) for item in every(room, WorkItem)] == [
         ("listen", machine_flags.UNHEARD["no words"], made[1])
     ]
+
+
+def sure(*confidences: float, words: bool = True) -> list[Segment]:
+    """A few words the engine is so sure of; without `words` it tells of its lines alone."""
+    made = [Segment(n, n + 1, "fine thanks", one) for n, one in enumerate(confidences)]
+    if not words:
+        return made
+    return [
+        replace(one, confidence=0.99, words=(Word(one.start_s, one.end_s, "fine thanks", one.confidence),))
+        for one in made
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heard", "items"),
+    [
+        (sure(0.59), 1),
+        (sure(0.61), 0),
+        (sure(0.9, 0.2), 1),
+        (sure(0.9, 0.4), 0),
+        (sure(0.3, words=False), 1),
+        (sure(0.8, words=False), 0),
+        (sure(0.0, 0.0, words=False), 0),  # an engine that does not tell (recordings.stt_sherpa)
+    ],
+)
+def test_words_the_engine_is_not_sure_of_are_listened_to_once(
+    room: Room, ward: Ward, heard: list[Segment], items: int
+) -> None:
+    room.speech.segments = heard
+    recording, call = spoken(room, ward, "")
+    with room.house.transaction() as session:
+        lines = [Line("patient", 0, 1, "fine thanks", heard[0].confidence, heard[0].words)]
+        machine_flags.not_understood(session, recording, lines * items, room.now)
+    expected = ("listen", "the machine is not sure of the words it heard", recording, call.patient_id, 1)
+    assert [
+        (item.kind, item.why, item.subject_id, item.patient_id, item.times) for item in every(room, WorkItem)
+    ] == [expected] * items
+
+
+def test_how_sure_is_sure_is_the_hospitals(room: Room, ward: Ward) -> None:
+    hospital(room.house, speech={"en": {"listen_below": 0.0}})
+    room.speech.segments = sure(0.1)
+    spoken(room, ward, "", "message")
+    assert every(room, WorkItem) == []
+
+
+def test_words_in_an_ordinary_call_are_not_listened_to_for_that(room: Room, ward: Ward) -> None:
+    room.speech.segments = sure(0.1)
+    spoken(room, ward, "", "call")
+    assert every(room, WorkItem) == []
 
 
 def test_a_purge_takes_the_signs_with_the_words(room: Room, ward: Ward) -> None:
