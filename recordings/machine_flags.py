@@ -182,13 +182,15 @@ def not_understood(session: Session, recording_id: uuid.UUID, lines: Sequence[Li
 
 def confidence(lines: Sequence[Line]) -> float | None:
     """How sure the engine is of what was said, 0..1: the mean of its words, or of its lines by length where it does not
-    tell words apart. None: it does not say (0 throughout)."""
-    told = [(word.confidence, 1) for line in lines for word in line.words]
-    told = told or [(line.confidence, len(line.text)) for line in lines]
-    weight = sum(weight for _, weight in told)
-    if not weight or not any(sure for sure, _ in told):
-        return None
-    return sum(sure * weight for sure, weight in told) / weight
+    tell words apart. None: it does not say."""
+    words = [(word.confidence, 1) for line in lines for word in line.words]
+    whole = [(line.confidence, len(line.text)) for line in lines]
+    for told in (words, whole):
+        known = [(sure, weight) for sure, weight in told if sure is not None]
+        weight = sum(weight for _, weight in known)
+        if weight:
+            return sum(sure * weight for sure, weight in known) / weight
+    return None
 
 
 _LOCK = db.RowLock(MachineFlag)

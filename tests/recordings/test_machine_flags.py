@@ -281,7 +281,7 @@ def test_a_voice_without_a_word_is_listened_to_and_silence_is_not(room: Room, wa
     ]
 
 
-def sure(*confidences: float, words: bool = True) -> list[Segment]:
+def sure(*confidences: float | None, words: bool = True) -> list[Segment]:
     """A few words the engine is so sure of; without `words` it tells of its lines alone."""
     made = [Segment(n, n + 1, "fine thanks", one) for n, one in enumerate(confidences)]
     if not words:
@@ -301,7 +301,8 @@ def sure(*confidences: float, words: bool = True) -> list[Segment]:
         (sure(0.9, 0.4), 0),
         (sure(0.3, words=False), 1),
         (sure(0.8, words=False), 0),
-        (sure(0.0, 0.0, words=False), 0),  # an engine that does not tell (recordings.stt_sherpa)
+        (sure(0.0, 0.0, words=False), 1),
+        (sure(None, None, words=False), 0),  # an engine that does not tell (recordings.stt_sherpa)
     ],
 )
 def test_words_the_engine_is_not_sure_of_are_listened_to_once(
