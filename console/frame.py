@@ -197,6 +197,7 @@ def _always() -> dict[str, Any]:
     return {
         "say": say,
         "label": lambda kind, word: words.label(language(), kind, word),
+        "reason": lambda kind, stored: words.reason(language(), kind, stored),
         "span": span,
         "moment": lambda at: words.moment(at, zone(), now()),
         "day": lambda at: words.day(at, zone(), now()),

@@ -15,7 +15,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from console import listening_view, roles, views
 from console.door import _inside
-from console.frame import me, now, page, say
+from console.frame import language, me, now, page
+from core.said import Said
 from core.webhook import house
 from recordings import listening
 from recordings.listening import Permit
@@ -92,13 +93,9 @@ def handed_over(permit: Permit, to: str) -> AnyResponse:
     return said
 
 
-def refuse(problem: Exception) -> None:
+def refuse(problem: Said) -> None:
     """Said on the next page, in the words of whoever is signed in."""
-    if isinstance(problem, views.ViewProblem):
-        flash(say(str(problem)), "problem")
-        return
-    key = listening_view.refusal(problem)
-    flash(say(key) if key else str(problem), "problem")
+    flash(problem.said(language()), "problem")
 
 
 def seconds_of(text: str | None) -> float | None:

@@ -16,7 +16,8 @@ import yaml
 
 from core.values import KNOWN_LANGUAGES
 from desk import words as desk_words
-from recordings import qa_words
+from recordings import qa_words, sound_words
+from scheduler import work_words
 
 FILE = Path(__file__).with_name("words.yaml")
 
@@ -61,6 +62,13 @@ def label(language: str, kind: str, word: str) -> str:
         return OF_THE_ROOM[kind].get(word, {}).get(language, word)
     entry = catalogue().get(f"{kind}.{word}")
     return entry[language] if entry else word
+
+
+def reason(language: str, kind: str, stored: str) -> str:
+    """Why a row is as it is: `kind` = work (an item of the worklist) | sound (a recording that cannot be heard)."""
+    if kind == "sound":
+        return sound_words.why(stored, language)
+    return work_words.why(stored, language, lambda key: label(language, "question", key))
 
 
 def span(language: str, seconds: float) -> str:

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from core import db, jobs
 from core.events import MachineHeard, WorkWanted, publish
 from core.models import new_id, record
+from core.said import kept
 from dialer.models import Call
 from recordings import flags, measures
 from recordings.conversation import PATIENT
@@ -50,10 +51,10 @@ VOICE_S: Final = 1.5
 LEASE: Final = timedelta(seconds=10)
 UNHEARD: Final = {
     # why the worklist item `listen` is wanted
-    "no model": "no machine here understands this language",
-    "gave up": "the machine could not hear it",
-    "no sound": "the sound could not be fetched, or is damaged",
-    "no words": "somebody can be heard, and the machine understood no word",
+    "no model": "no_model",
+    "gave up": "not_heard",
+    "no sound": "no_sound",
+    "no words": "no_words",
 }
 
 
@@ -117,7 +118,7 @@ def tell(session: Session, flag_id: uuid.UUID, now: datetime) -> None:
     flag.told_at, flag.due_at = now, None
     call = session.get_one(Call, flag.call_id)
     if flag.level == "C" or now - flag.said_at > DOCTOR_WITHIN:
-        why = f"{flag.question} (a machine heard it, not confirmed)"
+        why = kept("machine_heard", question=flag.question)
         publish(session, WorkWanted("red_flag", call.patient_id, call.id, why), now)
         return
     publish(session, MachineHeard(call.id, flag.recording_id, flag.question, flag.level, flag.said_at), now)

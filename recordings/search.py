@@ -66,7 +66,7 @@ def _apply(session: Session, row: Recording, found: Listed | None, now: datetime
     elif found is not None and found.status in ("absent", "deleted"):
         move(session, row, "absent", now, why=f"the carrier lists it as {found.status}", who="carrier")
     elif found is None and now - (row.fetch_since or now) >= ABSENT_AFTER:
-        move(session, row, "absent", now, why="the carrier has no recording of it", who="carrier")
+        move(session, row, "absent", now, why="not_recorded", who="carrier")
     elif asked:  # the others have looks of their own
         wait_or_give_up(session, row, "the carrier has not finished it yet", True, now)
 

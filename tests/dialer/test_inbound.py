@@ -165,7 +165,7 @@ def test_stop_is_carried_out_answered_once_and_told_to_a_person(ward: Ward, web:
     assert HOTLINE in answer
     [row] = stored(ward)
     assert (row.meaning, row.patient_id, left_alone(ward)) == ("stop", patient.id, True)
-    assert told == [events.WorkWanted("sms_stop", patient.id, row.id, "by SMS")]
+    assert told == [events.WorkWanted("sms_stop", patient.id, row.id, "by_sms")]
     with ward.house.transaction() as session:
         assert session.get_one(Message, waiting).status == "cancelled"
         assert session.get_one(DoNotCall, people.phone_index(PATIENT_PHONE)).source == "sms"
@@ -269,7 +269,7 @@ def test_the_day_is_the_hospitals(ward: Ward, web: Flask) -> None:
 def test_urgent_words_are_told(ward: Ward, web: Flask, body: str) -> None:
     ward.patient()
     assert "120" in text(web, body)
-    assert told[0].why == "urgent words"
+    assert told[0].why == "urgent_words"
 
 
 def test_a_picture_is_told_and_not_kept(ward: Ward, web: Flask) -> None:
