@@ -1,4 +1,4 @@
-"""Why a recording is not here, cannot be read or was not heard, in both languages. Rows hold the codes (core.said). Pure."""
+"""Why a recording is not here, cannot be read or was not heard, in both languages. Rows hold codes (core.said)."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ WHY: Final[Table] = {
     "timeout": both("运营商没有及时答复", "the carrier did not answer in time"),
     "unreached": both("无法连接运营商（{error}）", "the carrier could not be reached ({error})"),
     "status": both("运营商答复{status}", "the carrier answered {status}"),
-    "list_status": both(
-        "查询录音列表时运营商答复{status}", "the carrier answered {status} when asked for its list"
-    ),
+    "list_status": both("查询录音列表时运营商答复{status}", "the carrier answered {status} when asked for its list"),
     "list_unread": both("无法读取运营商的录音列表", "the carrier's list of recordings could not be read"),
-    "no_call_sid": both(
-        "通话没有运营商编号，无法查找录音", "the call has no carrier SID to look recordings up by"
-    ),
+    "no_call_sid": both("通话没有运营商编号，无法查找录音", "the call has no carrier SID to look recordings up by"),
     "too_large": both("文件超过{most}兆字节", "the file is larger than {most} MB"),
     "packed": both("运营商发来的是压缩文件", "the carrier sent the file packed"),
     "too_slow": both("运营商传送太慢", "the carrier sent the file too slowly"),
     "broke_off": both("文件没有传完，连接中断", "the connection broke before the whole file had come"),
+    "absent": both("运营商通知：没有录音", "the carrier says absent"),
+    "absent_code": both("运营商通知：没有录音（错误{code}）", "the carrier says absent (error {code})"),
+    "failed": both("运营商通知：录音失败", "the carrier says failed"),
+    "failed_code": both("运营商通知：录音失败（错误{code}）", "the carrier says failed (error {code})"),
     "not_recorded": both("运营商没有这条录音", "the carrier has no recording of it"),
     "after_all": both("运营商后来有了该录音", "the carrier has it after all"),
     # speech to text; the detail is the server's own, for the hospital's IT

@@ -23,7 +23,9 @@ SENTENCES: Final[Table] = {
     "purged": both("该录音已到保存期限并删除。", "This recording was deleted at the end of its keeping time."),
     "nothing_to_hear": both("该录音没有可听的内容。", "There is nothing to hear: this recording is {state}."),
     "nothing_to_read": both("该录音没有文字记录。", "There is nothing to read: this recording is {state}."),
-    "unreadable": both("录音无法读取：{detail}。请联系信息科。", "The sound of this recording cannot be read: {detail}."),
+    "unreadable": both(
+        "录音无法读取：{detail}。请联系信息科。", "The sound of this recording cannot be read: {detail}."
+    ),
     "over": both("收听许可已过期，请重新说明原因。", "This permission to listen is over: say why once more."),
     # ---- copies to take away
     "no_request": both("没有这项导出申请，或申请已过期。", "There is no such request for an export, or it is too old."),

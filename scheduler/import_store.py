@@ -17,9 +17,8 @@ from core import people
 from core.db import blind
 from core.house import settings_of
 from core.models import Consent, Contact, Patient, Procedure, new_id, record
-from core.said import ENGLISH
 from core.tables import RowProblem
-from scheduler import store, work_words
+from scheduler import store
 from scheduler.import_rows import Number, Operation, Row, Word
 from scheduler.models import FollowUp
 
@@ -386,7 +385,8 @@ def _late(session: Session, rows: Iterable[FollowUp], now: datetime) -> list[str
     words = []
     for row in rows:
         if row.status == "expired" and row.closed_at == now and row.reason.startswith(store.TOO_LATE):
-            words.append(f"{row.wave}: {work_words.why(row.reason, ENGLISH, str)}")
+            following = row.reason.partition(store.NEXT)[2]
+            words.append(f"{row.wave}: too late" + (f", next is {following}" if following else ""))
         elif row.status == "planned" and row.reason.startswith(store.LATE):
             at = store.expected_at(session, row, now)
             words.append(f"{row.wave}: rung at {at.astimezone(zone):%Y-%m-%d %H:%M} instead")

@@ -378,4 +378,4 @@ def test_a_file_that_is_no_sound_any_more_is_set_aside(room: Room) -> None:
     recording = fetched(room, 1, mono(tone(3)))
     room.house.service(FileStore).put(recording, b"not a WAV file")
     room.work()
-    assert (room.row(recording).state, room.row(recording).reason) == ("failed", "the file is not a WAV file")
+    assert (room.row(recording).state, room.row(recording).reason) == ("failed", "no_wav")

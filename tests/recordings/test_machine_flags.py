@@ -87,7 +87,7 @@ def test_an_answer_without_them_does_not(room: Room, ward: Ward, text: str) -> N
 def test_a_mild_sign_is_a_nurses_work_the_same_day(room: Room, ward: Ward) -> None:
     spoken(room, ward, "I have a fever.")
     assert every(room, Escalation) == []
-    assert work(room) == [("red_flag", "fever (a machine heard it, not confirmed)")]
+    assert work(room) == [("red_flag", "machine_heard question=fever")]
 
 
 def test_several_signs_and_the_same_words_in_the_whole_call_are_one_alarm(room: Room, ward: Ward) -> None:
@@ -182,9 +182,9 @@ def test_what_the_engine_gives_up_or_cannot_be_fetched_is_listened_to_as_well(ro
         room.tick()
     items = {item.subject_id: (item.kind, item.why) for item in every(room, WorkItem)}
     assert items == {
-        dies: ("listen", "the machine could not hear it"),
-        lost: ("listen", "the sound could not be fetched, or is damaged"),
-        broken: ("listen", "the sound could not be fetched, or is damaged"),
+        dies: ("listen", "not_heard"),
+        lost: ("listen", "no_sound"),
+        broken: ("listen", "no_sound"),
     }
 
 

@@ -138,7 +138,7 @@ def test_an_end_without_work_for_anybody_becomes_work(ward: Ward, status: str) -
     row = ward.first(ward.due_patient())
     change(ward, row, status=status, closed_at=ward.now, reason="x")
     assert put_right(ward) == ["untold"]
-    assert work(ward) == [("no_call", f"ended as {status} and nobody was told")]
+    assert work(ward) == [("no_call", f"untold; {status}")]
     assert kinds(ward) == []
 
 
