@@ -46,7 +46,7 @@ LATIN_IS_RIGHT = {
 }  # fmt: skip
 """Latin words a Chinese sentence of ours may have, each for a reason."""
 CHINESE = re.compile(r"[\u4e00-\u9fff\u3001\u3002\uff0c\uff1a\uff1b\uff08\uff09]")
-LATIN = re.compile(r"[A-Za-z][A-Za-z.]+")
+LATIN = re.compile(r"[A-Za-z][A-Za-z0-9.]+")
 
 
 def shown(html: str) -> list[str]:
@@ -272,7 +272,7 @@ def test_no_page_is_left_out() -> None:
     single = {
         "sound": "sound, no words", "static": "no page", "figures_csv": "its test: test_qa_figures",
         "my_reviews": "an agent's", "my_review": "an agent's", "dispute": "a dispute", "coaching_task": "a task",
-        "vetoes": "test_listening_vetoes", "my_vetoes": "test_listening_vetoes", "figures_file": "its test", "figures_pack": "a file",
+        "vetoes": "test_listening_vetoes", "my_vetoes": "test_listening_vetoes", "figures_pack": "a file",
     }  # fmt: skip
     assert set(RIGHTS) | {"console.static"} >= OPEN
     from_get = {name.removeprefix("console.") for name in RIGHTS}
