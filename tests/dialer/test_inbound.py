@@ -176,7 +176,7 @@ def test_stop_is_carried_out_answered_once_and_told_to_a_person(ward: Ward, web:
 def test_a_stop_after_a_reminder_may_have_meant_the_visit(ward: Ward, web: Flask) -> None:
     message(ward, ward.patient(), kind="reminder", posted=True)
     text(web, "取消")
-    assert "ask which of the two was meant" in told[0].why
+    assert told[0].why == "by_sms_reminded"
 
 
 def test_what_is_on_its_way_is_not_taken_back(ward: Ward, web: Flask) -> None:
@@ -275,7 +275,7 @@ def test_urgent_words_are_told(ward: Ward, web: Flask, body: str) -> None:
 def test_a_picture_is_told_and_not_kept(ward: Ward, web: Flask) -> None:
     ward.patient()
     text(web, "", NumMedia="1", MediaUrl0="http://127.0.0.1:9/x", MediaContentType0="image/jpeg")
-    assert "picture" in told[0].why
+    assert told[0].why == "with_media"
 
 
 @pytest.mark.parametrize("sender", ["10086", "HOSPITAL", "", "+12", HOTLINE])

@@ -119,7 +119,7 @@ def test_a_file_over_the_limit_that_does_not_say_so_is_cut_short(carrier: Carrie
     carrier.answer = endless
     found = fetcher(carrier, limit=200_000).fetch(SID)
     assert isinstance(found, Broken)
-    assert "larger" in found.reason
+    assert "too_large" in found.reason
     assert not found.again
 
 

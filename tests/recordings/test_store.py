@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from core.events import ReasonGiven, Transcribed
 from core.house import House
+from core.said import kept
 from dialer.models import Call
 from recordings import jobs, reports, retention, store
 from recordings.conversation import Line
@@ -110,7 +111,7 @@ def test_a_file_that_is_404_for_some_seconds_is_waited_out(room: Room) -> None:
     room.done(recording, **TOLD)
     room.work()
     for seconds in (1, 2, 4):
-        assert "404" in room.row(recording).reason
+        assert room.row(recording).reason == "not_yet"
         room.forward(seconds=seconds - 0.5)
         assert room.tick() == []
         room.forward(seconds=0.5)
@@ -153,7 +154,7 @@ def test_what_cannot_end_better_is_not_tried_again(room: Room) -> None:
     ("data", "words", "kept"),
     [
         (b"", "empty", False),
-        (b"<html>", "no_wav_but other=a%20web%20page", True),
+        (b"<html>", "no_wav_but other=HTML", True),
         (mono(tone(1)), "length seconds=1.0 announced=4", True),
     ],
 )
@@ -169,12 +170,13 @@ def test_a_file_that_is_no_recording(room: Room, data: bytes, words: str, kept: 
 def test_a_language_without_a_model_waits_and_says_so_until_there_is_one(room: Room) -> None:
     recording = announced(room, language="zh-CN")
     room.carrier.files[sid(1)] = Media(SOUND)
-    room.speech.absent = {"zh-CN": "speech to text is switched off for zh-CN"}
+    missing = "speech to text is switched off for zh-CN"
+    room.speech.absent = {"zh-CN": missing}
     room.done(recording, **TOLD)
     room.work()
     for _ in range(2):
         row = room.row(recording)
-        assert (row.state, row.reason) == ("waiting_for_model", "speech to text is switched off for zh-CN")
+        assert (row.state, row.reason) == ("waiting_for_model", kept("no_speech_model", detail=missing))
         room.forward(minutes=10)
         room.tick()
     assert room.ledger(recording).count("no_model") == 1
@@ -201,7 +203,7 @@ def test_an_engine_that_dies_is_tried_again_and_set_aside_in_the_end(room: Room)
         room.tick()
         room.forward(minutes=5)
     row = room.row(recording)
-    assert (row.state, row.reason, row.speech_tries) == ("failed", "it ended", 5)
+    assert (row.state, row.reason, row.speech_tries) == ("failed", "engine detail=it%20ended", 5)
     room.speech.texts = ["hello", "hello"]
     with room.house.transaction() as session:
         assert store.transcribe_by_hand(session, recording, "IT", room.now)
@@ -217,7 +219,7 @@ def test_a_stored_file_that_was_changed_is_a_failure_with_its_reason(room: Room)
     room.house.service(FileStore).path(recording).write_bytes(b"CCREC1" + b"x" * 500)
     room.work()
     assert room.row(recording).state == "failed"
-    assert "does not open" in room.row(recording).reason
+    assert "does%20not%20open" in room.row(recording).reason
 
 
 def test_a_job_that_runs_twice_does_its_work_once(room: Room) -> None:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from core.hospital import HospitalFile
+from recordings import sound_words
 from recordings.fetch import NOT_SET, Broken, Denied, Fetcher, Gone, Media, NotYet
 from tests.carrier.conftest import ACCOUNT as CARRIER_ACCOUNT
 from tests.carrier.conftest import HOSPITAL, Hospital, start_carrier, stop_carrier
@@ -226,7 +227,7 @@ def test_what_is_no_file_for_us(server: Server, act: Act, words: str, again: boo
     server.act = act
     found = fetcher(server).fetch(SID)
     assert isinstance(found, Broken), found
-    assert re.search(words, found.reason)
+    assert re.search(words, sound_words.why(found.reason, "en"))
     assert found.again is again
 
 

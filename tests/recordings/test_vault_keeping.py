@@ -218,7 +218,7 @@ def test_what_is_held_is_never_purged_until_the_last_hold_ends(room: Room, recor
     ("act", "words"),
     [
         (lambda s, one, now: retention.hold(s, one, "lawyer", " ", now), "needs a reason"),
-        (lambda s, one, now: retention.hold(s, uuid.UUID(int=1), "lawyer", "x", now), "no recording"),
+        (lambda s, one, now: retention.hold(s, uuid.UUID(int=1), "lawyer", "x", now), "no such recording"),
         (lambda s, one, now: retention.release(s, one, "lawyer", "x", now), "is not held"),
         (lambda s, one, now: retention.release(s, one, "lawyer", "", now), "needs a reason"),
     ],
