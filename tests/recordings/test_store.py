@@ -335,9 +335,9 @@ def test_what_led_to_an_escalation_is_kept_as_long_as_one(room: Room) -> None:
     room.escalate(call)
     after = room.announce(call, "message")
     days = room.house.settings.recordings.keep_days
-    for recording, kind, kept in ((before, "escalation", days.escalation), (after, "escalation", days.escalation)):
+    for recording, kind, kept_days in ((before, "escalation", days.escalation), (after, "escalation", days.escalation)):
         assert room.row(recording).keep_class == kind
-        assert room.row(recording).keep_until == room.row(recording).announced_at + timedelta(days=kept)
+        assert room.row(recording).keep_until == room.row(recording).announced_at + timedelta(days=kept_days)
     assert room.row(other).keep_class == "ordinary"
 
 
