@@ -25,13 +25,6 @@ from recordings.reviews import ReviewProblem
 HEAR_ONLY = ("listen",)
 
 
-def _reject(problem: Exception) -> None:
-    if isinstance(problem, ReviewProblem):
-        flash(problem.said(language()), "problem")
-    else:
-        refuse(problem)
-
-
 def _let_hear(recording_id: uuid.UUID | None, reason: str, back: str) -> Response:
     """A permit for the one recording this page is about."""
     if recording_id is None:

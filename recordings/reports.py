@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from core.db import blind
 from core.models import Patient
 from core.people import MRN
+from core.said import ENGLISH
 from dialer.models import Call
-from recordings import measures, redact, sample, spoken
+from recordings import measures, redact, sample, sound_words, spoken
 from recordings.measures import SoundMeasures
 from recordings.models import DrawRow, FindingRow, Hold, Recording
 from recordings.spoken import Spoken
@@ -219,7 +220,7 @@ def _line(row: Recording, kind: str | None, held: bool) -> RecordingLine:
         row.purpose,
         row.language,
         row.state,
-        row.reason,
+        sound_words.why(row.reason, ENGLISH),
         row.seconds,
         row.keep_class,
         row.keep_until,

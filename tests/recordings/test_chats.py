@@ -393,7 +393,7 @@ def test_a_chat_on_hold_is_kept_whatever_its_time(desk: House) -> None:
     with desk.transaction() as session:
         assert chats.purge_due(session, over) == 1
         assert session.get_one(Chat, chat_id).lines is None
-        with pytest.raises(HoldProblem, match=r"Chat .* was purged at"):
+        with pytest.raises(HoldProblem, match="nothing left to hold"):
             retention.hold(session, chat_id, "lawyer", "too late", over)
         told = session.execute(
             sa.select(EventRow.what, EventRow.who).where(EventRow.subject_id == chat_id).order_by(EventRow.id)

@@ -106,7 +106,7 @@ def test_an_answer_without_them_does_not(room: Room, ward: Ward, text: str) -> N
 def test_a_mild_sign_is_a_nurses_work_the_same_day(room: Room, ward: Ward) -> None:
     spoken(room, ward, "I have a fever.")
     assert every(room, Escalation) == []
-    assert work(room) == [("red_flag", "fever (a machine heard it, not confirmed)")]
+    assert work(room) == [("red_flag", "machine_heard question=fever")]
 
 
 def test_several_signs_and_the_same_words_in_the_whole_call_are_one_alarm(room: Room, ward: Ward) -> None:
@@ -201,9 +201,9 @@ def test_what_the_engine_gives_up_or_cannot_be_fetched_is_listened_to_as_well(ro
         room.tick()
     items = {item.subject_id: (item.kind, item.why) for item in every(room, WorkItem)}
     assert items == {
-        dies: ("listen", "the machine could not hear it"),
-        lost: ("not_recorded", "the sound could not be fetched, or is damaged"),
-        broken: ("not_recorded", "the sound could not be fetched, or is damaged"),
+        dies: ("listen", "not_heard"),
+        lost: ("not_recorded", "no_sound"),
+        broken: ("not_recorded", "no_sound"),
     }
 
 
@@ -313,7 +313,7 @@ def test_words_the_engine_is_not_sure_of_are_listened_to_once(
     with room.house.transaction() as session:
         lines = [Line("patient", 0, 1, "fine thanks", heard[0].confidence, heard[0].words)]
         machine_flags.not_understood(session, recording, lines * items, room.now)
-    expected = ("listen", "the machine is not sure of the words it heard", recording, call.patient_id, 1)
+    expected = ("listen", "not_sure", recording, call.patient_id, 1)
     assert [
         (item.kind, item.why, item.subject_id, item.patient_id, item.times) for item in every(room, WorkItem)
     ] == [expected] * items
