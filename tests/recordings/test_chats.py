@@ -378,7 +378,7 @@ def test_a_chat_on_hold_is_kept_whatever_its_time(desk: House) -> None:
         chat_id = chats.take(session, [chat(said=[("patient", "I will see you in court")])], NOW, who="test")[0].id
         with pytest.raises(HoldProblem, match="needs a reason"):
             retention.hold(session, chat_id, "lawyer", " ", NOW)
-        with pytest.raises(HoldProblem, match=r"no recording .*, and no chat"):
+        with pytest.raises(HoldProblem, match=r"no such recording, and no such chat"):
             retention.hold(session, uuid.UUID(int=9), "lawyer", "case 8", NOW)
         with pytest.raises(HoldProblem, match=r"Chat .* is not held"):
             retention.release(session, chat_id, "lawyer", "over", NOW)
