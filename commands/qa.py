@@ -34,11 +34,12 @@ def run(args: argparse.Namespace, joined: Joined) -> int:
     now = house.clock.now()
     today = now.astimezone(house.settings.hospital.timezone).date()
     day = _day(args.date) if args.date else today - timedelta(days=1)
-    if day > today:
-        raise FileProblem(f"--date: {day} lies in the future: there is nothing to draw from yet.")
     report: DrawReport | ChatDrawReport
     with house.transaction() as session:
-        row = sample.draw_day(session, day, args.seed, now, "chats" if args.chats else "calls")
+        try:
+            row = sample.draw_day(session, day, args.seed, now, "chats" if args.chats else "calls")
+        except sample.DayNotOver as problem:
+            raise FileProblem(f"--date: {problem}") from None
         report = chat_reports.draw_report(session, row) if args.chats else reports.draw_report(session, row)
     if args.json:
         print(json.dumps(asdict(report), ensure_ascii=False, indent=1, default=_plain))

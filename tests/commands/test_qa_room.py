@@ -16,6 +16,7 @@ from core import db
 from core.house import House
 from core.settings import load
 from tests.house import ROOT, variables
+from tests.recordings import days
 from tests.recordings.listeners import DAY, NO, Office
 
 
@@ -81,10 +82,8 @@ def test_a_day_is_opened_and_a_month_taken_away(
     office.hire("amy")
     office.admit("qa1", "qa")
     recordings = [office.record("amy") for _ in range(3)]
-    from recordings import sample
-
     with office.transaction() as session:
-        sample.draw_day(session, DAY, 7, office.now)
+        days.draw_day(session, DAY, 7, office.now)
     office.opened()  # with the facts of this test; the command then finds nothing missing
     assert app.main(["qa", "open", "--date", DAY.isoformat(), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"day": "2031-03-07", "opened": 0, "second": 0, "without_second": 0}]

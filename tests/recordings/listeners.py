@@ -14,13 +14,14 @@ from console.models import User
 from core.house import House
 from core.models import new_id
 from dialer.models import Agent, Call
-from recordings import reviews, sample
+from recordings import reviews
 from recordings.call_facts import CallFact, CallFacts
 from recordings.models import FindingRow, Recording
 from recordings.qa_shapes import DeskFigures, Mark, Unhappy
 from recordings.review_day import Opened
 from recordings.review_models import Review
 from tests.house import MID_MORNING
+from tests.recordings import days
 
 DAY = MID_MORNING.date()
 YES, NO, NA = Mark("yes"), Mark("no"), Mark("na")
@@ -140,7 +141,7 @@ class Office:
 
     def opened(self, day: date = DAY, seed: int = 7) -> Opened:
         with self.transaction() as session:
-            sample.draw_day(session, day, seed, self.now)
+            days.draw_day(session, day, seed, self.now)
             return reviews.open_day(session, day, self.now)
 
     def rows(self) -> Sequence[Review]:

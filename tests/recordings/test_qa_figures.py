@@ -19,6 +19,7 @@ from recordings.qa_pack_words import CODES, HEADS, SHEETS, TITLES
 from recordings.qa_shapes import AgentMonth, Mark
 from recordings.qa_words import DAY_IS_NOISE
 from recordings.review_models import Review
+from tests.recordings import days
 from tests.recordings.listeners import DAY, NO, YES, Office
 from tests.recordings.test_reviews import refused, statements
 
@@ -141,10 +142,10 @@ def test_a_month_takes_a_fixed_number_of_questions(office: Office) -> None:
         office.hire(login)
     recordings = [office.record(login) for login, calls in judged_more.items() for _ in calls]
     with office.transaction() as session:
-        from recordings import reviews, sample
+        from recordings import reviews
 
         day = office.now.date()
-        sample.draw_day(session, day, 1, office.now)
+        days.draw_day(session, day, 1, office.now)
         reviews.open_day(session, day, office.now)
     for recording in recordings:
         office.judge(office.review_of(recording))

@@ -15,12 +15,13 @@ from sqlalchemy import event
 
 from core.house import House
 from core.models import EventRow
-from recordings import review_day, reviews, sample, scorecard_rows, scorecards
+from recordings import review_day, reviews, scorecard_rows, scorecards
 from recordings.qa_shapes import Mark, Sheet, SheetItem
 from recordings.qa_words import PROBLEMS, ReviewProblem
 from recordings.review_day import Opened, second_rated
 from recordings.review_models import QaNote, Review, ReviewMark
 from recordings.scorecards import ScorecardError
+from tests.recordings import days
 from tests.recordings.listeners import BLIND, DAY, NA, NO, YES, Office
 
 
@@ -131,9 +132,9 @@ def test_one_draw_a_day_is_reviewed(office: Office) -> None:
     for _ in range(3):
         office.record("amy")
     office.opened(seed=1)
-    office.forward(minutes=1)
+    office.forward(days=1)
     with office.transaction() as session:
-        sample.draw_day(session, DAY, 2, office.now)  # somebody draws until they like it
+        days.draw_day(session, DAY, 2, office.now)  # somebody draws until they like it
     with office.transaction() as session, refused("other_draw"):
         reviews.open_day(session, DAY, office.now)
 
@@ -144,7 +145,7 @@ def test_opening_a_day_takes_a_fixed_number_of_questions(office: Office) -> None
         for _ in range(count):
             office.record("amy")
         with office.transaction() as session:
-            sample.draw_day(session, day, 5, office.now)
+            days.draw_day(session, day, 5, office.now)
         office.facts.asked = 0
         with statements(office.house) as seen, office.transaction() as session:
             reviews.open_day(session, day, office.now)
@@ -447,7 +448,7 @@ def test_an_old_review_shows_the_card_it_was_made_with(office: Office) -> None:
     office.forward(days=1)
     new = office.record("amy")
     with office.transaction() as session:
-        sample.draw_day(session, DAY + timedelta(days=1), 3, office.now)
+        days.draw_day(session, DAY + timedelta(days=1), 3, office.now)
         reviews.open_day(session, DAY + timedelta(days=1), office.now)
     before, after = office.review_of(old), office.review_of(new)
     with office.transaction() as session:
@@ -496,7 +497,7 @@ def test_lists_ask_a_fixed_number_of_questions(office: Office) -> None:
             for _ in range(20):
                 office.record("amy")
             with office.transaction() as session:
-                sample.draw_day(session, DAY + timedelta(days=1), 4, office.now)
+                days.draw_day(session, DAY + timedelta(days=1), 4, office.now)
                 reviews.open_day(session, DAY + timedelta(days=1), office.now)
         for row in [row for row in office.rows() if row.state == "drawn" and row.seat == 1][: total // 2]:
             office.judge(row, need_met=NO, own_name=NA)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -14,8 +14,9 @@ from dialer.models import Call
 from recordings import reports, sample
 from recordings.fetch import Media
 from recordings.models import DrawPick, DrawRow
-from recordings.sample import ReplayDiffers, draw_day
+from recordings.sample import DayNotOver, ReplayDiffers
 from tests.house import MID_MORNING
+from tests.recordings.days import draw_day
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, tone
 
@@ -74,6 +75,19 @@ def test_without_a_seed_the_days_draw_stands(day: Room) -> None:
         drawn = [pick.recording_id for row in (first, other) for pick in sample.picks(session, row)]
         assert len(drawn) == len(set(drawn)) == 60, "a second draw is drawn from what is left"
         assert (other.whole_day, other.left_out["drawn before"]) == (True, 50)
+
+
+def test_a_day_that_is_not_over_is_not_drawn_by_anybody(room: Room) -> None:
+    """Drawn by hand at ten in the morning it would have been the day's: nobody who rings later could be in it."""
+    midnight = datetime(2031, 3, 8, tzinfo=room.house.settings.hospital.timezone)
+    for kind in sample.KINDS:
+        for now in (room.now, midnight - timedelta(microseconds=1)):
+            with room.house.transaction() as session, pytest.raises(DayNotOver, match="not over before 2031-03-08"):
+                sample.draw_day(session, TODAY, None, now, kind)
+    with room.house.transaction() as session:
+        assert sample.draw_day(session, TODAY, 1, midnight).day == TODAY
+        again = sample.draw_day(session, TODAY, 1, room.now)
+        assert again.drawn_at == midnight, "what is stored is printed at any time"
 
 
 def test_a_tampered_draw_is_noticed(day: Room) -> None:
