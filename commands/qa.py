@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from commands import lexicon, qa_room
+from commands import lexicon, qa_lead, qa_room
 from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import table
@@ -28,6 +28,8 @@ def run(args: argparse.Namespace, joined: Joined) -> int:
     """The same day and seed print the same sample. Without a seed: the day's draw, made now if there is none."""
     if args.what in qa_room.WORDS:
         return qa_room.run(args, joined)
+    if args.what in qa_lead.WORDS:
+        return qa_lead.run(args, joined)
     if args.what != "draw":
         return (lexicon.strict if args.what == "strict" else lexicon.again)(args, joined)
     house = house_of(joined)

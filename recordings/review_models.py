@@ -137,7 +137,7 @@ class QaNote(Base):
     chat_id: Mapped[uuid.UUID | None]
     kind: Mapped[str]
     """comment | dispute | settled | coached | dismissed | upheld | appeal | decided | dropped |
-    item <key>"""
+    handed over | item <key>"""
     text: Mapped[str] = mapped_column(Encrypted("qa_notes.text"))
     by: Mapped[str]
     at: Mapped[datetime] = mapped_column(AwareDateTime)

@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from core.house import House
 from core.models import EventRow
-from recordings import review_day, reviews, scorecard_rows, scorecards
+from recordings import review_day, review_lead, reviews, scorecard_rows, scorecards
 from recordings.qa_shapes import Mark, Sheet, SheetItem
 from recordings.qa_words import PROBLEMS, ReviewProblem
 from recordings.review_day import Opened, second_rated
@@ -346,7 +346,7 @@ def test_a_second_rater_settles_nothing_before_their_own_marks_are_in(office: Of
     office.opened()
     first, second = office.review_of(recording), office.review_of(recording, seat=2)
     with office.transaction() as session:
-        reviews.hand_over(session, second.id, "boss", "boss", office.now)
+        review_lead.hand_over(session, second.id, "boss", "boss", "ill", office.now)
     office.judge(first, need_met=NO)
     with office.transaction() as session:
         reviews.dispute(session, first.id, "amy", "not so", office.now)
@@ -354,7 +354,7 @@ def test_a_second_rater_settles_nothing_before_their_own_marks_are_in(office: Of
             reviews.settle(session, first.id, "boss", {}, "because", office.now)
         version = session.get_one(Review, second.id).version
     with office.transaction() as session:
-        reviews.drop(session, second.id, "boss", "noise only", office.now)
+        review_lead.drop(session, second.id, "boss", "noise only", office.now)
         assert version == 1
         reviews.settle(session, first.id, "boss", {}, "because", office.now)
 
@@ -412,26 +412,6 @@ def test_what_nobody_disputes_in_time_is_final(office: Office) -> None:
             sa.select(EventRow.what).where(EventRow.subject_id == final.id).order_by(EventRow.id)
         ).all()
     assert moves == ["opened", "save", "reveal", "save", "submit", "stand"]
-
-
-def test_a_review_changes_hands_only_untouched(office: Office) -> None:
-    office.admit("chief", "supervisor")
-    recording = office.record("amy")
-    office.opened()
-    review, other = office.review_of(recording), office.review_of(recording, seat=2)
-    with office.transaction() as session:
-        with refused("no_rater"):
-            reviews.hand_over(session, review.id, "amy", "boss", office.now)
-        with refused("same_person"):
-            reviews.hand_over(session, review.id, other.rater, "boss", office.now)
-        reviews.hand_over(session, review.id, "chief", "boss", office.now)
-        reviews.save(session, review.id, "chief", {"need_met": NO}, "", office.now, version=1)
-        with refused("closed"):
-            reviews.hand_over(session, review.id, review.rater, "boss", office.now)
-        with refused("no_comment"):
-            reviews.drop(session, review.id, "boss", "", office.now)
-        reviews.drop(session, review.id, "boss", "a wrong number, nothing said", office.now)
-    assert office.review_of(recording).state == "dropped"
 
 
 # ---- cards --------------------------------------------------------------------------------------------------
