@@ -20,7 +20,7 @@ from core.models import EventRow, Patient, new_id
 from core.people import MRN
 from core.tables import FileProblem
 from dialer.models import Agent
-from recordings import chat_reports, chats, sample
+from recordings import chats, reports, sample
 from recordings.chat_import import import_chats
 from recordings.chat_models import Chat, ChatFinding
 from recordings.chat_shapes import ChatIn
@@ -175,7 +175,7 @@ def test_a_hundred_chats_of_a_day_are_drawn_like_calls(desk: House) -> None:
         assert again.id == row.id
         calls = days.draw_day(session, DAY, 9, NOW, "calls")
         assert calls.id != row.id, "a draw of calls may have the same seed"
-        told = chat_reports.draw_report(session, row)
+        told = reports.draw_report(session, row)
     assert len(told.picked) == 100
     assert any("wechat" in name and "theme" in name for name, _, _ in told.strata)
     assert "li.na" not in json.dumps(told.strata)
@@ -258,7 +258,7 @@ def test_a_purged_chat_has_no_words_left_and_its_row_and_pick_stay(desk: House) 
     assert every(desk, ChatFinding) == []
     with desk.transaction() as session:
         assert chats.transcript(session, by_id["c-1"].id) == []
-        told = chat_reports.draw_report(session, days.draw_day(session, DAY, 1, later, "chats"))
+        told = reports.draw_report(session, days.draw_day(session, DAY, 1, later, "chats"))
         assert sum(one.chat.purged_at is not None for one in told.picked) == 1
         ledger = session.scalars(sa.select(EventRow.what).where(EventRow.kind == "chat").order_by(EventRow.id)).all()
         assert ledger == ["taken in", "taken in", "purged"]

@@ -19,6 +19,7 @@ from tests.house import MID_MORNING
 from tests.recordings.days import draw_day
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, tone
+from tests.recordings.test_draw_pool import finding, kept, statements
 
 TODAY = MID_MORNING.date()
 """The test house's clock stands there: 10:00 in Shanghai."""
@@ -144,3 +145,19 @@ def test_the_list_of_recordings(room: Room) -> None:
         assert len(reports.recordings(session)) == 2
         assert reports.recordings(session, mrn="M2") == []
         assert reports.recordings(session, since=room.now + timedelta(seconds=1)) == []
+
+
+def test_a_long_draw_is_printed_in_as_many_statements_as_a_short_one(room: Room) -> None:
+    counts = []
+    for day, count in ((TODAY, 2), (TODAY + timedelta(days=1), 12)):
+        at = room.now + (day - TODAY)
+        with room.house.transaction() as session:
+            for _ in range(count):
+                recording = kept(session, room.call(call_sid=None), at)
+                finding(session, recording, "impatience")
+            row = draw_day(session, day, 1, at)
+        with statements(room.house) as seen, room.house.transaction() as session:
+            report = reports.draw_report(session, session.get_one(DrawRow, row.id))
+        assert [len(one.findings) for one in report.picked] == [1] * count
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
