@@ -1,5 +1,5 @@
-"""The chats of a draw as they are printed (recordings.reports.draw_report): plain values, for people and for `--json`. No
-agent and no satisfaction: whoever scores is to know neither (docs/clinical.md section 4, Blind)."""
+"""The chats of a draw as they are printed (recordings.reports.draw_report): plain values, for people and for `--json`.
+No agent and no satisfaction: whoever scores is to know neither (docs/clinical.md section 4, Blind)."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def hand_over(session: Session, review_id: uuid.UUID, to: str, who: str, why: st
     session.execute(sa.delete(QaNote).where(QaNote.review_id == row.id))
     was, row.rater, row.version = row.rater, to, row.version + 1
     review_rows.move(session, row, "hand over", now, who=who, **{"from": was, "to": to, "marks": marks})
-    review_rows.put_note(session, row, "handed over", why, who, now)
+    _say_why(session, row, "handed over", why, who, now)
     return to
 
 
@@ -162,6 +162,12 @@ def drop(session: Session, review_id: uuid.UUID, who: str, why: str, now: dateti
     for one in fall:
         review_rows.move(session, one, "drop", now, who=who)
         one.version += 1
-        review_rows.put_note(session, one, "dropped", why, who, now)
+        _say_why(session, one, "dropped", why, who, now)
         coaching.dropped(session, one, now)
     return len(fall)
+
+
+def _say_why(session: Session, row: Review, kind: str, why: str, who: str, now: datetime) -> None:
+    """Words about a recording that was purged are not kept either; that it was done, and by whom, is in the ledger."""
+    if row.subject_kind != "call" or review_rows.words_may_stay(session, row.subject_id):
+        review_rows.put_note(session, row, kind, why, who, now)

@@ -213,6 +213,9 @@ class Veto(Base):
     """Its first day."""
     ticket: Mapped[str]
     """The number of the ticket the complaint is."""
+    ticket_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    recording_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    """Of the talk that is complained about, where there is one: what people wrote of it ends with it."""
     state: Mapped[str]
     """recordings.review_machine.VETO"""
     upheld_by: Mapped[str]

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from console.models import User
 from recordings import review_tick, sample
+from recordings.vetoes import Complaint
 from tests.recordings import days
 from tests.recordings.listeners import DAY, Office
 
@@ -59,7 +60,7 @@ def test_disputes_and_appeals_end_by_the_tick(office: Office) -> None:
     office.opened()
     office.judge(office.review_of(recording))
     with office.transaction() as session:
-        veto = vetoes.uphold(session, "amy", "1234-58", DAY, "boss", "heard", office.now)
+        veto = vetoes.uphold(session, "amy", Complaint("1234-58"), DAY, "boss", "heard", office.now)
     office.house.clock.at += timedelta(days=3)  # type: ignore[attr-defined]
     tick(office)
     assert office.review_of(recording).state == "final"
