@@ -3,7 +3,8 @@ helped (docs/clinical.md QA4, section 4, Coaching triggers). One task per cause,
 
 What a person has found (a review below the pass, an automatic fail) is open at once. What the machine has counted (the
 same kind of phrase twice in seven days, a low score twice in thirty) is proposed, and a person confirms it before the
-agent sees it. A process's fault goes to who owns the process, and no agent is blamed (PERF16).
+agent sees it; the whole list is in coaching_causes. A process's fault goes to who owns the process, and no agent is
+blamed (PERF16).
 """
 
 from __future__ import annotations

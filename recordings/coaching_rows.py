@@ -35,8 +35,10 @@ def open_task(
     item: str = "",
     covers: datetime | None = None,
     of_today: date | None = None,
+    proposed: bool = False,
 ) -> None:
-    """Nothing happens for a cause that has its task. `of_today`: a category has its wording on that day's card."""
+    """Nothing happens for a cause that has its task. Without a review, or where `proposed` says so, a person has to
+    confirm it. `of_today`: a category has its wording on that day's card."""
     db.lock(session, f"coaching {cause_key}")
     if session.scalar(sa.select(CoachingTask.id).where(CoachingTask.cause_key == cause_key)) is not None:
         return
@@ -62,7 +64,7 @@ def open_task(
         subject_id=subject_id,
         start_s=clip[0],
         end_s=clip[1],
-        state="open" if review is not None else "proposed",
+        state="proposed" if proposed or review is None else "open",
         round=1,
         covers_until=covers or now,
         opened_at=now,

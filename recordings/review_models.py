@@ -155,7 +155,7 @@ class CoachingTask(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     cause: Mapped[str]
-    """score | auto_fail | phrases | satisfaction | process"""
+    """score | auto_fail | phrases | satisfaction | repeated | first_contact | new_agent | lowest | process"""
     cause_key: Mapped[str] = mapped_column(unique=True)
     """What must not open a second task: "review <id>", "process <id> <item>", "phrases <agent> <category> <id>" …"""
     about: Mapped[str] = mapped_column(default="")

@@ -54,6 +54,8 @@ class Desk:
     of_month: dict[uuid.UUID, int] = field(default_factory=dict)
     low: list[Unhappy] = field(default_factory=list)
     calls: dict[uuid.UUID, list[tuple[datetime, uuid.UUID]]] = field(default_factory=dict)
+    first: dict[uuid.UUID, datetime] = field(default_factory=dict)
+    settled: dict[uuid.UUID, tuple[int, int]] = field(default_factory=dict)
 
     def talks(self, session: Session, since: datetime, until: datetime) -> Mapping[uuid.UUID, int]:
         return self.of_month
@@ -65,6 +67,12 @@ class Desk:
 
     def calls_of(self, session: Session, agent_id: uuid.UUID, since: datetime, until: datetime) -> list[uuid.UUID]:
         return [call for at, call in sorted(self.calls.get(agent_id, [])) if since <= at < until]
+
+    def first_talks(self, session: Session) -> Mapping[uuid.UUID, datetime]:
+        return self.first
+
+    def first_contact(self, session: Session, now: datetime, span: timedelta) -> Mapping[uuid.UUID, tuple[int, int]]:
+        return self.settled
 
 
 @dataclass
