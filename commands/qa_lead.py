@@ -66,6 +66,8 @@ def _hand_over(args: argparse.Namespace, joined: Joined) -> int:
             review_id = uuid.UUID(which)
         except ValueError:
             given, left = review_lead.hand_over_all(session, which, args.to, args.who, args.reason, now)
+            if not given + left:
+                raise FileProblem(f"{which} has no review in hand.") from None
             print(f"{given} reviews of {which} were handed over, {left} could not be: nobody else may review them")
             return 0
         to = review_lead.hand_over(session, review_id, args.to, args.who, args.reason, now)

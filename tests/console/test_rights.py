@@ -8,7 +8,7 @@ import uuid
 
 from flask.testing import FlaskClient
 
-from console import tokens
+from console import frame, tokens
 from core import webhook
 from tests.console.desk_room import DeskRoom
 
@@ -63,6 +63,7 @@ def ask(client: FlaskClient, method: str, path: str, word: str = "", login: str 
 def test_every_page_with_every_role_and_with_nobody(desk: DeskRoom) -> None:
     pages = [page for page in addresses(desk) if page[0] == "console"]
     assert {view for _, view, _, _ in pages} == WHO.keys() | ANYBODY, "say here who may see a new page"
+    assert frame.BELOW.keys() | frame.BELOW.values() <= WHO.keys()
     nobody = desk.screen().client
     outside = _word(nobody.get("/sign-in").get_data(as_text=True))
     for _, view, method, path in pages:
