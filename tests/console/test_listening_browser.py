@@ -188,8 +188,8 @@ def test_the_pages_are_drawn_whole_on_a_wide_screen_and_on_a_telephone(
     look(
         page, served,
         ["/vault", f"/vault/{recording}", "/exports", "/heard", "/disputes", f"/disputes/{review.id}",
-         "/coaching", f"/coaching/{task}", "/figures?month=2031-03", "/figures/day?day=2031-03-07", "/agreement", "/vetoes",
-         "/reviews", "/reviews/waiting"],
+         "/coaching", f"/coaching/{task}", "/figures?month=2031-03", "/figures/day?day=2031-03-07", "/agreement",
+         "/vetoes", "/reviews", "/reviews/waiting"],
         language,
     )  # fmt: skip
 

@@ -345,17 +345,14 @@ def test_a_second_rater_settles_nothing_before_their_own_marks_are_in(office: Of
     recording = office.record("amy")
     office.opened()
     first, second = office.review_of(recording), office.review_of(recording, seat=2)
-    with office.transaction() as session:
-        review_lead.hand_over(session, second.id, "boss", "boss", "ill", office.now)
+    assert second.rater == "boss"
     office.judge(first, need_met=NO)
     with office.transaction() as session:
         reviews.dispute(session, first.id, "amy", "not so", office.now)
         with refused("mark_first"):
             reviews.settle(session, first.id, "boss", {}, "because", office.now)
-        version = session.get_one(Review, second.id).version
     with office.transaction() as session:
         review_lead.drop(session, second.id, "boss", "noise only", office.now)
-        assert version == 1
         reviews.settle(session, first.id, "boss", {}, "because", office.now)
 
 
