@@ -206,8 +206,24 @@ def _always() -> dict[str, Any]:
         "clock": talk_bar.clock,
         "language": language,
         "now": now,
+        "within": _within,
         "hospital": lambda: house().settings.hospital.spoken_name(language()),
     }
+
+
+BELOW = {
+    "disputes": "reviews", "dispute": "reviews", "review": "reviews", "reviews_waiting": "reviews",
+    "review_moved": "reviews", "review_save": "reviews", "dispute_settle": "reviews", "my_review": "my_reviews",
+    "my_review_dispute": "my_reviews", "my_vetoes": "my_reviews", "veto_appeal": "my_reviews",
+    "coaching_task": "coaching", "coaching_deed": "coaching", "figures_day": "figures", "agreement": "figures",
+    "vetoes": "figures", "veto_uphold": "figures", "veto_decide": "figures", "recording": "recordings",
+    "ticket": "tickets",
+}  # fmt: skip
+"""View -> the view in the navigation under which it is found."""
+
+
+def _within() -> str:
+    return f"{blueprint.name}.{BELOW.get((request.endpoint or '').rpartition('.')[2], '')}"
 
 
 @blueprint.errorhandler(CSRFError)

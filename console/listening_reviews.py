@@ -173,6 +173,7 @@ def _page(session: Session, sheet: Sheet, form: Filled, problem: str = "", *, co
         reasons=listening_view.REASONS,
         values=review_view.VALUES,
         causes=review_view.CAUSES,
+        number=words.short_id,
     )
 
 

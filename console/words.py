@@ -6,6 +6,7 @@ two languages whose words the rest of the house keeps side by side anyway (promp
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
@@ -120,3 +121,8 @@ def best(offered: Sequence[str], wanted: Sequence[str]) -> str:
             if tag.lower().split("-")[0] == language.lower().split("-")[0]:
                 return language
     return offered[0]
+
+
+def short_id(one: uuid.UUID) -> str:
+    """What people say to one another of a row: the end of its id."""
+    return str(one)[-8:]

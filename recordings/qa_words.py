@@ -73,6 +73,14 @@ PROBLEMS: Final[Table] = {
         "zh-CN": "{login} 不能评这条：本人的通话，或已评过同一条。",
         "en": "{login} cannot review it: it is their own talk, or they review it already.",
     },
+    "own_talk": {
+        "zh-CN": "这是您本人的通话，请另一位主管处理。",
+        "en": "It is your own talk: another supervisor has to.",
+    },
+    "nobody_else": {
+        "zh-CN": "没有其他人可以评这条：请先添加一位质检员或主管。",
+        "en": "There is nobody else who could review it: add a QA listener or a supervisor first.",
+    },
     "no_task": {"zh-CN": "没有这项辅导任务。", "en": "There is no such coaching task."},
     "task_state": {
         "zh-CN": "这项任务现在是“{state}”，这一步不适用。",

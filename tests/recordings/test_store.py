@@ -55,7 +55,7 @@ def test_the_whole_road(room: Room) -> None:
             ("patient", "I have a high fever."),
             ("line", "I guarantee you'll be fine."),
         ]
-        assert [hit.category for hit in reports.findings(session, recording)] == [
+        assert [hit.category for hit in reports.findings(session, [recording])[recording]] == [
             "red_flag",
             "over_promise",
             "over_promise",
@@ -187,7 +187,7 @@ def test_a_language_without_a_model_waits_and_says_so_until_there_is_one(room: R
     room.tick()
     assert room.row(recording).state == "kept"
     with room.house.transaction() as session:
-        assert [hit.phrase for hit in reports.findings(session, recording)] == ["出血"]
+        assert [hit.phrase for hit in reports.findings(session, [recording])[recording]] == ["出血"]
 
 
 def test_an_engine_that_dies_is_tried_again_and_set_aside_in_the_end(room: Room) -> None:
