@@ -227,7 +227,8 @@ def test_the_listening_rooms_pages_with_every_state(listening: ListeningRoom, la
     screen.post(f"/vault/{made}", on=f"/vault/{made}", deed="export", reason="check")
     review = listening.reviews()
     paths = ["/vault", f"/vault/{made}", "/exports", "/heard", "/reviews", "/disputes", "/coaching", "/figures"]
-    paths += ["/figures/day", "/agreement", f"/figures?month={month}", *(f"/reviews/{row.id}" for row in review)]
+    paths += ["/reviews/waiting", "/figures/day", "/agreement", f"/figures?month={month}", *(f"/reviews/{row.id}" for row in review)]
+    data |= {str(row.id)[:8] for row in review}
     for path in paths:
         read(screen, path, language, data)
     for code in sound_words.WHY:
@@ -267,7 +268,7 @@ def test_no_page_is_left_out() -> None:
     """Every page that is read stands above, or shows a single row of one of them."""
     read_above = {
         "board", "tickets", "ticket", "agents", "worklist", "account", "sign_in", "recordings", "recording", "exports",
-        "heard", "reviews", "review", "disputes", "coaching", "figures", "figures_day", "agreement",
+        "heard", "reviews", "reviews_waiting", "review", "disputes", "coaching", "figures", "figures_day", "agreement",
     }  # fmt: skip
     single = {
         "sound": "sound, no words", "static": "no page", "figures_csv": "its test: test_qa_figures",
@@ -287,6 +288,6 @@ def test_no_page_is_left_out() -> None:
 
 POSTED = (
     "_deed", "_done", "_show", "_state", "_save", "_keep", "_words", "_settle", "_dispute", "hear", "_draft", "_read",
-    "_decide", "_appeal", "_uphold", "_account",
+    "_decide", "_appeal", "_uphold", "_account", "_moved",
 )  # fmt: skip
 """Ends of the names of pages that only take a form, and lead to one that is read."""

@@ -381,7 +381,7 @@ def test_a_chat_on_hold_is_kept_whatever_its_time(desk: House) -> None:
             retention.hold(session, chat_id, "lawyer", " ", NOW)
         with pytest.raises(HoldProblem, match=r"no such recording, and no such chat"):
             retention.hold(session, uuid.UUID(int=9), "lawyer", "case 8", NOW)
-        with pytest.raises(HoldProblem, match=r"Chat .* is not held"):
+        with pytest.raises(HoldProblem, match="not held"):
             retention.release(session, chat_id, "lawyer", "over", NOW)
         retention.hold(session, chat_id, "lawyer", "case 8", NOW)
     over = NOW + timedelta(days=4000)
