@@ -227,8 +227,9 @@ def test_the_listening_rooms_pages_with_every_state(listening: ListeningRoom, la
     screen.post(f"/vault/{made}", on=f"/vault/{made}", deed="export", reason="check")
     review = listening.reviews()
     paths = ["/vault", f"/vault/{made}", "/exports", "/heard", "/reviews", "/disputes", "/coaching", "/figures"]
-    paths += ["/reviews/waiting", "/figures/day", "/agreement", f"/figures?month={month}", *(f"/reviews/{row.id}" for row in review)]
-    data |= {str(row.id)[:8] for row in review}
+    paths += ["/reviews/waiting", "/figures/day", "/agreement", f"/figures?month={month}"]
+    paths += [f"/reviews/{row.id}" for row in review]
+    data |= {words.short_id(row.id) for row in review}
     for path in paths:
         read(screen, path, language, data)
     for code in sound_words.WHY:
