@@ -59,11 +59,12 @@ types: install
 imports: install
 	$(BIN)/lint-imports
 
-# Each test process has a database server of its own. The tests start programs some hundred times: without their
-# byte code kept, each of these would compile all our modules anew.
+# Each test process has a database server of its own, and takes whole files, the longest first (tests/conftest.py).
+# The tests start programs some hundred times: without their byte code kept, each of these would compile all our
+# modules anew.
 test: PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 test: lint types imports
-	$(PYTEST) -m 'not slow and not alone' --numprocesses=auto --dist=loadfile
+	$(PYTEST) -m 'not slow and not alone' --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 	$(PYTEST) -m 'alone and not slow'
 
 proofs: install

@@ -170,4 +170,4 @@ def drop(session: Session, review_id: uuid.UUID, who: str, why: str, now: dateti
 def _say_why(session: Session, row: Review, kind: str, why: str, who: str, now: datetime) -> None:
     """Words about a recording that was purged are not kept either; that it was done, and by whom, is in the ledger."""
     if row.subject_kind != "call" or review_rows.words_may_stay(session, row.subject_id):
-        review_rows.put_note(session, row, kind, why, who, now)
+        review_rows.put_notes(session, row, {kind: why}, who, now)

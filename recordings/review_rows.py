@@ -80,42 +80,40 @@ def of_item(item: str) -> str:
 def put_marks(
     session: Session, row: Review, given: Mapping[str, Mark], who: str, now: datetime, *, settled: bool = False
 ) -> None:
-    """Each mark with its note; what stood there before of the same hand is replaced."""
+    """Each mark with its note; what stood there before of the same hand is replaced. Raises ReviewProblem."""
+    of_these = sa.select(ReviewMark).where(
+        ReviewMark.review_id == row.id, ReviewMark.settled == settled, ReviewMark.item.in_(given)
+    )
+    held = {mark.item: mark for mark in session.scalars(of_these)}
     for item, mark in given.items():
-        session.merge(
-            ReviewMark(
-                review_id=row.id,
-                item=item,
-                settled=settled,
-                value=mark.value,
-                cause=mark.cause,
-                start_s=mark.start_s,
-                end_s=mark.end_s,
-                by=who,
-                at=now,
-            )
-        )
-        put_note(session, row, of_item(item), mark.note, who, now)
-    session.flush()
+        kept = held.get(item)
+        if kept is None:
+            kept = ReviewMark(review_id=row.id, item=item, settled=settled)
+            session.add(kept)
+        kept.value, kept.cause = mark.value, mark.cause
+        kept.start_s, kept.end_s = mark.start_s, mark.end_s
+        kept.by, kept.at = who, now
+    put_notes(session, row, {of_item(item): mark.note for item, mark in given.items()}, who, now)
 
 
-def put_note(session: Session, row: Review, kind: str, text: str, who: str, now: datetime) -> None:
-    """One note of a kind and person: the new one in the place of the old."""
-    if len(text) > LONGEST:
+def put_notes(session: Session, row: Review, texts: Mapping[str, str], who: str, now: datetime) -> None:
+    """`texts` by kind; of each kind and person one note, the new one in the place of the old. Raises ReviewProblem."""
+    if any(len(text) > LONGEST for text in texts.values()):
         raise ReviewProblem("long", most=LONGEST)
-    session.execute(sa.delete(QaNote).where(QaNote.review_id == row.id, QaNote.kind == kind, QaNote.by == who))
-    if text.strip():
-        session.add(
-            QaNote(
-                review_id=row.id,
-                recording_id=row.subject_id if row.subject_kind == "call" else None,
-                chat_id=row.subject_id if row.subject_kind == "chat" else None,
-                kind=kind,
-                text=text.strip(),
-                by=who,
-                at=now,
-            )
+    session.execute(sa.delete(QaNote).where(QaNote.review_id == row.id, QaNote.kind.in_(texts), QaNote.by == who))
+    session.add_all(
+        QaNote(
+            review_id=row.id,
+            recording_id=row.subject_id if row.subject_kind == "call" else None,
+            chat_id=row.subject_id if row.subject_kind == "chat" else None,
+            kind=kind,
+            text=text.strip(),
+            by=who,
+            at=now,
         )
+        for kind, text in texts.items()
+        if text.strip()
+    )
     session.flush()
 
 

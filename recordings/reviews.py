@@ -80,7 +80,7 @@ def save(
     _check_marks(session, row, marks)
     move(session, row, "save", now, who=rater, marks=len(marks))
     review_rows.put_marks(session, row, marks, rater, now)
-    review_rows.put_note(session, row, "comment", comment, rater, now)
+    review_rows.put_notes(session, row, {"comment": comment}, rater, now)
     row.version += 1
     return row.version
 
@@ -164,7 +164,7 @@ def dispute(session: Session, review_id: uuid.UUID, agent_login: str, why: str, 
     if not move(session, row, "dispute", now, who=agent_login):
         raise ReviewProblem("not_disputable", state=row.state)
     row.disputed_at = now
-    review_rows.put_note(session, row, "dispute", why, agent_login, now)
+    review_rows.put_notes(session, row, {"dispute": why}, agent_login, now)
 
 
 def settle(
@@ -187,7 +187,7 @@ def settle(
     held = review_rows.marks(session, [row.id])[row.id]
     marks = {item: _where_it_was(mark, held.get(item)) for item, mark in marks.items()}
     review_rows.put_marks(session, row, marks, supervisor, now, settled=True)
-    review_rows.put_note(session, row, "settled", why, supervisor, now)
+    review_rows.put_notes(session, row, {"settled": why}, supervisor, now)
     _count(session, row, card)
     row.settled_by, row.version = supervisor, row.version + 1
     row.overturned = passed is False and row.passed is not False

@@ -9,18 +9,42 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from argon2 import PasswordHasher
 
 import app
 from commands import database
+from console import users
 from core import pg
 from core.house import House
 from tests import fresh
 from tests.house import MID_MORNING, ROOT, environment
 
 _real_connect = socket.socket.connect
+HEAVY: Final = (
+    "test_kill_edges",
+    "test_simulate",
+    "test_stt",
+    "test_stt_vosk",
+    "test_pg",
+    "test_qa_figures",
+    "test_conference",
+    "test_listening_vault",
+    "test_many_patients",
+    "test_queue_any_order",
+    "test_sessions",
+    "test_planted",
+    "test_sample",
+)
+"""The files that take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A process runs whole files: the last to begin must not be one that takes long."""
+    turn = {name: number for number, name in enumerate(HEAVY)}
+    items.sort(key=lambda item: turn.get(item.path.stem, len(turn)))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -37,6 +61,16 @@ def _network_shut() -> Iterator[None]:
     socket.socket.connect = connect  # type: ignore[method-assign, assignment]
     yield
     socket.socket.connect = _real_connect  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cheap_passwords() -> Iterator[None]:
+    """Argon2 takes its time on purpose, and the tests sign in some hundred times."""
+    real, users._hasher = users._hasher, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    users._nobodys.cache_clear()
+    yield
+    users._hasher = real
+    users._nobodys.cache_clear()
 
 
 @pytest.fixture(autouse=True)

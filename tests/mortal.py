@@ -48,6 +48,10 @@ DUE = {
     " WHERE ring.status IN ('placing','in_doubt','placed','ringing','answered')",
     "calls": "SELECT min(deadline_at) FROM calls WHERE status IN ('ringing','in_progress') AND attempt_id IS NULL",
 }
+MOVED = """
+SELECT coalesce(string_agg(kind || ' ' || what, ', ' ORDER BY id), '') FROM events
+WHERE xmin = pg_current_xact_id()::xid
+"""
 DUE_NOW = sa.text("SELECT " + ", ".join(f"({question})" for question in DUE.values()))
 SWEEP = "stalled jobs"
 HANG_UP = "<Response><Hangup/></Response>"
@@ -98,15 +102,16 @@ class _Inside:
         with house.engine.begin() as connection:
             self.worker = connection.scalar(sa.text("SELECT worker_id FROM procrastinate_register_worker_v1()"))
         # from here on: that a worker registers is no part of the story
-        self.commits = 0
+        self.commits: list[str] = []
         self._commit = house.engine.dialect.do_commit
         house.engine.dialect.do_commit = self._mortal_commit  # type: ignore[method-assign]
 
     def _mortal_commit(self, connection: Any) -> None:
         """Only a transaction that wrote something counts: to die beside one that only read changes nothing."""
         wrote = connection.execute("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").fetchone()[0]
-        self.commits += bool(wrote)
-        dies = wrote and self.dies_at is not None and self.dies_at.commit == self.commits
+        if wrote:
+            self.commits.append(connection.execute(MOVED).fetchone()[0])
+        dies = wrote and self.dies_at is not None and self.dies_at.commit == len(self.commits)
         if dies and not self.dies_at.after:  # type: ignore[union-attr]
             os.kill(os.getpid(), signal.SIGKILL)
         self._commit(connection)
@@ -155,7 +160,7 @@ def _live(house: House, clock: StandingClock, pipe: Connection, dies_at: Edge | 
     except EOFError:
         os._exit(0)
     except BaseException:
-        pipe.send(("broken", traceback.format_exc(), 0))
+        pipe.send(("broken", traceback.format_exc(), []))
     os._exit(1)
 
 
@@ -237,7 +242,8 @@ class Service:
         self.cut: str | None = None
         """What the carrier asked for when the service died; None: it died at its own work."""
         self.fallbacks = 0
-        self.commits = 0
+        self.commits: list[str] = []
+        """What moved in each of its COMMITs."""
         self._busy = False
         self._begin(dies_at)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,9 @@ from dialer.models import Attempt
 from recordings.models import Recording
 from tests.house import HOTLINE, OPERATOR
 from tests.people import DOCTORS, PATIENT, file_of_doctors
-from tests.stack import Conversation, Phone, Stage, Step, hears, no_errors, running
+from tests.stack import LOGGING, Conversation, Phone, Stage, Step, begin_again, hears, imported, no_errors, running
+
+pytestmark = pytest.mark.alone
 
 PAIN: list[Step] = [
     {"on": "For English, press 8", "press": "8"},
@@ -25,12 +26,20 @@ PAIN: list[Step] = [
 STAYS: Step = {"on": "To stay on the line for the doctor", "press": "1"}
 
 
-@pytest.fixture
-def stack(tmp_path: Path, database_url: str) -> Iterator[Stage]:
-    with running(tmp_path, database_url) as made:
-        assert made.carecall("import", "roster", str(file_of_doctors(made))).returncode == 0
+@pytest.fixture(scope="module")
+def shared(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with running(tmp_path_factory.mktemp("stage"), module_database_url) as made:
         yield made
-        no_errors(made)
+
+
+@pytest.fixture
+def stack(shared: Stage) -> Iterator[Stage]:
+    """The shared processes as if they had just been started."""
+    begin_again(shared)
+    imported(shared, "roster", file_of_doctors(shared))
+    written = {name: len(shared.log(name)) for name in LOGGING}
+    yield shared
+    no_errors(shared, since=written)
 
 
 def closed(stack: Stage) -> dict[str, Any]:

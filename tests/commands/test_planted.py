@@ -34,6 +34,7 @@ from scheduler import worklist
 from tests import planted
 from tests.commands.conftest import Carecall
 from tests.conftest import StandingClock
+from tests.often import stories
 from tests.planted import Planted, Search
 from tests.recordings import days
 from tests.recordings.room import Room, sid
@@ -290,11 +291,8 @@ def test_the_search_finds_every_spelling() -> None:
     assert search.found(b"nothing of the kind") == []
 
 
-def test_a_hundred_planted_people_are_found_nowhere(at_work: Carecall, written: io.StringIO, tmp_path: Path) -> None:
-    proof(100, at_work, tmp_path, written)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_a_thousand_planted_people_are_found_nowhere(at_work: Carecall, written: io.StringIO, tmp_path: Path) -> None:
-    proof(1000, at_work, tmp_path, written)
+@stories(20, 1000)
+def test_planted_people_are_found_nowhere(
+    at_work: Carecall, written: io.StringIO, tmp_path: Path, examples: int
+) -> None:
+    proof(examples, at_work, tmp_path, written)

@@ -30,6 +30,7 @@ from ivr.prompts import load_prompts
 from scheduler.timetable import Tick
 from tests.commands.conftest import Carecall
 from tests.house import ROOT
+from tests.often import stories
 
 Play = Callable[..., Figures]
 A_WEEK = Options(patients=8, days=7, seed=3)
@@ -87,18 +88,23 @@ def test_a_week_in_which_everything_goes_wrong_keeps_them_too(play: Play) -> Non
     assert found.of("reach by wave")["48h"]["completed"] > 0
 
 
-@pytest.mark.timeout(600)
-@given(
-    seed=st.integers(0, 2**32),
-    patients=st.integers(3, 5),
-    days=st.integers(2, 3),
-    lines=st.integers(2, 5),
-    kinds=st.sets(st.sampled_from(chaos.KINDS)),
-)
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_few_days_keep_them(play: Play, seed: int, patients: int, days: int, lines: int, kinds: set[str]) -> None:
-    chosen = Options(patients=patients, days=days, lines=lines, seed=seed, chaos=tuple(sorted(kinds)), chaos_rate=0.25)
-    assert play(chosen).violations == []
+@pytest.mark.timeout(1800)
+@stories(1, 10)
+def test_any_few_days_keep_them(play: Play, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        seed=st.integers(0, 2**32),
+        patients=st.integers(3, 5),
+        days=st.integers(2, 3),
+        lines=st.integers(2, 5),
+        kinds=st.sets(st.sampled_from(chaos.KINDS)),
+    )
+    def kept(seed: int, patients: int, days: int, lines: int, kinds: set[str]) -> None:
+        some = tuple(sorted(kinds))
+        of_these = Options(patients=patients, days=days, lines=lines, seed=seed, chaos=some, chaos_rate=0.25)
+        assert play(of_these).violations == []
+
+    kept()
 
 
 @pytest.mark.timeout(600)
@@ -122,9 +128,10 @@ def left_as_they_lie(session: Session, now: datetime) -> int:
 
 
 @pytest.mark.timeout(600)
-def test_the_figures_do_not_depend_on_where_rows_lie(play: Play) -> None:
+@stories(6, 14)
+def test_the_figures_do_not_depend_on_where_rows_lie(play: Play, examples: int) -> None:
     """What is due at the same moment is served by id, and ids are the seed's: a server tidies up when it likes."""
-    options = Options(patients=14, days=2, seed=5)
+    options = Options(patients=examples, days=2, seed=5)
     still, other = (play(options, [*app.TICKS, ("lie", 60.0, lie)]) for lie in (left_as_they_lie, shuffled))
     assert still.rows == other.rows
 

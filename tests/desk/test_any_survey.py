@@ -17,7 +17,9 @@ from core.models import EventRow
 from desk import surveys
 from dialer.models import Attempt
 from tests.desk.telling import Room
+from tests.fresh import EMPTY
 from tests.house import MID_MORNING
+from tests.often import stories
 
 WORDS = ("no_answer", "busy", "failed", "completed")
 HOURS = calendar.always(
@@ -25,7 +27,8 @@ HOURS = calendar.always(
 )  # fmt: skip
 
 
-def test_a_satisfaction_call_ends_once_whatever_happens(house: House) -> None:
+@stories(6, 15)
+def test_a_satisfaction_call_ends_once_whatever_happens(house: House, examples: int) -> None:
     room = Room.open(house)
 
     class AnyOrder(RuleBasedStateMachine):
@@ -33,9 +36,7 @@ def test_a_satisfaction_call_ends_once_whatever_happens(house: House) -> None:
         def a_ticket(self, zone: str, on_file: bool) -> None:
             room.at(MID_MORNING)
             with house.transaction() as session:
-                tables = "patients, attempts, calls, pace, refusals, events, surveys, tickets, do_not_call"
-                session.execute(sa.text(f"TRUNCATE {tables} CASCADE"))
-            room.drop_jobs()
+                session.execute(sa.text(EMPTY))
             self.zone = zone if on_file else "Asia/Shanghai"
             self.patient = room.patient(zone=zone) if on_file else None
             self.ticket = room.ticket(status="resolved", patient=self.patient)
@@ -131,7 +132,7 @@ def test_a_satisfaction_call_ends_once_whatever_happens(house: House) -> None:
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(
-            max_examples=15,
+            max_examples=examples,
             stateful_step_count=14,
             deadline=None,
             phases=(Phase.generate,),  # to make a failure smaller takes minutes of database time

@@ -24,6 +24,7 @@ from tests.conftest import StandingClock
 from tests.desk.desk_house import CALLERS, Hall
 from tests.fresh import EMPTY
 from tests.house import MID_MORNING, environment
+from tests.often import stories
 
 numbers = st.integers(0, 5)
 picks = st.integers(0, 9)
@@ -206,11 +207,12 @@ def any_house(database_url: str, tmp_path: Path) -> Iterator[House]:
     made.engine.dispose()
 
 
-def test_in_whatever_order_it_happens(any_house: House) -> None:
+@stories(5, 25)
+def test_in_whatever_order_it_happens(any_house: House, examples: int) -> None:
     machine = type("TheLine", (Line,), {"house": any_house})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -25,6 +25,7 @@ from desk.ticket_machine import MOVES, STATUSES
 from desk.tickets import TicketProblem
 from tests.conftest import StandingClock
 from tests.desk.office import Office, clear
+from tests.often import stories
 
 START = datetime(2026, 2, 11, 1, 0, tzinfo=UTC)
 """A Wednesday, 09:00 in Shanghai, some days before the break."""
@@ -39,7 +40,8 @@ def test_the_table_knows_every_status_and_every_one_leads_on() -> None:
     assert {before for (before, event), after in MOVES.items() if after == "confirmed"} == {"resolved"}
 
 
-def test_tickets_in_any_order(house: House) -> None:
+@stories(6, 25)
+def test_tickets_in_any_order(house: House, examples: int) -> None:
     house.clock = StandingClock(START)
 
     class Desk(RuleBasedStateMachine):
@@ -180,6 +182,6 @@ def test_tickets_in_any_order(house: House) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Desk,
         settings=settings(
-            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

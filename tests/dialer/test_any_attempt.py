@@ -24,6 +24,7 @@ from dialer import lines
 from dialer.machine import ATTEMPT_MOVES, ATTEMPT_OVER
 from dialer.models import Attempt
 from tests.dialer.ward import Ward, clear
+from tests.often import stories
 
 WORDS = ["queued", "ringing", "in_progress", "completed", "busy", "no_answer", "failed", "cancelled"]
 RANK = {"placing": 0, "in_doubt": 1, "placed": 2, "ringing": 3, "answered": 4, "ended": 5, "absent": 5, "cancelled": 5}
@@ -34,7 +35,8 @@ def test_the_table_only_leads_forward() -> None:
     assert all(RANK[before] < RANK[after] for (before, _), after in ATTEMPT_MOVES.items())
 
 
-def test_a_ring_in_any_weather_is_one_ring(house: House) -> None:
+@stories(8, 25)
+def test_a_ring_in_any_weather_is_one_ring(house: House, examples: int) -> None:
     ended: Counter[uuid.UUID] = Counter()
     house.bus.subscribe(events.AttemptEnded, lambda session, event, now: ended.update([event.attempt_id]))
 
@@ -141,7 +143,7 @@ def test_a_ring_in_any_weather_is_one_ring(house: House) -> None:
     run_state_machine_as_test(
         AnyWeather,
         settings=settings(
-            max_examples=25,
+            max_examples=examples,
             stateful_step_count=14,
             deadline=None,
             derandomize=True,

@@ -23,6 +23,7 @@ from dialer.machine import QUIET, TALKING
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Shift
 from tests.dialer.ward import DOCTOR_PHONES, PATIENT_PHONE, Ward, clear
 from tests.house import MID_MORNING
+from tests.often import stories
 
 ONE_TRY = "[escalation]\ntries = 1"
 """One ring per doctor and round; how rings are repeated is told by test_chain.py and test_green_channel.py."""
@@ -730,7 +731,8 @@ class Night(RuleBasedStateMachine):
                 decides(self.ward, attempt.id, "accepted")
 
 
-def test_whatever_happens_the_patient_has_one_doctor_or_another_is_being_found(house: House) -> None:
+@stories(5, 12)
+def test_whatever_happens_the_patient_has_one_doctor_or_another_is_being_found(house: House, examples: int) -> None:
     class Here(Night):
         pass
 
@@ -738,7 +740,7 @@ def test_whatever_happens_the_patient_has_one_doctor_or_another_is_being_found(h
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=12,
+            max_examples=examples,
             stateful_step_count=30,
             deadline=None,
             database=None,

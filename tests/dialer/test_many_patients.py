@@ -7,7 +7,6 @@ import uuid
 from collections import Counter
 from datetime import timedelta
 
-import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -21,6 +20,7 @@ from dialer import escalation as escalations
 from dialer import escalation_due, night
 from dialer.models import LIVE_ATTEMPT, Attempt, Call, Escalation, Offer
 from tests.dialer.ward import DOCTOR_PHONES, Ward, clear
+from tests.often import stories
 
 NIGHT = "+861055550190"
 PATIENTS = tuple(f"+86105555011{number}" for number in range(1, 5))
@@ -273,11 +273,6 @@ def evening(house: House, examples: int) -> None:
     )
 
 
-def test_whatever_happens_nobody_is_lost_and_no_doctor_has_two(house: House) -> None:
-    evening(house, 6)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_whatever_happens_on_two_hundred_evenings(house: House) -> None:
-    evening(house, 200)
+@stories(3, 200)
+def test_whatever_happens_nobody_is_lost_and_no_doctor_has_two(house: House, examples: int) -> None:
+    evening(house, examples)

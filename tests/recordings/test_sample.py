@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+import app
+from core import pg
 from core.db import blind
+from core.house import House
 from core.models import Patient
 from core.people import MRN
+from core.settings import load
 from dialer.models import Call
 from recordings import reports, sample
 from recordings.fetch import Media
 from recordings.models import DrawPick, DrawRow
 from recordings.sample import DayNotOver, ReplayDiffers
-from tests.house import MID_MORNING
+from tests import fresh
+from tests.conftest import StandingClock
+from tests.house import MID_MORNING, variables
 from tests.recordings.days import draw_day
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, tone
@@ -26,16 +33,37 @@ TODAY = MID_MORNING.date()
 SOUND = dual(tone(12), tone(1, level=0))
 
 
-@pytest.fixture
-def day(room: Room) -> Room:
-    """Sixty recordings of a day, most of them calm."""
+@pytest.fixture(scope="module")
+def heard(postgres: pg.Embedded, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a house with sixty recordings of a day, most of them calm."""
+    fresh.run(postgres, f"CREATE DATABASE sixty_recordings TEMPLATE {template}")
+    of_house = variables(tmp_path_factory.mktemp("sixty"), fresh.url_of(postgres, "sixty_recordings"))
+    room = Room(opened(of_house))
     for number in range(60):
         recording = room.announce(room.call("hotline" if number % 3 else "followup", call_sid=None))
         room.carrier.files[sid(number)] = Media(SOUND)
         room.speech.texts = ["I have a high fever." if number == 7 else "good morning"]
         room.done(recording, RecordingSid=sid(number), CallSid="")
         room.work()
-    return room
+    room.house.engine.dispose()
+    yield of_house
+    fresh.run(postgres, "DROP DATABASE sixty_recordings WITH (FORCE)")
+
+
+@pytest.fixture
+def day(heard: dict[str, str], postgres: pg.Embedded) -> Iterator[Room]:
+    """That day, on a copy of its own."""
+    fresh.run(postgres, "CREATE DATABASE that_day TEMPLATE sixty_recordings")
+    room = Room(opened(heard | {"DATABASE_URL": fresh.url_of(postgres, "that_day")}))
+    yield room
+    room.house.engine.dispose()
+    fresh.run(postgres, "DROP DATABASE that_day WITH (FORCE)")
+
+
+def opened(of_house: dict[str, str]) -> House:
+    made = app.open_house(load(of_house))
+    made.clock = StandingClock(MID_MORNING)
+    return made
 
 
 def test_the_same_seed_gives_the_same_sample(day: Room) -> None:

@@ -22,14 +22,17 @@ from scheduler.machine import AFTER_INTERVIEW, OVER
 from scheduler.models import FollowUp
 from scheduler.store import TOO_LATE
 from tests.conftest import StandingClock
+from tests.fresh import EMPTY
 from tests.house import MID_MORNING
+from tests.often import stories
 from tests.scheduler.clinic import Ward, hospital
 
 COUNTED = ["no_answer", "busy", "failed_for_good", "answered"]
 MOST_TRIES = 3
 
 
-def test_a_follow_up_always_ends_or_has_its_next_hour(house: House) -> None:
+@stories(8, 20)
+def test_a_follow_up_always_ends_or_has_its_next_hour(house: House, examples: int) -> None:
     ward = Ward(house)
     serial = iter(range(1, 10_000))
 
@@ -42,7 +45,7 @@ def test_a_follow_up_always_ends_or_has_its_next_hour(house: House) -> None:
             assert isinstance(clock, StandingClock)
             clock.at = MID_MORNING
             with house.transaction() as session:
-                session.execute(sa.text("TRUNCATE patients, pace, refusals, events CASCADE"))
+                session.execute(sa.text(EMPTY))
             number = next(serial)
             self.counted = 0
             phones = [f"+861380{line}{number:05}" for line in "89"][:numbers]
@@ -125,7 +128,7 @@ def test_a_follow_up_always_ends_or_has_its_next_hour(house: House) -> None:
     run_state_machine_as_test(
         AnyDay,
         settings=settings(
-            max_examples=20,
+            max_examples=examples,
             stateful_step_count=12,
             deadline=None,
             derandomize=True,

@@ -22,13 +22,16 @@ from scheduler.machine import AFTER_INTERVIEW, OPEN, OVER
 from scheduler.models import FollowUp
 from scheduler.ringback import RingBack
 from tests.conftest import StandingClock
+from tests.fresh import EMPTY
 from tests.house import MID_MORNING
+from tests.often import stories
 from tests.scheduler.clinic import Ward, hospital
 
 OUTCOMES = ["no_answer", "busy", "failed_now", "failed_for_good", "answered", "not_placed"]
 
 
-def test_a_plan_in_any_hands_loses_nothing(house: House) -> None:
+@stories(6, 15)
+def test_a_plan_in_any_hands_loses_nothing(house: House, examples: int) -> None:
     ward = Ward(house)
     serial = iter(range(1, 10_000))
 
@@ -39,7 +42,7 @@ def test_a_plan_in_any_hands_loses_nothing(house: House) -> None:
             assert isinstance(clock, StandingClock)
             clock.at = MID_MORNING
             with house.transaction() as session:
-                session.execute(sa.text("TRUNCATE patients, pace, refusals, events CASCADE"))
+                session.execute(sa.text(EMPTY))
             number = next(serial)
             self.phones = [f"+861380{line}{number:05}" for line in "89"]
             self.zone, self.seen = zone, set[uuid.UUID]()
@@ -176,7 +179,7 @@ def test_a_plan_in_any_hands_loses_nothing(house: House) -> None:
     run_state_machine_as_test(
         AnyPlan,
         settings=settings(
-            max_examples=15,
+            max_examples=examples,
             stateful_step_count=14,
             deadline=None,
             derandomize=True,

@@ -15,6 +15,7 @@ from core import people
 from core.house import House
 from core.models import Consent, Patient
 from scheduler.imports import import_patients
+from tests.fresh import EMPTY
 from tests.scheduler.test_imports import FULL, ROW, Desk, only
 
 MINE, HERS, NEW = "+8613800000001", "+8613800000002", "+8613800000009"
@@ -157,7 +158,7 @@ def test_the_order_of_rows_that_agree_does_not_matter(desk: Desk, data: st.DataO
 
 def _empty(desk: Desk) -> None:
     with desk.house.transaction() as session:
-        session.execute(sa.text("TRUNCATE patients, events CASCADE"))
+        session.execute(sa.text(EMPTY))
 
 
 def _kept(desk: Desk) -> list[tuple[str, list[tuple[str, str]], list[str]]]:

@@ -15,14 +15,17 @@ from core.models import EventRow
 from dialer.models import Attempt
 from scheduler.models import Appointment, Reminder
 from scheduler.reminders import AFTER_CHOICE, MOST_TRIES, OVER
+from tests.fresh import EMPTY
 from tests.house import MID_MORNING
+from tests.often import stories
 from tests.scheduler.clinic import hospital
 from tests.scheduler.visits import Clinic
 
 OUTCOMES = ("no_answer", "busy", "failed_now", "failed_for_good", "answered", "not_placed", "cancelled")
 
 
-def test_a_reminder_ends_once_whatever_happens(house: House) -> None:
+@stories(6, 12)
+def test_a_reminder_ends_once_whatever_happens(house: House, examples: int) -> None:
     clinic = Clinic(house)
     serial = iter(range(1, 10_000))
 
@@ -31,7 +34,7 @@ def test_a_reminder_ends_once_whatever_happens(house: House) -> None:
         def a_visit(self, channel: str, hours: int, numbers: int) -> None:
             clinic.now = MID_MORNING
             with house.transaction() as session:
-                session.execute(sa.text("TRUNCATE patients, attempts, calls, pace, refusals, events CASCADE"))
+                session.execute(sa.text(EMPTY))
             hospital(house, reminders={"channel": channel})
             number = next(serial)
             phones = [f"+861380{line}{number:05}" for line in "67"][:numbers]
@@ -128,7 +131,7 @@ def test_a_reminder_ends_once_whatever_happens(house: House) -> None:
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(
-            max_examples=12,
+            max_examples=examples,
             stateful_step_count=12,
             deadline=None,
             phases=(Phase.generate,),  # to make a failure smaller takes minutes of database time

@@ -18,7 +18,9 @@ from core.house import House
 from core.models import Patient
 from scheduler import sessions, slots
 from scheduler.models import Appointment, Booked, ClinicSession, Reminder
+from tests.fresh import EMPTY
 from tests.house import MID_MORNING
+from tests.often import stories
 from tests.scheduler.clinic import PHONE, SECOND_PHONE
 from tests.scheduler.telephone import HOUR, MORNING, Desk
 
@@ -209,8 +211,9 @@ def test_a_session_that_has_begun_keeps_its_hours(desk: Desk, tmp_path: Path) ->
 
 
 # ---- whatever comes --------------------------------------------------------------------------------------
+@stories(6, 15)
 def test_a_slot_has_one_visit_whatever_comes_in_whatever_order(
-    house: House, tmp_path_factory: pytest.TempPathFactory
+    house: House, tmp_path_factory: pytest.TempPathFactory, examples: int
 ) -> None:
     desk, folder = Desk(house), tmp_path_factory.mktemp("files")
     phones = (PHONE, SECOND_PHONE)
@@ -223,9 +226,7 @@ def test_a_slot_has_one_visit_whatever_comes_in_whatever_order(
             desk.now = MID_MORNING
             desk.work.clear()
             with house.transaction() as session:
-                session.execute(
-                    sa.text("TRUNCATE patients, clinic_sessions, booked_slots, calls, attempts, events CASCADE")
-                )
+                session.execute(sa.text(EMPTY))
             for number, phone in enumerate(phones):
                 desk.visitor(phone, mrn=f"V-{number}")
             for name in names:
@@ -327,7 +328,7 @@ def test_a_slot_has_one_visit_whatever_comes_in_whatever_order(
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(
-            max_examples=15,
+            max_examples=examples,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
