@@ -106,6 +106,16 @@ class FlagRules:
 
 
 @dataclass(frozen=True)
+class Nothing:
+    """How somebody says that there is nothing to say (recordings.nothing)."""
+
+    answers: tuple[str, ...] = ()
+    """One of these at least: no, thank you; I'm fine."""
+    around: tuple[str, ...] = ()
+    """What may stand about them: thanks, goodbyes, sounds of hesitation."""
+
+
+@dataclass(frozen=True)
 class Window:
     """Words near a phrase that change what it means."""
 
@@ -147,6 +157,7 @@ class Lexicon:
     flags: tuple[Flag, ...]
     flag_pairs: tuple[FlagPair, ...]
     flag_rules: FlagRules
+    nothing: Nothing
     required: tuple[Required, ...]
     allowed: tuple[str, ...]
     """Terms that hold a phrase but mean something else: 无痛胃镜."""
@@ -185,6 +196,12 @@ class Lexicon:
     @cached_property
     def flags_by_length(self) -> tuple[tuple[str, Flag], ...]:
         return _longest_first([(self.normal(flag.text), flag) for flag in self.flags])
+
+    @cached_property
+    def nothing_forms(self) -> tuple[tuple[str, bool], ...]:
+        """Each form in normal form, and whether it is an answer."""
+        answers, around = self.nothing.answers, self.nothing.around
+        return tuple((self.normal(text), text in answers) for text in (*answers, *around))
 
     # ---- how a phrase of warning is taken back, as patterns over the normal form
     @cached_property
@@ -291,6 +308,7 @@ def _lexicon(body: Any, language: str) -> Lexicon:
         flags=_flags(body.get("flags", {})),
         flag_pairs=tuple(_flag_pair(part) for part in body.get("flag_pairs", [])),
         flag_rules=_flag_rules(body.get("flag_rules", {})),
+        nothing=_nothing(body.get("nothing", {})),
         required=tuple(_required(key, part) for key, part in body.get("required", {}).items()),
         allowed=_texts(body.get("allow", [])),
         variants={old: new for pair in body.get("variants", "").split() for old, new in [pair]},
@@ -360,6 +378,12 @@ def _flag_rules(part: Mapping[str, Any]) -> FlagRules:
         over=_texts(part.get("over", [])),
         returns=_texts(part.get("returns", [])),
     )
+
+
+def _nothing(part: Mapping[str, Any]) -> Nothing:
+    if unknown := set(part) - {"answers", "around"}:
+        raise ValueError(f"nothing: there is no {', '.join(sorted(unknown))}")
+    return Nothing(_texts(part.get("answers", [])), _texts(part.get("around", [])))
 
 
 def _required(key: str, part: Mapping[str, Any]) -> Required:

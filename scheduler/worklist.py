@@ -22,6 +22,7 @@ from core.house import settings_of
 from core.models import Contact, Patient, new_id, record
 from dialer.models import Attempt, Refusal
 from scheduler.models import FollowUp, WorkItem
+from scheduler.work_kinds import HEARD as HEARD
 from scheduler.work_kinds import KINDS as KINDS
 from scheduler.work_kinds import Kind as Kind
 from scheduler.work_kinds import due_at
