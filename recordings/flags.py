@@ -77,7 +77,7 @@ def _pairs(text: str, phrases: list[tuple[int, int, Flag]], lexicon: Lexicon) ->
     a sign as grave already, and of two in one place the graver, then the shorter."""
     near = [
         (match, pair)
-        for pair, pattern in lexicon.flag_patterns
+        for pair, pattern in lexicon.flag_patterns_for(text)
         for match in pattern.finditer(text)
         if not lexicon.flag_breaks.search(match["gap"])
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,9 @@ LEVELS: Final = ("A", "B", "C")
 FOLDER: Final = Path(__file__).resolve().parent.parent / "lexicon"
 CUT: Final = "|"
 """Stands for any punctuation in normalised text: no phrase and no window reaches across it."""
+
+CLASS: Final = "@"
+"""Before the name of a class of words, in the two parts of a pair."""
 
 _SOFT: Final = frozenset('"“”„‟«»「」『』《》‹›:：*')
 """Marks around what is quoted or announced: nothing ends at them."""
@@ -234,8 +237,8 @@ class Lexicon:
     def flag_patterns(self) -> tuple[tuple[FlagPair, re.Pattern[str]], ...]:
         """Each pair as its two orders: groups `first`, `gap` and `second`."""
         patterns = []
-        for pair in self.flag_pairs:
-            of, with_ = (_any_of(self.normal(word).strip() for word in words) for words in (pair.of, pair.with_))
+        for pair, *sides in self._flag_sides:
+            of, with_ = (_any_of(words) for words in sides)
             for first, second in ((of, with_), (with_, of)):
                 if self.by_characters:
                     near = f"(?P<first>{first})(?P<gap>[^|]{{0,{pair.within}}}?)(?P<second>{second})"
@@ -243,6 +246,26 @@ class Lexicon:
                     near = f"(?<= )(?P<first>{first})(?P<gap>(?: [^ |]+){{0,{pair.within}}}?) (?P<second>{second})(?= )"
                 patterns.append((pair, re.compile(near)))
         return tuple(patterns)
+
+    def flag_patterns_for(self, text: str) -> Iterator[tuple[FlagPair, re.Pattern[str]]]:
+        """Those that may fit: both sides have a word in the text. To look for each word once costs less than to try
+        each pattern at every place."""
+        here = {word for word in self._flag_words if word in text}
+        for number, (_, of, with_) in enumerate(self._flag_sides):
+            if not here.isdisjoint(of) and not here.isdisjoint(with_):
+                yield from self.flag_patterns[2 * number : 2 * number + 2]
+
+    @cached_property
+    def _flag_sides(self) -> tuple[tuple[FlagPair, frozenset[str], frozenset[str]], ...]:
+        """Each pair with its words in normal form."""
+        return tuple(
+            (pair, *(frozenset(self.normal(word).strip() for word in words) for words in (pair.of, pair.with_)))
+            for pair in self.flag_pairs
+        )
+
+    @cached_property
+    def _flag_words(self) -> frozenset[str]:
+        return frozenset().union(*(of | with_ for _, of, with_ in self._flag_sides))
 
     @cached_property
     def flag_breaks(self) -> re.Pattern[str]:
@@ -306,7 +329,7 @@ def _lexicon(body: Any, language: str) -> Lexicon:
         ),
         quotation=Window(int(quotation["window"]), _texts(quotation["words"])),
         flags=_flags(body.get("flags", {})),
-        flag_pairs=tuple(_flag_pair(part) for part in body.get("flag_pairs", [])),
+        flag_pairs=tuple(_flag_pair(part, _classes(body)) for part in body.get("flag_pairs", [])),
         flag_rules=_flag_rules(body.get("flag_rules", {})),
         nothing=_nothing(body.get("nothing", {})),
         required=tuple(_required(key, part) for key, part in body.get("required", {}).items()),
@@ -353,11 +376,26 @@ def _flags(part: Mapping[str, Any]) -> tuple[Flag, ...]:
     return tuple(found)
 
 
-def _flag_pair(part: Mapping[str, Any]) -> FlagPair:
+def _classes(body: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {CLASS + str(name): _texts(words) for name, words in body.get("flag_classes", {}).items()}
+
+
+def _in_full(words: Iterable[str], classes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Words, with those of a class in the place of its name (`@limb`); each once."""
+    found: dict[str, None] = {}
+    for word in words:
+        if word.startswith(CLASS) and word not in classes:
+            raise ValueError(f"flag_pairs: there is no class {word}")
+        found |= dict.fromkeys(classes.get(word, (word,)))
+    return tuple(found)
+
+
+def _flag_pair(part: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> FlagPair:
     question, level, within = str(part["question"]), str(part["level"]), int(part["within"])
     if level not in LEVELS or within < 0:
         raise ValueError(f"flag_pairs, {question}: a level is A, B or C, and within 0 or more")
-    return FlagPair(question, level, _texts(part["of"]), _texts(part["with"]), within)
+    of, with_ = (_in_full(_texts(part[side]), classes) for side in ("of", "with"))
+    return FlagPair(question, level, of, with_, within)
 
 
 def _flag_rules(part: Mapping[str, Any]) -> FlagRules:
