@@ -235,15 +235,17 @@ class Lexicon:
 
     @cached_property
     def flag_patterns(self) -> tuple[tuple[FlagPair, re.Pattern[str]], ...]:
-        """Each pair as its two orders: groups `first`, `gap` and `second`."""
+        """Each pair as its two orders: groups `first`, `gap` and `second`. They look ahead and take nothing, so that a
+        first part with a break behind it hides no nearer one ("a towel on it and the towel is red")."""
         patterns = []
         for pair, *sides in self._flag_sides:
             of, with_ = (_any_of(words) for words in sides)
             for first, second in ((of, with_), (with_, of)):
                 if self.by_characters:
-                    near = f"(?P<first>{first})(?P<gap>[^|]{{0,{pair.within}}}?)(?P<second>{second})"
+                    near = f"(?=(?P<first>{first})(?P<gap>[^|]{{0,{pair.within}}}?)(?P<second>{second}))"
                 else:
-                    near = f"(?<= )(?P<first>{first})(?P<gap>(?: [^ |]+){{0,{pair.within}}}?) (?P<second>{second})(?= )"
+                    between = f"(?P<gap>(?: [^ |]+){{0,{pair.within}}}?)"
+                    near = f"(?<= )(?=(?P<first>{first}){between} (?P<second>{second}) )"
                 patterns.append((pair, re.compile(near)))
         return tuple(patterns)
 
