@@ -10,7 +10,7 @@ recordings last, so whoever holds a recording must not open one (docs/decisions/
              what is older than DOCTOR_WITHIN: to the ward, whatever its level
 
 An open answer in which no sign was found is read by a nurse the same day, unless it says that there is nothing to say:
-the lists find only part of what patients mean (docs/quality.md, docs/decisions/0015).
+the lists find only part of what patients mean (docs/quality.md, docs/decisions/0013).
 
 Screening again with a newer phrase list raises nothing: it is for listeners.
 """
