@@ -23,6 +23,7 @@ from commands import (
     lexicon,
     models,
     qa,
+    qa_lead,
     qa_room,
     reports,
     rights,
@@ -130,13 +131,14 @@ def parser() -> argparse.ArgumentParser:
     flows.add_arguments(add("flows", flows.run, "Validate, draw, or walk what callers hear."))
     models.add_commands(add)
     sample = add("qa", qa.run, "Quality review: the day's sample, its findings, reviews, scorecards, exports.")
-    sample.add_argument("what", choices=["draw", "strict", "rescreen", *qa_room.WORDS])
+    sample.add_argument("what", choices=["draw", "strict", "rescreen", *qa_room.WORDS, *qa_lead.WORDS])
     sample.add_argument("--date", help="ISO date, on the hospital's calendar (default: yesterday)")
     sample.add_argument("--seed", type=int, help="the draw with this seed; default: the day's own")
     sample.add_argument("--chats", action="store_true", help="of written chats instead of calls")
     sample.add_argument("--json", action="store_true")
     lexicon.add_arguments(sample)
     qa_room.add_arguments(sample)
+    qa_lead.add_arguments(sample)
     pause = add("pause", admin.pause, "Stop outbound calls.")
     pause.add_argument("--lane", choices=["routine", "all"], default="routine")
     pause.add_argument("--reason", required=True)

@@ -99,7 +99,7 @@ def _wave_row(wave: WaveRow, say: Speech, at: _At) -> Row:
         say["pain"]: say.value("pain", pain.value, spoken=False) if pain else "",
         say["at"]: at(pain.at) if pain else "",
         say["by"]: _by(pain, say) if pain else "",
-        say["note"]: say.state(wave.reason) if wave.state != "completed" else "",
+        say["note"]: say.why(wave.reason) if wave.state != "completed" else "",
     }
 
 
@@ -170,7 +170,7 @@ def _missed(waves: Sequence[WaveRow], say: Speech, at: _At) -> Iterator[Row]:
 def _try(one: Try, say: Speech, at: _At) -> str:
     which = say["not_rung"] if one.what == "refused" else f"{say['number']} {one.number or '?'}"
     times = f" x{one.times}" if one.times > 1 else ""
-    return f"{at(one.at)} {which} {say.state(one.outcome)}{times}"
+    return f"{at(one.at)} {which} {say.why(one.outcome)}{times}"
 
 
 # ---- as text ------------------------------------------------------------------------------------

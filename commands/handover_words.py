@@ -8,7 +8,7 @@ from typing import Final
 
 from ivr.prompts import Prompts
 from ivr.questions import SCORED, Questionnaire
-from scheduler.worklist import REASONS_APART
+from scheduler import work_words
 
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "zh-CN": {
@@ -146,32 +146,6 @@ STATES: Final[Mapping[str, str]] = {
     "active": "在册",
     "readmitted": "再入院",
     "deceased": "已故",
-    "answered": "接听",
-    "no_answer": "无人接听",
-    "busy": "占线",
-    "machine": "机器接听",
-    "failed_now": "未接通",
-    "failed_for_good": "空号",
-    "not_placed": "未拨出",
-    "rings_per_day": "当日次数已满",
-    "outside_window": "不在拨打时段",
-    "no_consent": "未同意随访",
-    "do_not_call": "拒绝来电",
-    "paused": "外呼暂停",
-    "not_live": "系统未启用",
-    "no_line": "无空闲线路",
-    "number_in_use": "号码占用",
-    "deadline_passed": "已过期限",
-    "identity_failed": "身份未核对",
-    "wrong_number": "打错",
-    "not_patient": "非本人接听",
-    "bad_time": "不便接听",
-    "by a nurse": "护士调整",
-    "merged": "病历已合并",
-    "not_their_number": "号码已变更",
-    "there is no number to ring": "无可拨打的号码",
-    "planned late: rung at the next allowed time": "导入较晚，顺延至下一可拨打时段",
-    "the procedure was cancelled": "手术取消",
 }
 VALUES: Final[Mapping[str, str]] = {
     "yes": "是",
@@ -237,8 +211,10 @@ class Speech:
 
     def why(self, why: str) -> str:
         """The reason of a piece of work: a question, one of our words, or a sentence as it is; several of them."""
-        parts = why.split(REASONS_APART)
-        return "; ".join(self.question(part) if part in self._asked.questions else self.state(part) for part in parts)
+        return work_words.why(why, self.language, self._named)
+
+    def _named(self, part: str) -> str:
+        return self.question(part) if part in self._asked.questions or part in OURS[self.language] else part
 
     def question(self, key: str) -> str:
         """The first sentence of what is asked, or the key itself."""

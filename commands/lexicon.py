@@ -19,10 +19,10 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
     """What `strict` and `rescreen` understand besides."""
     made.add_argument("--from", dest="first", metavar="DATE", help="strict: the first day, on the hospital's calendar")
     made.add_argument("--until", metavar="DATE", help="strict: the last day")
-    made.add_argument("--reason", default="", help="strict: why; shown to whoever lists the periods")
+    made.add_argument("--reason", default="", help="strict, hand-over, drop: why")
     made.add_argument("--end", metavar="ID", help="strict: end this period now")
     made.add_argument("--since", metavar="TIME", help="rescreen: transcripts made since then, ISO 8601")
-    made.add_argument("--who", metavar="LOGIN", default="", help="strict, rescreen: who asks for it")
+    made.add_argument("--who", metavar="LOGIN", default="", help="strict, rescreen, hand-over, drop: who asks for it")
 
 
 def strict(args: argparse.Namespace, joined: Joined) -> int:

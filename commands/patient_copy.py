@@ -69,6 +69,7 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "machine_flags": ("机器听到的警示", "Words of warning a machine heard"),
     "chats": ("文字咨询", "Chats"),
     "chat_findings": ("文字咨询的质检提示", "Hits of the phrase list in chats"),
+    "vetoes": ("认定属实的投诉", "complaints found right"),
     "qa_notes": ("质检备注", "Notes of quality review"),
     "recording_holds": ("录音封存", "Legal holds"),
     "recording_pauses": ("录音暂停", "Pauses of a recording"),

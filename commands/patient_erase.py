@@ -32,6 +32,7 @@ from recordings import chats, redact, retention
 from recordings.chat_models import Chat
 from recordings.models import Recording
 from recordings.retention import HoldProblem
+from recordings.review_models import QaNote, Veto
 from scheduler import reminders, store
 from scheduler.models import Appointment, Reminder
 
@@ -75,6 +76,7 @@ def erase(
     report += _recordings(session, found, who, now)
     report += _chats(session, found, who, now)
     report += _tickets(session, found, known, now)
+    report += _veto_notes(session, found, now)
     for held in HELD:
         if held.on_erase == GOES:
             report.append(Line(held.table, _delete(session, found, held), "deleted", held.rule))
@@ -227,6 +229,28 @@ def _tickets(session: Session, found: Found, known: redact.Known, now: datetime)
         Line("tickets", emptied, "emptied", "PIPL 47"),
         Line("tickets", masked, "stays", "complaint: 3 years, the patient masked (docs/clinical.md section 3)"),
         Line("tickets", waiting, "stays", "open: close it, then erase again"),
+    ]
+
+
+def _veto_notes(session: Session, found: Found, now: datetime) -> list[Line]:
+    """What staff wrote of a complaint nobody recorded, like the complaint's own. The rest goes with its recording."""
+    known, masked, gone = known_of(session, found), 0, 0
+    rows = session.execute(
+        sa.select(QaNote, Veto.at)
+        .join(Veto, Veto.id == QaNote.veto_id)
+        .where(Veto.id.in_(found.ids["vetoes"]), QaNote.recording_id.is_(None))
+        .order_by(QaNote.id)
+    )
+    for note, at in rows.all():
+        if _later(at, COMPLAINT_Y) > now:
+            note.text, masked = redact.masked(note.text, "zh-CN", known), masked + 1
+        else:
+            session.delete(note)
+            gone += 1
+    session.flush()
+    return [
+        Line("qa_notes", gone, "deleted", "PIPL 47"),
+        Line("qa_notes", masked, "stays", "complaint: 3 years, the patient masked (docs/clinical.md section 3)"),
     ]
 
 

@@ -99,8 +99,12 @@ HELD: Final = (
     ),
     Held("chat_findings", (("chat_id", "chats"),), OWN, "with its chat"),
     Held(
-        "qa_notes", (("recording_id", "recordings"), ("chat_id", "chats")), OWN, "with its recording or chat",
-        hidden=("text",),
+        "vetoes", (("ticket_id", "tickets"), ("recording_id", "recordings")), STAYS, "a judgement of staff's work",
+        hidden=("agent_id", "upheld_by", "decided_by"),
+    ),
+    Held(
+        "qa_notes", (("recording_id", "recordings"), ("chat_id", "chats"), ("veto_id", "vetoes")), OWN,
+        "with its recording or chat; of a complaint in writing, with its words", hidden=("text",),
     ),
     Held(
         "recording_holds", (("recording_id", "recordings"), ("chat_id", "chats")), STAYS, "legal hold",
@@ -136,7 +140,6 @@ NOBODYS: Final[Mapping[str, str]] = {
     "review_marks": "the same",
     "coaching_tasks": "what staff practise",
     "coaching_rechecks": "the same",
-    "vetoes": "of staff's months; the complaint is in tickets",
     "strict_periods": "how findings are made",
     "rescreens": "the same",
     "draws": "the sample of a day: ids and codes; what they point at is erased",

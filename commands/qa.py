@@ -8,16 +8,15 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from commands import lexicon, qa_room
+from commands import lexicon, qa_lead, qa_room
 from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import table
 from core.tables import FileProblem
-from recordings import chat_reports, draw_words, reports, sample
+from recordings import draw_words, reports, sample
 from recordings.chat_reports import ChatHit
 
 if TYPE_CHECKING:
-    from recordings.chat_reports import ChatDrawReport
     from recordings.reports import DrawReport, Hit
 
 LANGUAGE = "en"
@@ -28,18 +27,20 @@ def run(args: argparse.Namespace, joined: Joined) -> int:
     """The same day and seed print the same sample. Without a seed: the day's draw, made now if there is none."""
     if args.what in qa_room.WORDS:
         return qa_room.run(args, joined)
+    if args.what in qa_lead.WORDS:
+        return qa_lead.run(args, joined)
     if args.what != "draw":
         return (lexicon.strict if args.what == "strict" else lexicon.again)(args, joined)
     house = house_of(joined)
     now = house.clock.now()
     today = now.astimezone(house.settings.hospital.timezone).date()
     day = _day(args.date) if args.date else today - timedelta(days=1)
-    if day > today:
-        raise FileProblem(f"--date: {day} lies in the future: there is nothing to draw from yet.")
-    report: DrawReport | ChatDrawReport
     with house.transaction() as session:
-        row = sample.draw_day(session, day, args.seed, now, "chats" if args.chats else "calls")
-        report = chat_reports.draw_report(session, row) if args.chats else reports.draw_report(session, row)
+        try:
+            row = sample.draw_day(session, day, args.seed, now, "chats" if args.chats else "calls")
+        except sample.DayNotOver as problem:
+            raise FileProblem(f"--date: {problem}") from None
+        report = reports.draw_report(session, row)
     if args.json:
         print(json.dumps(asdict(report), ensure_ascii=False, indent=1, default=_plain))
         return 0
@@ -59,7 +60,7 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def lines(report: DrawReport | ChatDrawReport) -> list[str]:
+def lines(report: DrawReport) -> list[str]:
     """The sample as a listener would read it: each conversation, why it was drawn, what was said, what was found."""
     what = "recordings" if report.kind == "calls" else "chats"
     said = [f"QA sample of {report.day}: {len(report.picked)} of {report.candidates} {what}, seed {report.seed}"]

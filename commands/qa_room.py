@@ -24,7 +24,11 @@ WORDS: Final = ("open", "scorecard", "export")
 
 def add_arguments(sample: argparse.ArgumentParser) -> None:
     sample.add_argument(
-        "words", nargs="*", metavar="WORD", help="scorecard: check [FILE …], show [CARD], use CARD (from --date on)"
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="scorecard: check [FILE …], show [CARD], use CARD (from --date on); hand-over: REVIEW, or the LOGIN of who"
+        " has them; drop: REVIEW",
     )
     sample.add_argument("--month", help="export: such as 2026-11")
     sample.add_argument("--out", type=Path, help="export: an .xlsx workbook with charts, or a .csv table")

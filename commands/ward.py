@@ -17,6 +17,7 @@ from commands import ask, forecast, handover, patient, plan
 from commands.admin import house_of, login
 from commands.joined import Joined
 from commands.show import rows_out
+from console import words
 from core.models import Patient, record
 from core.tables import FileProblem
 from core.values import KNOWN_LANGUAGES
@@ -125,7 +126,7 @@ def _item_lines(item: work.Item, language: str, zone: ZoneInfo) -> list[str]:
     again = f", asked for {item.times} times" if item.times > 1 else ""
     lines = [
         "  ".join([str(item.id)[-SHORT:], due, *marks, about, _kind(item).words[language]]),
-        f"    {item.kind}: {item.why}{again}",
+        f"    {item.kind}: {_why(item.why, language)}{again}",
     ]
     lines += [
         f"    {_wall(one.at, zone)} {_number(one)}{one.outcome}{f' x{one.times}' if one.times > 1 else ''}"
@@ -134,6 +135,10 @@ def _item_lines(item: work.Item, language: str, zone: ZoneInfo) -> list[str]:
     if item.status == "done" and item.closed_at is not None:
         lines.append(f"    {_wall(item.closed_at, zone)} {item.closed_by}: {item.note or ''}")
     return lines
+
+
+def _why(stored: str, language: str) -> str:
+    return words.reason(language, "work", stored)
 
 
 def _number(one: work.Try) -> str:

@@ -31,6 +31,7 @@ from console.api_shapes import (
     TicketsQuery,
     WaiterOut,
 )
+from console.frame import plainly
 from console.tokens import Bearer
 from core.webhook import house, tried_again
 from recordings import chats
@@ -260,11 +261,11 @@ def _http(error: HTTPException) -> Response:
 @blueprint.record_once
 def _join(state: BlueprintSetupState) -> None:
     """Addresses that are not there, and methods they do not take, belong to no blueprint: ours among them answer as the
-    rest of the API does."""
+    rest of the API does, the others in both languages."""
 
-    def ours(error: HTTPException) -> AnyResponse | HTTPException:
+    def ours(error: HTTPException) -> AnyResponse:
         if not request.path.startswith("/api/"):
-            return error
+            return plainly(error.code or 404, "error.404" if error.code == 404 else "error.other")
         answer = _http(error)
         answer.headers.update(HEADERS)
         return answer

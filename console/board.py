@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from console import desk_view
-from console.frame import me, now, page
+from console.frame import language, me, now, page
 from core.webhook import house
 from scheduler.models import WorkItem
 
@@ -69,5 +69,5 @@ def agent_state() -> Response:
         with house().transaction() as session:
             desk_view.sign(session, login, state, me().login, now())
     except desk_view.PROBLEMS as problem:
-        flash(problem.says(me().language), "problem")
+        flash(problem.said(language()), "problem")
     return redirect(url_for("console.board" if request.form.get("from") == "board" else "console.agents"))

@@ -78,10 +78,10 @@ def _new_password() -> Response:
     form = request.form
     try:
         if form.get("new", "") != form.get("again", ""):
-            raise UserProblem(say("account.not_the_same"))
+            raise UserProblem("account.not_the_same")
         users.change_password(house(), me().id, form.get("old", ""), form.get("new", ""))
     except UserProblem as problem:
-        flash(str(problem), "problem")
+        flash(problem.said(language()), "problem")
         return redirect(url_for("console.account"))
     said = say("account.changed")
     send_away()

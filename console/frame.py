@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from console import roles, talk_bar, words
 from console.models import User
+from core.values import KNOWN_LANGUAGES
 from core.webhook import house, tried_again
 
 IDLE = timedelta(minutes=30)
@@ -197,14 +198,32 @@ def _always() -> dict[str, Any]:
     return {
         "say": say,
         "label": lambda kind, word: words.label(language(), kind, word),
+        "reason": lambda kind, stored: words.reason(language(), kind, stored),
         "span": span,
-        "moment": lambda at: words.moment(at, zone(), now()),
-        "day": lambda at: words.day(at, zone(), now()),
+        "moment": lambda at: words.moment(language(), at, zone(), now()),
+        "department": lambda name: house().settings.hotline.spoken_department(name, language()),
+        "day": lambda at: words.day(language(), at, zone(), now()),
         "clock": talk_bar.clock,
         "language": language,
         "now": now,
+        "within": _within,
         "hospital": lambda: house().settings.hospital.spoken_name(language()),
     }
+
+
+BELOW = {
+    "disputes": "reviews", "dispute": "reviews", "review": "reviews", "reviews_waiting": "reviews",
+    "review_moved": "reviews", "review_save": "reviews", "dispute_settle": "reviews", "my_review": "my_reviews",
+    "my_review_dispute": "my_reviews", "my_vetoes": "my_reviews", "veto_appeal": "my_reviews",
+    "coaching_task": "coaching", "coaching_deed": "coaching", "figures_day": "figures", "agreement": "figures",
+    "vetoes": "figures", "veto_uphold": "figures", "veto_decide": "figures", "recording": "recordings",
+    "ticket": "tickets",
+}  # fmt: skip
+"""View -> the view in the navigation under which it is found."""
+
+
+def _within() -> str:
+    return f"{blueprint.name}.{BELOW.get((request.endpoint or '').rpartition('.')[2], '')}"
 
 
 @blueprint.errorhandler(CSRFError)
@@ -229,7 +248,13 @@ for _code in (404, 405):
 
 @blueprint.errorhandler(OperationalError)
 def _no_database(error: OperationalError) -> Response:
-    return Response(f"{words.say('zh-CN', 'error.503')}\n{words.say('en', 'error.503')}\n", 503, mimetype="text/plain")
+    return plainly(503, "error.503")
+
+
+def plainly(status: int, key: str) -> Response:
+    """For whoever asks where no page of ours can be made: both languages, one under the other."""
+    said = "".join(f"{words.say(language, key)}\n" for language in KNOWN_LANGUAGES)
+    return Response(said, status, HEADERS, mimetype="text/plain")
 
 
 def _sorry(code: int, sentence: str) -> str:

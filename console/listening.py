@@ -15,7 +15,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from console import listening_view, roles, views
 from console.door import _inside
-from console.frame import me, now, page, say
+from console.frame import language, me, now, page
+from core.said import Said
 from core.webhook import house
 from recordings import listening
 from recordings.listening import Permit
@@ -100,13 +101,9 @@ def open_permit(session: Session, recording_id: uuid.UUID | None) -> listening_v
     return listening_view.open_permit(session, recording_id, me().login, roles.with_a_permit(me().role), now())
 
 
-def refuse(problem: Exception) -> None:
+def refuse(problem: Said) -> None:
     """Said on the next page, in the words of whoever is signed in."""
-    if isinstance(problem, views.ViewProblem):
-        flash(say(str(problem)), "problem")
-        return
-    key = listening_view.refusal(problem)
-    flash(say(key) if key else str(problem), "problem")
+    flash(problem.said(language()), "problem")
 
 
 def seconds_of(text: str | None) -> float | None:

@@ -25,13 +25,6 @@ from recordings.reviews import ReviewProblem
 HEAR_ONLY = ("listen",)
 
 
-def _reject(problem: Exception) -> None:
-    if isinstance(problem, ReviewProblem):
-        flash(problem.said(language()), "problem")
-    else:
-        refuse(problem)
-
-
 def _let_hear(recording_id: uuid.UUID | None, reason: str, back: str) -> Response:
     """A permit for the one recording this page is about."""
     if recording_id is None:
@@ -194,7 +187,8 @@ def coaching_deed(task_id: uuid.UUID) -> Response | tuple[str, int]:
     if deed not in ("confirm", "dismiss", "done"):
         abort(400)
     with house().transaction() as session:
-        if deed not in _deeds(_task(session, task_id)):
+        task = _task(session, task_id)
+        if deed not in _deeds(task):
             abort(403)
     try:
         with house().transaction() as session:
@@ -207,7 +201,8 @@ def coaching_deed(task_id: uuid.UUID) -> Response | tuple[str, int]:
     except ReviewProblem as problem:
         with house().transaction() as session:
             return _task_page(session, _task(session, task_id), problem.said(language()), note), 422
-    flash(say(f"coaching.did.{deed}"), "good")
+    mended = deed == "done" and task.cause == "process"
+    flash(say("coaching.did.mended" if mended else f"coaching.did.{deed}"), "good")
     return redirect(url_for("console.coaching"))
 
 

@@ -82,7 +82,7 @@ def review_read(review_id: uuid.UUID) -> AnyResponse:
                 request.form.get("why", ""), now(), listening_view.REASONS,
             )  # fmt: skip
     except (ReviewProblem, views.ViewProblem) as problem:
-        flash(problem.said(language()) if isinstance(problem, ReviewProblem) else say(str(problem)), "problem")
+        flash(problem.said(language()), "problem")
     return redirect(url_for("console.review", review_id=review_id))
 
 
@@ -173,6 +173,7 @@ def _page(session: Session, sheet: Sheet, form: Filled, problem: str = "", *, co
         reasons=listening_view.REASONS,
         values=review_view.VALUES,
         causes=review_view.CAUSES,
+        number=words.short_id,
     )
 
 

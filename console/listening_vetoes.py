@@ -32,10 +32,14 @@ def veto_uphold() -> Response | tuple[str, int]:
         return _all(ReviewProblem("veto_day").said(language())), 422
     try:
         with house().transaction() as session:
-            if session.scalar(sa.select(Ticket.id).filter_by(number=ticket, nature="complaint")) is None:
+            found = session.execute(
+                sa.select(Ticket.id, Ticket.call_id).filter_by(number=ticket, nature="complaint")
+            ).one_or_none()
+            if found is None:
                 raise ReviewProblem("veto_no_ticket", ticket=ticket)
             login, why = request.form.get("login", ""), request.form.get("why", "")
-            room.uphold(session, login, ticket, day, me().login, why, now())
+            complaint = room.Complaint(ticket, found.id, found.call_id)
+            room.uphold(session, login, complaint, day, me().login, why, now())
     except ReviewProblem as problem:
         return _all(problem.said(language())), 422
     flash(say("veto.did.uphold"), "good")

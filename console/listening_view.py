@@ -6,7 +6,6 @@ name or number, and words come masked.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,33 +39,6 @@ CALL_KINDS: Final = (
 """Of dialer.models.Call.kind."""
 KEEP: Final = ("ordinary", "escalation", "complaint", "record")
 PROBLEMS: Final = (ListeningProblem, HoldProblem)
-
-SAID: Final[Sequence[tuple[str, str]]] = (
-    (r"Somebody else has to approve", "hear.not_own"),
-    (r"is approved already", "hear.approved_already"),
-    (r"Only who asked", "hear.only_asker"),
-    (r"waits for a second person", "hear.waits"),
-    (r"was taken already", "hear.taken"),
-    (r"under a legal hold", "hear.is_held"),
-    (r"You have no right", "hear.no_right"),
-    (r"Say why", "view.reason_needed"),
-    (r"no such recording|There is no recording", "hear.no_recording"),
-    (r"deleted at the end of its keeping|was purged at", "hear.purged"),
-    (r"There is nothing to hear", "hear.nothing"),
-    (r"There is nothing to read", "hear.no_words"),
-    (r"no such request for an export", "hear.no_request"),
-    (r"cannot be read", "hear.unreadable"),
-    (r"This permission to listen is over", "hear.over"),
-    (r"needs a reason", "view.reason_needed"),
-    (r"is not held", "hear.not_held"),
-    (r"is held and stays", "hear.is_held"),
-)
-"""What the vault refuses, in the English it says it in -> our words."""
-
-
-def refusal(problem: Exception) -> str | None:
-    """The key of our words for what the vault said; None for a sentence nobody has put here."""
-    return next((key for said, key in SAID if re.search(said, str(problem))), None)
 
 
 # ---- which recordings there are --------------------------------------------------------------------

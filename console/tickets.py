@@ -82,7 +82,7 @@ def ticket_deed(number: str) -> Response:
             if not desk_view.do(session, number, deed, request.form, me().login, now()):
                 abort(404)
     except desk_view.PROBLEMS as problem:
-        flash(problem.says(me().language), "problem")
+        flash(problem.said(language()), "problem")
     else:
         flash(say(f"done.{deed}"), "good")
     return redirect(url_for("console.ticket", number=number))
@@ -99,5 +99,5 @@ def ticket_show(number: str) -> Response:
             given = request.form.get("reason", ""), request.form.get("why", "")
             views.look(session, me().login, "ticket", line.id, *given, now())
     except views.ViewProblem as problem:
-        flash(say(str(problem)), "problem")
+        flash(problem.said(language()), "problem")
     return redirect(url_for("console.ticket", number=number))

@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session
 
 from console.models import User
 from console.roles import ROLES
+from console.words import catalogue
 from core import events
 from core.house import House
 from core.models import record
+from core.said import Said
 from core.values import KNOWN_LANGUAGES
 
 WRONG_PASSWORDS = 5
@@ -29,8 +31,10 @@ _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _hasher = PasswordHasher()
 
 
-class UserProblem(Exception):
-    """What was asked for cannot be done; `str()` is one sentence."""
+class UserProblem(Said):
+    """What was asked for cannot be done."""
+
+    SENTENCES = catalogue()
 
 
 # ---- kept by the IT person ----------------------------------------------------------------------
@@ -39,15 +43,15 @@ def add(
 ) -> User:
     """Raises UserProblem."""
     if not _LOGIN.fullmatch(login):
-        raise UserProblem("A login is 1 to 64 letters, digits, dots, hyphens, underscores or @, such as li.na.")
+        raise UserProblem("user.login")
     if role not in ROLES:
-        raise UserProblem(f"{role!r} is not a role: it must be one of {', '.join(ROLES)}.")
+        raise UserProblem("user.role", role=role, allowed=", ".join(ROLES))
     if language not in KNOWN_LANGUAGES:
-        raise UserProblem(f"{language!r} is not a language: it must be one of {', '.join(KNOWN_LANGUAGES)}.")
+        raise UserProblem("user.language", language=language, allowed=", ".join(KNOWN_LANGUAGES))
     if not name.strip():
-        raise UserProblem("A name is needed: it is what the others see.")
+        raise UserProblem("user.name")
     if session.scalar(sa.select(sa.exists().where(sa.func.lower(User.login) == login.lower()))):
-        raise UserProblem(f"There is a user {login!r} already.")
+        raise UserProblem("user.there", login=login)
     user = User(
         login=login,
         name=name.strip(),
@@ -92,17 +96,17 @@ def set_password(session: Session, login: str, password: str, who: str, now: dat
 def _existing(session: Session, login: str) -> User:
     user = session.scalar(sa.select(User).where(User.login == login).with_for_update())
     if user is None:
-        raise UserProblem(f"There is no user {login!r}.")
+        raise UserProblem("user.nobody", login=login)
     return user
 
 
 def _hashed(login: str, password: str) -> str:
     if len(password) < SHORTEST:
-        raise UserProblem(f"A password needs at least {SHORTEST} characters; this one has {len(password)}.")
+        raise UserProblem("user.short", least=SHORTEST, has=len(password))
     if len(password) > LONGEST:
-        raise UserProblem(f"A password has at most {LONGEST} characters.")
+        raise UserProblem("user.long", most=LONGEST)
     if login.lower() in password.lower() and len(password) < SHORTEST + len(login):
-        raise UserProblem("The password is little more than the login: choose another one.")
+        raise UserProblem("user.is_login")
     return _hasher.hash(password)
 
 
@@ -176,7 +180,7 @@ def change_password(house: House, user_id: uuid.UUID, old: str, new: str) -> Non
     with house.transaction() as session:
         login = session.get_one(User, user_id).login
     if sign_in(house, login, old) is None:
-        raise UserProblem("The old password is wrong.")
+        raise UserProblem("user.old")
     with house.transaction() as session:
         set_password(session, login, new, login, now)
 

@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from console.models import View
+from console.words import catalogue
 from core.house import settings_of
+from core.said import Said
 from recordings.redact_text import masked
 
 SHOWN_FOR = timedelta(minutes=10)
@@ -21,8 +23,10 @@ LONGEST_WHY = 200
 _DIGITS = re.compile(r"\d[\d -]{5,}\d")
 
 
-class ViewProblem(Exception):
-    """No reason, or one that must not be kept; `str()` is a key of the console's words."""
+class ViewProblem(Said):
+    """No reason, or one that must not be kept."""
+
+    SENTENCES = catalogue()
 
 
 def look(

@@ -7,6 +7,7 @@ from console import (  # noqa: F401  their pages stand on the frame's blueprint
     door,
     listening,
     listening_figures,
+    listening_lead,
     listening_results,
     listening_reviews,
     listening_vault,

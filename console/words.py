@@ -6,6 +6,7 @@ two languages whose words the rest of the house keeps side by side anyway (promp
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
@@ -16,7 +17,8 @@ import yaml
 
 from core.values import KNOWN_LANGUAGES
 from desk import words as desk_words
-from recordings import qa_words
+from recordings import qa_words, sound_words
+from scheduler import work_words
 
 FILE = Path(__file__).with_name("words.yaml")
 
@@ -63,6 +65,13 @@ def label(language: str, kind: str, word: str) -> str:
     return entry[language] if entry else word
 
 
+def reason(language: str, kind: str, stored: str) -> str:
+    """Why a row is as it is: `kind` = work (an item of the worklist) | sound (a recording that cannot be heard)."""
+    if kind == "sound":
+        return sound_words.why(stored, language)
+    return work_words.why(stored, language, lambda key: label(language, "question", key))
+
+
 def span(language: str, seconds: float) -> str:
     """How long, as a board tells it: "40 s", "4 min", "1 h 20 min", "3 d 4 h"."""
     minutes = max(0, int(seconds // 60))
@@ -88,18 +97,21 @@ def typed_day(text: str) -> date:
     return found
 
 
-def moment(at: datetime, zone: ZoneInfo, now: datetime) -> str:
+def moment(language: str, at: datetime, zone: ZoneInfo, now: datetime) -> str:
     """A time on the hospital's wall; the day only when it is not today, the year only when it is not this one."""
     local, today = at.astimezone(zone), now.astimezone(zone)
     if local.date() == today.date():
         return f"{local:%H:%M}"
-    return f"{local:%m-%d %H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
+    return f"{day(language, at, zone, now)} {local:%H:%M}"
 
 
-def day(on: date | datetime, zone: ZoneInfo, now: datetime) -> str:
+def day(language: str, on: date | datetime, zone: ZoneInfo, now: datetime) -> str:
     """A day on the hospital's wall; the year only when it is not this one."""
     local = on.astimezone(zone).date() if isinstance(on, datetime) else on
-    return f"{local:%m-%d}" if local.year == now.astimezone(zone).year else f"{local:%Y-%m-%d}"
+    whole = local.year != now.astimezone(zone).year
+    if language == "zh-CN":
+        return (f"{local.year}年" if whole else "") + f"{local.month}月{local.day}日"
+    return f"{local:%Y-%m-%d}" if whole else f"{local:%m-%d}"
 
 
 def best(offered: Sequence[str], wanted: Sequence[str]) -> str:
@@ -109,3 +121,8 @@ def best(offered: Sequence[str], wanted: Sequence[str]) -> str:
             if tag.lower().split("-")[0] == language.lower().split("-")[0]:
                 return language
     return offered[0]
+
+
+def short_id(one: uuid.UUID) -> str:
+    """What people say to one another of a row: the end of its id."""
+    return str(one)[-8:]

@@ -41,7 +41,7 @@ def worklist_done(item_id: uuid.UUID) -> Response:
         with house().transaction() as session:
             work.done(session, item_id, me().login, request.form.get("note", ""), now())
     except work.WorkProblem as problem:
-        flash(str(problem), "problem")
+        flash(problem.said(language()), "problem")
     else:
         flash(say("done.work"), "good")
     return redirect(url_for("console.worklist"))
@@ -57,7 +57,7 @@ def worklist_show(item_id: uuid.UUID) -> Response:
             given = request.form.get("reason", ""), request.form.get("why", "")
             views.look(session, me().login, "worklist", item_id, *given, now())
     except views.ViewProblem as problem:
-        flash(say(str(problem)), "problem")
+        flash(problem.said(language()), "problem")
     return redirect(url_for("console.worklist"))
 
 

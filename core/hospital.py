@@ -398,13 +398,23 @@ class Hotline(Section):
         return next((department for department in self.departments if department.name == name), None)
 
     def spoken_department(self, name: str, language: str) -> str:
-        """As callers hear it, else as the roster and the files spell it."""
+        """As callers hear it, else as the roster and the files spell it; the names [tickets] has by itself have words
+        of ours."""
         known = self.department(name)
-        return known.spoken(language) if known is not None else name
+        return known.spoken(language) if known is not None else OFFICES.get(name, {}).get(language, name)
 
     def theme_on(self, day: date) -> Theme | None:
         """The offer that runs on `day` (the hospital's date), the first listed if several do."""
         return next((theme for theme in self.theme if theme.first_day <= day <= theme.last_day), None)
+
+
+OFFICES: Mapping[str, Mapping[str, str]] = {
+    "medical affairs": {"zh-CN": "医务处"},
+    "service centre": {"zh-CN": "服务中心"},
+    "outpatient office": {"zh-CN": "门诊办公室"},
+    "insurance office": {"zh-CN": "医保办公室"},
+}
+"""What callers and staff hear and read for the names below that a hospital has left as they are."""
 
 
 class Tickets(Section):

@@ -1,34 +1,13 @@
-"""What the desk refuses, and why: a key with its values, said in one sentence of either language. Pure.
+"""What the desk refuses, and why: a key with its values (core.said), said in one sentence of either language. Pure.
 
-Pages say it in the reader's language (`problem.says`), commands and the API in English (`str(problem)`). A value that
-has words of its own is a mapping {language: text}; a code of the tables stays a code.
+A code of the tables stays a code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-Words = Mapping[str, str]
-Value = str | int | Words
-ENGLISH = "en"
-
-
-class DeskProblem(Exception):
-    """It cannot be done. `key` is one of SENTENCES; `str()` is one English sentence."""
-
-    def __init__(self, key: str, **values: Value) -> None:
-        self.key, self.values = key, values
-        super().__init__(self.says(ENGLISH))
-
-    def says(self, language: str) -> str:
-        """The sentence in a language of KNOWN_LANGUAGES. KeyError for another one, or for an unknown key."""
-        told = {name: value if isinstance(value, str | int) else value[language] for name, value in self.values.items()}
-        return SENTENCES[self.key][language].format(**told)
-
-
-def both(zh: str, en: str) -> Words:
-    return {"zh-CN": zh, "en": en}
-
+from core.said import Said, Words, both
 
 SENTENCES: Mapping[str, Words] = {
     # ---- tickets: what stands in the way of a step
@@ -99,6 +78,13 @@ SENTENCES: Mapping[str, Words] = {
         "{login} has no telephone in the staff file, so no caller could be put through.",
     ),
 }
+
+
+class DeskProblem(Said):
+    """It cannot be done. `key` is one of SENTENCES."""
+
+    SENTENCES = SENTENCES
+
 
 STEPS: Mapping[str, Words] = {
     "assign": both("分派", "giving it to somebody"),

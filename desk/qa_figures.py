@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from core.house import settings_of
+from desk.measures import BY_THE_DESK
 from desk.models import QueueEntry, Survey, Ticket
+from dialer.models import Agent, Call
 
 
 class Figures:
@@ -65,3 +68,42 @@ class Figures:
             .order_by(QueueEntry.joined_at)
         )
         return [call_id for call_id in rows if call_id is not None]
+
+    def first_talks(self, session: Session) -> dict[uuid.UUID, datetime]:
+        """When each agent was first joined with a caller."""
+        first = (
+            sa.select(QueueEntry.joined_at)
+            .where(QueueEntry.agent_id == Agent.id, QueueEntry.joined_at.is_not(None))
+            .order_by(QueueEntry.joined_at)
+            .limit(1)
+            .scalar_subquery()
+        )
+        rows = session.execute(sa.select(Agent.id, first))
+        return {agent_id: at for agent_id, at in rows if at is not None}
+
+    def first_contact(self, session: Session, now: datetime, span: timedelta) -> dict[uuid.UUID, tuple[int, int]]:
+        """{agent: (settled at once, talks)} of the newest `span` of which it is known: whoever talked with the caller
+        settled it if the number did not ring again for the same reason in [desk] repeat_days (as desk.measures counts).
+        Nothing is known of hidden numbers, and of who said no reason."""
+        days = timedelta(days=settings_of(session).desk.repeat_days)
+        within, until = sa.literal(days, sa.Interval), now - days
+        again = sa.exists().where(
+            Call.kind == "hotline", Call.started_at >= until - span, Call.party_index == QueueEntry.party_index,
+            Call.reason == QueueEntry.reason, Call.started_at > QueueEntry.joined_at,
+            Call.started_at <= QueueEntry.joined_at + within, Call.id != QueueEntry.call_id,
+        )  # fmt: skip
+        rows = session.execute(
+            sa.select(QueueEntry.agent_id, sa.func.count().filter(~again), sa.func.count())
+            .where(
+                QueueEntry.status == "served",
+                QueueEntry.origin.not_in(BY_THE_DESK),
+                QueueEntry.agent_id.is_not(None),
+                QueueEntry.joined_at >= until - span,
+                QueueEntry.joined_at < until,
+                QueueEntry.call_id.is_not(None),
+                QueueEntry.party_index.is_not(None),
+                QueueEntry.reason != "",
+            )
+            .group_by(QueueEntry.agent_id)
+        )
+        return {agent_id: (settled, talks) for agent_id, settled, talks in rows if agent_id is not None}

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from desk.problems import COMPENSATION, SOLUTION, SOLUTION_AND_COMPENSATION, STATES, STEPS, Words
+from core.said import Words
+from desk.problems import COMPENSATION, SOLUTION, SOLUTION_AND_COMPENSATION, STATES, STEPS
 
 MOVES: dict[tuple[str, str], str] = {
     # (status, event): next status

@@ -17,6 +17,7 @@ from core import events, people
 from core.db import lock
 from core.house import settings_of
 from core.models import EventRow, Procedure, new_id, record
+from core.said import kept
 from dialer import chain, roster
 from dialer.escalation import drive, ring_now
 from dialer.models import ALARM_OPEN, Attempt, Call, Escalation
@@ -53,8 +54,7 @@ def on_machine_heard(session: Session, event: events.MachineHeard, now: datetime
     if before == KNEW:
         record(session, "call", call.id, "a machine heard what a doctor knew", now, flag=event.question)
     elif not to or (before == TALKED and event.level != "A"):
-        reason = "no number to ring back" if not to else "a doctor has talked with them since"
-        why = f"{event.question} (a machine heard it, not confirmed; {reason})"
+        why = kept("machine_heard_no_number" if not to else "machine_heard_after_doctor", question=event.question)
         events.publish(session, events.WorkWanted("red_flag", call.patient_id, call.id, why), now)
     else:
         why = f"red flag {event.level}, heard by a machine"
@@ -68,7 +68,7 @@ def on_call_ended(session: Session, event: events.CallEnded, now: datetime) -> N
         return
     told = EventRow.kind == "call", EventRow.subject_id == call.id, EventRow.what == UNREACHABLE
     if session.scalar(sa.select(sa.exists().where(*told))):
-        events.publish(session, events.WorkWanted("call_wanted", call.patient_id, call.id, "no number shown"), now)
+        events.publish(session, events.WorkWanted("call_wanted", call.patient_id, call.id, "no_number_shown"), now)
 
 
 def _raise(

@@ -230,6 +230,6 @@ def on_doctor_said(session: Session, event: events.DoctorSaid, now: datetime) ->
             session, escalation, now, now if waits else now + later, first=None if waits else attempt.shift_id
         )
         unreached = events.WorkWanted(
-            "patient_unreached", escalation.patient_id, escalation.id, "the doctor rings later"
+            "patient_unreached", escalation.patient_id, escalation.id, "doctor_later"
         )
         events.publish(session, unreached, now)

@@ -22,6 +22,7 @@ from core import events
 from core.db import RowLock
 from core.house import settings_of
 from core.models import record
+from core.said import kept
 from dialer import attempt as attempts
 from dialer import chain, gate, lines, night, offers, roster
 from dialer.machine import ESCALATION_MOVES, move
@@ -183,7 +184,7 @@ def _round_over(session: Session, escalation: Escalation, now: datetime, *, busy
     hears of it, unless a doctor only speaks with another patient: he is offered this one as soon as he is done."""
     move_on(session, escalation, "exhausted", now, why=f"round {escalation.round}", doctors=len(escalation.chain))
     if not busy or escalation.round > 1:
-        night.call_in(session, escalation, now, f"nobody took it in round {escalation.round}")
+        night.call_in(session, escalation, now, kept("nobody_took_it", round=escalation.round))
     begin_round(session, escalation, now, now + chain.pause_after(escalation.round))
 
 
@@ -276,7 +277,7 @@ def lose_doctor(session: Session, escalation: Escalation, now: datetime, why: st
         hurry = escalation.breached_at is not None and escalation.night_at is None
         drive(session, escalation, now, hurry=hurry)
         if hurry:
-            night.call_in(session, escalation, now, "the promise is broken")
+            night.call_in(session, escalation, now, "promise_broken")
 
 
 # ---- talked, closed -----------------------------------------------------------------------------

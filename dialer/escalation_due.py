@@ -84,7 +84,7 @@ def _step(session: Session, escalation: Escalation, now: datetime) -> None:
 def _hurry(session: Session, escalation: Escalation, now: datetime) -> None:
     if escalation.status in WAITING:
         escalations.drive(session, escalation, now, hurry=True)
-        night.call_in(session, escalation, now, "the promise is broken")
+        night.call_in(session, escalation, now, "promise_broken")
 
 
 def _carefully(
@@ -99,4 +99,4 @@ def _carefully(
     escalation.failures += 1
     escalation.next_step_at = now + FAILED_AGAIN
     if escalation.failures >= MOST_FAILURES:
-        night.call_in(session, escalation, now, "it cannot be driven")
+        night.call_in(session, escalation, now, "not_driven")

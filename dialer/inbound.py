@@ -138,12 +138,12 @@ def _stop(session: Session, row: InboundMessage, now: datetime) -> str | None:
     sms.cancel_to(session, row.sender, "the number asked us to stop", now)
     if not people.add_do_not_call(session, row.sender, "sms", now):
         return None
-    why = "by SMS"
+    why = "by_sms"
     if _alerted(session, row, now):
-        why = "by SMS, from a telephone of our staff: it gets no more messages about alarms"
+        why = "by_sms_staff"
     elif _reminded(session, row, now):
         # CANCEL and 取消 mean "stop" to every carrier, and may have meant the visit.
-        why = "by SMS, after a reminder of a visit: ask which of the two was meant"
+        why = "by_sms_reminded"
     events.publish(session, events.WorkWanted("sms_stop", row.patient_id, row.id, why), now)
     return "stop_done"
 
@@ -176,13 +176,13 @@ def _lift(session: Session, row: InboundMessage, now: datetime) -> bool:
 def _pass_on(session: Session, row: InboundMessage, message: Received, now: datetime) -> str | None:
     """A nurse reads it; the sender is told so, once a day."""
     folded = unicodedata.normalize("NFKC", message.body).casefold()
-    why = "urgent words" if any(word in folded for word in URGENT) else ""
+    why = "urgent_words" if any(word in folded for word in URGENT) else ""
     staff = _alerted(session, row, now)
     if staff:
         # A doctor who writes "cannot come" must learn at once that only the telephone passes the patient on.
-        why = "a member of staff answered a message about an alarm"
+        why = "staff_answered"
     if not why and message.media:
-        why = "with a picture or the like, which is not kept"
+        why = "with_media"
     events.publish(session, events.WorkWanted("sms_reply", row.patient_id, row.id, why), now)
     today = now.astimezone(settings_of(session).hospital.timezone).replace(hour=0, minute=0, second=0, microsecond=0)
     answered = sa.exists().where(

@@ -19,6 +19,7 @@ from core import events, jobs, people
 from core.db import RowLock
 from core.house import of, settings_of
 from core.models import new_id, record
+from core.said import kept
 from core.settings import Settings
 from dialer import gate, roster
 from dialer.machine import MESSAGE_MOVES, move
@@ -282,7 +283,7 @@ def refused(session: Session, message_id: uuid.UUID, code: int, now: datetime) -
         return
     if code == TOO_MANY_REQUESTS and message.status == "sending":
         # The carrier did not even look at it (docs/twilio.md 1.8): the same again a little later.
-        _move(session, message, "not_found", now, why=f"carrier code {code}")
+        _move(session, message, "not_found", now, why=kept("carrier_code", code=code))
         message.due_at = now + POST_GRACE
     else:
         _carrier_moves(session, message, "failed", now, code)
@@ -300,7 +301,7 @@ def looked(session: Session, message_id: uuid.UUID, sid: str | None, word: str |
     elif sid is None and now < surely_listed:
         message.due_at = surely_listed
     elif sid is None:
-        _move(session, message, "not_found", now, why="not in the carrier's list")
+        _move(session, message, "not_found", now, why="not_in_list")
         message.due_at = now
     else:
         message.sid = sid
@@ -328,7 +329,7 @@ def _carrier_moves(
     session: Session, message: Message, event: str, now: datetime, code: int | None = None, why: str = ""
 ) -> None:
     """A move the carrier caused. A failure is told once, because no move leads out of one."""
-    moved = _move(session, message, event, now, why=why or (f"carrier code {code}" if code else ""))
+    moved = _move(session, message, event, now, why=why or (kept("carrier_code", code=code) if code else ""))
     if not moved or message.status not in FAILED:
         return
     if code == OPTED_OUT:

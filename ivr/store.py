@@ -241,7 +241,7 @@ def _work_wanted(session: Session, call: Call, data: Data, now: datetime) -> Non
 def _identity_failed(session: Session, call: Call, data: Data, now: datetime) -> None:
     record(session, "call", call.id, "identity failed", now, who="caller")
     if call.kind in OURS:
-        _want_work(session, call, "identity_failed", "two tries, or no birth date on file", now)
+        _want_work(session, call, "identity_failed", "id_not_checked", now)
 
 
 def _reminder_answered(session: Session, call: Call, data: Data, now: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from core.said import kept
 from recordings.wav import InMemory, Layout, Readable, Samples, Unreadable, locate
 
 __all__ = [
@@ -56,7 +57,7 @@ def check_wav(data: bytes, announced_s: int | None) -> Sound | Unreadable:
         return layout
     seconds = layout.seconds
     if announced_s is not None and abs(seconds - announced_s) > TOLERANCE_S:
-        return Unreadable(f"the file lasts {seconds:.1f} s, but the carrier announced {announced_s} s")
+        return Unreadable(kept("length", seconds=f"{seconds:.1f}", announced=announced_s))
     return Sound(layout.rate, layout.channels, seconds, hashlib.sha256(data).hexdigest())
 
 

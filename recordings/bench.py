@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recordings import audio
+from core.said import ENGLISH
+from recordings import audio, sound_words
 from recordings.audio import Samples, Unreadable
 from recordings.errors import UNIT, distance, units
 from recordings.stt_models import Model
@@ -67,7 +68,7 @@ def clips(folder: Path, language: str) -> tuple[list[Clip], list[str]]:
             continue
         sound = audio.check_wav(path.read_bytes(), None)
         if isinstance(sound, Unreadable):
-            left_out.append(f"{path.name}: {sound.reason}")
+            left_out.append(f"{path.name}: {sound_words.why(sound.reason, ENGLISH)}")
         elif sound.channels != 1:
             left_out.append(f"{path.name}: it has {sound.channels} channels, and a text says the words of one")
         else:

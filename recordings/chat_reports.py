@@ -1,10 +1,9 @@
-"""What is printed of a draw of chats: plain values, the same for people and for `--json`. No agent and no satisfaction:
-whoever scores is to know neither (docs/clinical.md section 4, Blind)."""
+"""The chats of a draw as they are printed (recordings.reports.draw_report): plain values, for people and for `--json`.
+No agent and no satisfaction: whoever scores is to know neither (docs/clinical.md section 4, Blind)."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,38 +51,18 @@ class ChatDrawn:
     findings: tuple[ChatHit, ...]
 
 
-@dataclass(frozen=True)
-class ChatDrawReport:
-    """As recordings.reports.DrawReport."""
-
-    day: str
-    seed: int
-    candidates: int
-    size: int
-    whole_day: bool
-    strata: tuple[tuple[str, int, int], ...]
-    picked: tuple[ChatDrawn, ...]
-    kind: str
-    algorithm: int
-    left_out: Mapping[str, int]
-
-
-def draw_report(session: Session, row: DrawRow) -> ChatDrawReport:
-    """Four statements, however many chats."""
+def drawn(session: Session, row: DrawRow) -> tuple[ChatDrawn, ...]:
+    """What was drawn of chats, in a fixed number of statements."""
     picked = [(pick, pick.chat_id) for pick in sample.picks(session, row) if pick.chat_id is not None]
     ids = [chat_id for _, chat_id in picked]
     lines = _lines(session, ids)
     said = chats.transcripts(session, ids)
     hits = findings(session, ids)
-    drawn = tuple(
+    return tuple(
         ChatDrawn(
             pick.position + 1, lines[one], pick.part, pick.why, tuple(said.get(one, ())), tuple(hits.get(one, ())),
         )
         for pick, one in picked
-    )  # fmt: skip
-    return ChatDrawReport(
-        row.day.isoformat(), row.seed, len(row.candidates), row.size, row.whole_day, sample.strata(row), drawn,
-        row.kind, row.algorithm, dict(row.left_out),
     )  # fmt: skip
 
 

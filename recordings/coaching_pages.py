@@ -61,7 +61,7 @@ def _rechecks(session: Session, tasks: list[uuid.UUID]) -> dict[tuple[uuid.UUID,
     for task_id, number, state, passed in session.execute(
         sa.select(CoachingRecheck.task_id, CoachingRecheck.round, Review.state, Review.passed)
         .join(Review, Review.id == CoachingRecheck.review_id)
-        .where(CoachingRecheck.task_id.in_(tasks))
+        .where(CoachingRecheck.task_id.in_(tasks), Review.state != "dropped")
         .order_by(CoachingRecheck.position)
     ):
         decided = {True: "passed", False: "failed", None: "passed"}[passed] if state == "final" else "waiting"

@@ -20,6 +20,8 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
+from core.said import kept
+
 TWILIO: Final = "https://api.twilio.com"
 BYTES_A_SECOND: Final = 32_000
 """Two channels of 8 kHz and 16 bits: the most a telephone recording holds."""
@@ -69,12 +71,13 @@ class Broken:
     """Anything else. `again`: whether a later try could end better."""
 
     reason: str
+    """A code of recordings.sound_words."""
     again: bool = True
     slow: bool = False
     """It may come, given more time."""
 
 
-NOT_SET: Final = Broken("the carrier account is not set (TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN)")
+NOT_SET: Final = Broken("no_account")
 Fetched = Media | NotYet | Denied | Broken
 
 
@@ -140,15 +143,15 @@ class Fetcher:
                     target = urljoin(url, response.headers["location"])
                     response.close()
                     if not self._may_follow(target):
-                        return Broken("the carrier sent us to another address; not followed", again=False)
+                        return Broken("redirected", again=False)
                     response = self._get(session, target, with_credentials=False, timeout=patience)
                 with response:
                     return self._read(response, ends)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            return Broken("the carrier did not answer in time", slow=True)
+            return Broken("timeout", slow=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The type only: the text of a requests error holds the address.
-            return Broken(f"the carrier could not be reached ({type(error).__name__})")
+            return Broken(kept("unreached", error=type(error).__name__))
 
     def delete(self, recording_sid: str) -> Gone | Denied | Broken:
         """Delete the carrier's copy (docs/twilio.md 1.4). One that is not there counts as deleted. Raises only for a
@@ -165,15 +168,15 @@ class Fetcher:
             ):
                 status = response.status_code
         except requests.RequestException as error:
-            return Broken(f"the carrier could not be reached ({type(error).__name__})")
+            return Broken(kept("unreached", error=type(error).__name__))
         if status in (204, 404):
             return Gone()
-        return Denied(status) if status in (401, 403) else Broken(f"the carrier answered {status}")
+        return Denied(status) if status in (401, 403) else Broken(kept("status", status=status))
 
     def list_of_call(self, call_sid: str) -> Sequence[Listed] | Denied | Broken:
         """What the carrier itself says was recorded of a call: for a callback that never came."""
         if not _CALL.fullmatch(call_sid):
-            return Broken("the call has no carrier SID to look recordings up by", again=False)
+            return Broken("no_call_sid", again=False)
         if not (self._account and self._token):
             return NOT_SET
         url = f"{self._base}/2010-04-01/Accounts/{self._account}/Recordings.json"
@@ -183,10 +186,10 @@ class Fetcher:
                 if response.status_code in (401, 403):
                     return Denied(response.status_code)
                 if response.status_code != 200:
-                    return Broken(f"the carrier answered {response.status_code} when asked for its list")
+                    return Broken(kept("list_status", status=response.status_code))
                 return _listed(response.json())
         except requests.RequestException as error:
-            return Broken(f"the carrier could not be reached ({type(error).__name__})")
+            return Broken(kept("unreached", error=type(error).__name__))
 
     def _session(self, url: str) -> requests.Session:
         session = requests.Session()
@@ -224,14 +227,14 @@ class Fetcher:
         if status in (401, 403):
             return Denied(status)
         if status != 200:
-            return Broken(f"the carrier answered {status}", again=status >= 500 or status in (408, 429))
-        too_large = Broken(f"the file is larger than {self._limit // (1024 * 1024)} MB", again=False)
+            return Broken(kept("status", status=status), again=status >= 500 or status in (408, 429))
+        too_large = Broken(kept("too_large", most=self._limit // (1024 * 1024)), again=False)
         announced = response.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self._limit:
             return too_large
         if response.headers.get("content-encoding", "identity") != "identity":
             # not asked for, and small packed bodies can be huge ones
-            return Broken("the carrier sent the file packed", again=False)
+            return Broken("packed", again=False)
         data = bytearray()
         # as much as one look at the line gives: waiting for a whole piece, a drop at a time would never reach the clock
         while chunk := response.raw.read1(_CHUNK, decode_content=False):
@@ -239,9 +242,9 @@ class Fetcher:
             if len(data) > self._limit:
                 return too_large
             if time.monotonic() > ends:
-                return Broken("the carrier sent the file too slowly", slow=True)
+                return Broken("too_slow", slow=True)
         if announced.isdigit() and len(data) != int(announced):
-            return Broken("the connection broke before the whole file had come")
+            return Broken("broke_off")
         return Media(bytes(data))
 
 
@@ -260,7 +263,7 @@ def _listed(body: Any) -> Sequence[Listed] | Broken:
     """The carrier's list page (docs/twilio.md 1.4); entries with a malformed SID are left out."""
     rows = body.get("recordings") if isinstance(body, dict) else None
     if not isinstance(rows, list):
-        return Broken("the carrier's list of recordings could not be read")
+        return Broken("list_unread")
     return [
         Listed(
             sid=str(row.get("sid", "")),

@@ -9,6 +9,7 @@ import uuid
 from core import jobs
 from core.house import House
 from core.models import record
+from core.said import kept
 from recordings import (
     audio,
     carrier_copy,
@@ -58,10 +59,10 @@ def _fetch(house: House, recording_id: uuid.UUID, *, quick: bool) -> None:
         case Media(data):
             _take_in(house, recording_id, work, data)
         case NotYet():
-            _in_vain(house, recording_id, work, "the carrier does not have the file yet (404)", again=True)
+            _in_vain(house, recording_id, work, "not_yet", again=True)
         case Denied(status):
             log.error("the carrier refuses our credentials for recordings", extra={"status": status})
-            _in_vain(house, recording_id, work, f"the carrier refused our credentials ({status})", again=True)
+            _in_vain(house, recording_id, work, kept("denied", status=status), again=True)
         case Broken(reason, again, slow):
             _in_vain(house, recording_id, work, reason, again=again, more_time=quick and slow)
 
@@ -75,7 +76,7 @@ def _take_in(house: House, recording_id: uuid.UUID, work: store.FetchWork, data:
     # Stored before the row says so: a crash between the two leaves a file that the next try writes again.
     stored = house.service(FileStore).put(recording_id, data) if data else None
     if isinstance(sound, Unreadable) or stored is None:
-        reason = sound.reason if isinstance(sound, Unreadable) else "the file is empty"
+        reason = sound.reason if isinstance(sound, Unreadable) else "empty"
         with house.transaction() as session:
             store.unreadable(session, recording_id, work.claim, reason, stored, house.clock.now())
         return
@@ -85,8 +86,14 @@ def _take_in(house: House, recording_id: uuid.UUID, work: store.FetchWork, data:
         measures.keep(session, recording_id, measured, house.clock.now())
 
 
+def _unheard(problem: EngineDied | FileProblem | NoSound) -> str:
+    if isinstance(problem, NoSound):
+        return str(problem)
+    return kept("engine" if isinstance(problem, EngineDied) else "file", detail=str(problem))
+
+
 def _too_long(seconds: float, most_s: int) -> str:
-    return f"it lasts {seconds / 60:.0f} minutes, more than the {most_s // 60} of [recordings] max_minutes"
+    return kept("too_long", minutes=f"{seconds / 60:.0f}", most=most_s // 60)
 
 
 def _in_vain(
@@ -108,7 +115,7 @@ def look_for_recording(house: House, recording_id: uuid.UUID) -> None:
     with house.transaction() as session:
         match answer:
             case Denied(status):
-                reason = f"the carrier refused our credentials ({status})"
+                reason = kept("denied", status=status)
                 search.search_in_vain(session, recording_id, reason, house.clock.now())
             case Broken(reason):
                 search.search_in_vain(session, recording_id, reason, house.clock.now())
@@ -134,13 +141,14 @@ def _transcribe(house: House, recording_id: uuid.UUID) -> None:
         heard = hearing.hear(house, recording_id, work)
     except ModelMissing as missing:
         with house.transaction() as session:
-            store.no_model(session, recording_id, work.claim, str(missing), house.clock.now())
+            why = kept("no_speech_model", detail=str(missing))
+            store.no_model(session, recording_id, work.claim, why, house.clock.now())
         return
     except (EngineDied, FileProblem, NoSound) as problem:
         log.warning("a recording was not heard", extra={"recording": str(recording_id), "why": str(problem)})
         again = isinstance(problem, EngineDied)
         with house.transaction() as session:
-            store.speech_in_vain(session, recording_id, work.claim, str(problem), again, house.clock.now())
+            store.speech_in_vain(session, recording_id, work.claim, _unheard(problem), again, house.clock.now())
         return
     with house.transaction() as session:
         screened = screen.of_recording(session, recording_id, heard.lines)
@@ -188,7 +196,7 @@ def delete_at_carrier(house: House, recording_id: uuid.UUID) -> None:
                 carrier_copy.deleted(session, recording_id, house.clock.now())
         case Denied(status):
             log.error("the carrier refuses our credentials for recordings", extra={"status": status})
-            _not_deleted(house, recording_id, f"the carrier refused our credentials ({status})")
+            _not_deleted(house, recording_id, kept("denied", status=status))
         case Broken(reason):
             _not_deleted(house, recording_id, reason)
 

@@ -25,13 +25,14 @@ from sqlalchemy.orm import Session
 
 from core.house import House
 from core.models import new_id, record
-from recordings import masking, measures, retention
+from recordings import masking, measures, retention, sound_words
 from recordings.files import FileProblem, FileStore, Reader
 from recordings.machine import HOLDS_FILE
 from recordings.models import Play, Recording
 from recordings.ranges import Span, merged, span_of
 from recordings.rows import locked
 from recordings.sounding import NoSound, Sounding
+from recordings.vault_words import ListeningProblem as ListeningProblem
 
 RIGHTS: Final = ("listen", "original", "held", "export", "approve")
 """listen: with the tones of keys masked; original: as it came; held: also what is under a legal hold; export: ask for
@@ -46,10 +47,6 @@ ASK_FOR: Final = timedelta(days=3)
 MOST_S: Final = 60
 """One answer to a player's open range holds so many seconds at most: what is written down is what was heard, and not
 the whole file each time somebody presses play."""
-
-
-class ListeningProblem(Exception):
-    """Why somebody may not hear this; one sentence for a person."""
 
 
 @dataclass(frozen=True)
@@ -135,9 +132,9 @@ def approve_export(
     _allowed(rights, "approve")
     asked = _request(session, play_id, now)
     if asked.login == login:
-        raise ListeningProblem("Somebody else has to approve the export you asked for.")
+        raise ListeningProblem("not_own")
     if asked.approved_by:
-        raise ListeningProblem("This export is approved already.")
+        raise ListeningProblem("approved_already")
     asked.approved_by, asked.approved_at, asked.expires_at = login, now, now + ASK_FOR
     record(session, "recording", asked.recording_id, "export approved", now, who=login, play=str(asked.id))
 
@@ -149,11 +146,11 @@ def export(
     asked = _request(session, play_id, now)
     _may(rights, asked.kind, asked.original)
     if asked.login != login:
-        raise ListeningProblem("Only who asked for the export may take it.")
+        raise ListeningProblem("only_asker")
     if not asked.approved_by or asked.approved_by == asked.login:
-        raise ListeningProblem("The export waits for a second person to approve it.")
+        raise ListeningProblem("waits")
     if asked.token is not None:
-        raise ListeningProblem("This export was taken already: ask for another.")
+        raise ListeningProblem("taken")
     row = _playable(session, asked.recording_id, asked.why, rights)
     token = secrets.token_urlsafe(32)
     with _sounding(session, asked) as sound:
@@ -174,7 +171,7 @@ def still_lets(session: Session, row: Play, rights: Collection[str], now: dateti
     """Raises ListeningProblem for a permit that is over: its time is, or `rights`, what its holder may do now, are not
     those it was given for, or somebody has put a hold on the recording since."""
     if row.expires_at <= now:
-        raise ListeningProblem("This permission to listen is over.")
+        raise ListeningProblem("over")
     _may(rights, row.kind, row.original)
     if retention.is_held(session, row.recording_id):
         _allowed(rights, "held")
@@ -182,26 +179,19 @@ def still_lets(session: Session, row: Play, rights: Collection[str], now: dateti
 
 def _allowed(rights: Collection[str], needed: str) -> None:
     if needed not in rights:
-        words = {
-            "listen": "listen to recordings",
-            "original": "hear recordings unmasked",
-            "held": "hear recordings that are under a legal hold",
-            "export": "take recordings away",
-            "approve": "approve exports",
-        }
-        raise ListeningProblem(f"You have no right to {words[needed]}.")
+        raise ListeningProblem(f"no_right_{needed}")
 
 
 def _playable(session: Session, recording_id: uuid.UUID, why: str, rights: Collection[str]) -> Recording:
     if not why.strip():
-        raise ListeningProblem("Say why you want to hear this recording.")
+        raise ListeningProblem("why_hear")
     row = locked(session, recording_id)  # a purge waits until the permit is written down
     if row is None:
-        raise ListeningProblem("There is no such recording.")
+        raise ListeningProblem("no_recording")
     if row.state == "purged":
-        raise ListeningProblem("This recording was deleted at the end of its keeping time.")
+        raise ListeningProblem("purged")
     if row.state not in HOLDS_FILE or row.sha256 is None:
-        raise ListeningProblem(f"There is nothing to hear: this recording is {row.state}.")
+        raise ListeningProblem("nothing_to_hear", state=row.state)
     if retention.is_held(session, recording_id):
         _allowed(rights, "held")
     return row
@@ -210,7 +200,7 @@ def _playable(session: Session, recording_id: uuid.UUID, why: str, rights: Colle
 def _request(session: Session, play_id: uuid.UUID, now: datetime) -> Play:
     found = session.scalar(sa.select(Play).where(Play.id == play_id, Play.kind == "export").with_for_update())
     if found is None or found.expires_at <= now:
-        raise ListeningProblem("There is no such request for an export, or it is too old.")
+        raise ListeningProblem("no_request")
     return found
 
 
@@ -262,7 +252,7 @@ def _sounding(session: Session, play: Play) -> _Open:
     try:
         return _Open(house.service(FileStore).open(play.recording_id), play.original, gains)
     except (FileProblem, NoSound) as problem:
-        raise ListeningProblem(f"The sound of this recording cannot be read: {problem}.") from problem
+        raise ListeningProblem("unreadable", detail=sound_words.both_ways(str(problem))) from problem
 
 
 def stream(house: House, permit: Permit, start: int, stop: int, rights: Collection[str]) -> Iterator[bytes]:
@@ -272,7 +262,7 @@ def stream(house: House, permit: Permit, start: int, stop: int, rights: Collecti
     with house.transaction() as session:
         row = session.get(Play, permit.play_id, with_for_update=True)
         if row is None or row.token != _hash(permit.token) or row.login != permit.login:
-            raise ListeningProblem("This permission to listen is over.")
+            raise ListeningProblem("over")
         still_lets(session, row, rights, now)
         sound = _sounding(session, row)
         row.heard = merged([*row.heard, list(sound.span(start, stop))])
@@ -327,7 +317,7 @@ def _permit_of(house: House, token: str, login: str, rights: Collection[str]) ->
     with house.transaction() as session:
         row = session.scalar(sa.select(Play).where(Play.token == _hash(token)))
         if row is None or row.login != login:
-            raise ListeningProblem("This permission to listen is over.")
+            raise ListeningProblem("over")
         still_lets(session, row, rights, now)
         with _sounding(session, row) as sound:
             return _permit(row, token, sound.size)

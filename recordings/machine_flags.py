@@ -30,6 +30,7 @@ from core import db, jobs
 from core.events import MachineHeard, WorkWanted, publish
 from core.house import settings_of
 from core.models import EventRow, new_id, record
+from core.said import kept
 from dialer.models import Call
 from recordings import flags, measures, nothing
 from recordings.conversation import LINE, PATIENT, Line
@@ -52,19 +53,19 @@ VOICE_S: Final = 1.5
 LEASE: Final = timedelta(seconds=10)
 UNHEARD: Final = {
     # why the worklist item `listen` is wanted
-    "no model": "no machine here understands this language",
-    "gave up": "the machine could not hear it",
-    "no words": "somebody can be heard, and the machine understood no word",
-    "not sure": "the machine is not sure of the words it heard",
+    "no model": "no_model",
+    "gave up": "not_heard",
+    "no words": "no_words",
+    "not sure": "not_sure",
 }
 LOST: Final = {
     # why the worklist item `not_recorded` is wanted: there is nothing to listen to
-    "no sound": "the sound could not be fetched, or is damaged",
-    "absent": "the carrier has no sound of it",
+    "no sound": "no_sound",
+    "absent": "absent",
 }
 UNREAD: Final = {
     # why the worklist item `read_answer` is wanted
-    "no sign": "the machine found no sign in these words: a person reads them",
+    "no sign": "no_sign",
 }
 ASKED: Final = {
     why: (kind, words)
@@ -136,7 +137,7 @@ def tell(session: Session, flag_id: uuid.UUID, now: datetime) -> None:
     flag.told_at, flag.due_at = now, None
     call = session.get_one(Call, flag.call_id)
     if flag.level == "C" or now - flag.said_at > DOCTOR_WITHIN:
-        why = f"{flag.question} (a machine heard it, not confirmed)"
+        why = kept("machine_heard", question=flag.question)
         publish(session, WorkWanted("red_flag", call.patient_id, call.id, why), now)
         return
     publish(session, MachineHeard(call.id, flag.recording_id, flag.question, flag.level, flag.said_at), now)
@@ -208,13 +209,15 @@ def unread(session: Session, recording_id: uuid.UUID, now: datetime) -> None:
 
 def confidence(lines: Sequence[Line]) -> float | None:
     """How sure the engine is of what was said, 0..1: the mean of its words, or of its lines by length where it does not
-    tell words apart. None: it does not say (0 throughout)."""
-    told = [(word.confidence, 1) for line in lines for word in line.words]
-    told = told or [(line.confidence, len(line.text)) for line in lines]
-    weight = sum(weight for _, weight in told)
-    if not weight or not any(sure for sure, _ in told):
-        return None
-    return sum(sure * weight for sure, weight in told) / weight
+    tell words apart. None: it does not say."""
+    words = [(word.confidence, 1) for line in lines for word in line.words]
+    whole = [(line.confidence, len(line.text)) for line in lines]
+    for told in (words, whole):
+        known = [(sure, weight) for sure, weight in told if sure is not None]
+        weight = sum(weight for _, weight in known)
+        if weight:
+            return sum(sure * weight for sure, weight in known) / weight
+    return None
 
 
 _LOCK = db.RowLock(MachineFlag)

@@ -36,7 +36,7 @@ def month(session: Session, first: date) -> list[AgentMonth]:
     desk: DeskFigures = of(session).service(DeskFigures)  # type: ignore[type-abstract]
     talks = desk.talks(session, since, until)
     vetoes = _vetoes(session, first)
-    lowest = _lowest(by_agent) & _lowest(_final(session, *_span(session, first - timedelta(days=1))))
+    lowest = _lowest(by_agent) & _lowest(_of_month_before(session, first))
     agents = _agents(session, {*by_agent, *talks, *vetoes})
     return [
         _of_agent(
@@ -45,6 +45,15 @@ def month(session: Session, first: date) -> list[AgentMonth]:
         )
         for agent in agents
     ]  # fmt: skip
+
+
+def lowest_twice(session: Session, first: date) -> set[uuid.UUID]:
+    """Whoever had the lowest mean of all in the month that begins with `first` and in the one before (QA12)."""
+    return _lowest(_final(session, *_span(session, first))) & _lowest(_of_month_before(session, first))
+
+
+def _of_month_before(session: Session, first: date) -> dict[uuid.UUID, list[Review]]:
+    return _final(session, *_span(session, first - timedelta(days=1)))
 
 
 def _of_agent(

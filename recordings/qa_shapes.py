@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -154,7 +154,7 @@ class TaskLine:
 
     task_id: uuid.UUID
     cause: str
-    """score | auto_fail | phrases | satisfaction | process"""
+    """score | auto_fail | phrases | satisfaction | repeated | first_contact | new_agent | lowest | process"""
     about: str
     agent: str
     """Login; empty for a process."""
@@ -285,4 +285,12 @@ class DeskFigures(Protocol):
 
     def calls_of(self, session: Session, agent_id: uuid.UUID, since: datetime, until: datetime) -> list[uuid.UUID]:
         """Calls this agent talked on, ended in the span."""
+        ...
+
+    def first_talks(self, session: Session) -> Mapping[uuid.UUID, datetime]:
+        """When each agent first talked with a caller."""
+        ...
+
+    def first_contact(self, session: Session, now: datetime, span: timedelta) -> Mapping[uuid.UUID, tuple[int, int]]:
+        """{agent: (settled at once, talks)} of the newest `span` of which it is known whether the caller rang again."""
         ...

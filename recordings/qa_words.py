@@ -6,26 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from core.said import Said, Table
 from recordings.qa_shapes import Suggestion
-
-Table = Mapping[str, Mapping[str, str]]
-"""{key: {language: words}}"""
-
-
-class ReviewProblem(Exception):
-    """What cannot be done, in both languages: `said("zh-CN")`; `str()` is English. KeyError for an unknown key."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        self.key, self.values = key, values
-        super().__init__(self.said("en"))
-
-    def said(self, language: str) -> str:
-        """`state` among the values is a word of STATES, and said in the same language."""
-        values = dict(self.values)
-        if "state" in values:
-            values["state"] = state(language, str(values["state"]))
-        return PROBLEMS[self.key][language].format(**values)
-
 
 PROBLEMS: Final[Table] = {
     "no_review": {"zh-CN": "没有这条质检记录。", "en": "There is no such review."},
@@ -91,6 +73,14 @@ PROBLEMS: Final[Table] = {
         "zh-CN": "{login} 不能评这条：本人的通话，或已评过同一条。",
         "en": "{login} cannot review it: it is their own talk, or they review it already.",
     },
+    "own_talk": {
+        "zh-CN": "这是您本人的通话，请另一位主管处理。",
+        "en": "It is your own talk: another supervisor has to.",
+    },
+    "nobody_else": {
+        "zh-CN": "没有其他人可以评这条：请先添加一位质检员或主管。",
+        "en": "There is nobody else who could review it: add a QA listener or a supervisor first.",
+    },
     "no_task": {"zh-CN": "没有这项辅导任务。", "en": "There is no such coaching task."},
     "task_state": {
         "zh-CN": "这项任务现在是“{state}”，这一步不适用。",
@@ -138,6 +128,18 @@ STATES: Final[Table] = {
     "stands": {"zh-CN": "维持", "en": "final"},
     "lifted": {"zh-CN": "已撤销", "en": "lifted"},
 }
+
+
+class ReviewProblem(Said):
+    """What cannot be done; `state` among the values is a key of STATES, and said in the same language."""
+
+    SENTENCES = PROBLEMS
+
+    def __init__(self, key: str, **values: object) -> None:
+        if "state" in values:
+            values["state"] = STATES[str(values["state"])]
+        super().__init__(key, **values)
+
 
 SOURCES: Final[Table] = {
     "answer_time": {

@@ -19,11 +19,11 @@ from core.db import RowLock
 from core.models import Contact, Patient, Procedure, new_id, record
 from dialer.models import Agent, Call, Shift
 from recordings import listening, retention, spoken
-from recordings.listening import ListeningProblem
 from recordings.models import Play, Recording
 from recordings.redact_known import NOBODY, Known
 from recordings.redact_text import KINDS, VERSION, masked, masked_lines
 from recordings.spoken import Spoken
+from recordings.vault_words import ListeningProblem
 
 __all__ = [
     "KINDS",
@@ -155,19 +155,19 @@ def read_original(
     """The words unmasked; who, when and why are written down (`plays`, kind "read", and the ledger). `rights`: as in
     recordings.listening; needs "original", and "held" under a legal hold. Raises ListeningProblem."""
     if "original" not in rights:
-        raise ListeningProblem("You have no right to read transcripts unmasked.")
+        raise ListeningProblem("no_right_read")
     if not why.strip():
-        raise ListeningProblem("Say why you want to read the words unmasked.")
+        raise ListeningProblem("why_read")
     row = _LOCKED(session, recording_id)  # a purge waits until the reading is written down
     if row is None:
-        raise ListeningProblem("There is no such recording.")
+        raise ListeningProblem("no_recording")
     if row.state == "purged":
-        raise ListeningProblem("This recording was deleted at the end of its keeping time.")
+        raise ListeningProblem("purged")
     if retention.is_held(session, recording_id) and "held" not in rights:
-        raise ListeningProblem("You have no right to read recordings that are under a legal hold.")
+        raise ListeningProblem("no_right_held")
     words = spoken.heard(session, [recording_id])[recording_id]
     if not words:
-        raise ListeningProblem(f"There is nothing to read: this recording is {row.state}.")
+        raise ListeningProblem("nothing_to_read", state=row.state)
     read = Play(
         id=new_id(), recording_id=row.id, kind=listening.READ, login=login, why=why.strip(), at=now, original=True,
         expires_at=now, seconds=row.seconds or 0.0, heard=[],

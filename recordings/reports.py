@@ -16,8 +16,10 @@ from sqlalchemy.orm import Session
 from core.db import blind
 from core.models import Patient
 from core.people import MRN
+from core.said import ENGLISH
 from dialer.models import Call
-from recordings import measures, redact, sample, spoken
+from recordings import chat_reports, measures, redact, sample, sound_words, spoken
+from recordings.chat_reports import ChatDrawn
 from recordings.measures import SoundMeasures
 from recordings.models import DrawRow, FindingRow, Hold, Recording
 from recordings.spoken import Spoken
@@ -83,7 +85,7 @@ class DrawReport:
     whole_day: bool
     strata: tuple[tuple[str, int, int], ...]
     """Stratum, recordings of the day in it, picked at random from it."""
-    picked: tuple[Drawn, ...]
+    picked: tuple[Drawn, ...] | tuple[ChatDrawn, ...]
     kind: str = "calls"
     algorithm: int = 1
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -141,14 +143,17 @@ def transcripts(
     return words
 
 
-def findings(session: Session, recording_id: uuid.UUID) -> list[Hit]:
-    """The hits of the phrase list, worst first."""
+def findings(session: Session, recording_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Hit]]:
+    """The hits of the phrase list of each, worst first, in one statement."""
     rows = session.scalars(
         sa.select(FindingRow)
-        .where(FindingRow.recording_id == recording_id)
+        .where(FindingRow.recording_id.in_(recording_ids))
         .order_by(FindingRow.severity.desc(), FindingRow.start_s, FindingRow.id)
     )
-    return [_hit(row) for row in rows]
+    found: dict[uuid.UUID, list[Hit]] = {one: [] for one in recording_ids}
+    for row in rows:
+        found[row.recording_id].append(_hit(row))
+    return found
 
 
 def _hit(row: FindingRow) -> Hit:
@@ -158,27 +163,32 @@ def _hit(row: FindingRow) -> Hit:
 
 
 def draw_report(session: Session, row: DrawRow) -> DrawReport:
-    """Of a draw of calls; of chats: recordings.chat_reports."""
+    """Of a draw of calls or of chats, in a fixed number of statements."""
+    drawn = chat_reports.drawn(session, row) if row.kind == "chats" else _drawn(session, row)
+    return DrawReport(
+        row.day.isoformat(), row.seed, len(row.candidates), row.size, row.whole_day, sample.strata(row), drawn,
+        row.kind, row.algorithm, dict(row.left_out),
+    )  # fmt: skip
+
+
+def _drawn(session: Session, row: DrawRow) -> tuple[Drawn, ...]:
     picked = [(pick, pick.recording_id) for pick in sample.picks(session, row) if pick.recording_id is not None]
     rows = session.execute(_lines().where(Recording.id.in_([one for _, one in picked])))
     lines = {line.id: line for line in _with_measures(session, [_line(*row) for row in rows])}
     parts = _parts(session, lines)
-    words = transcripts(session, [part for found in parts.values() for part in found])
-    drawn = tuple(
+    ids = [part for found in parts.values() for part in found]
+    words, hits = transcripts(session, ids), findings(session, ids)
+    return tuple(
         Drawn(
             pick.position + 1,
             lines[one],
             pick.part,
             pick.why,
             tuple(said for part in parts[one] for said in words[part]),
-            tuple(hit for part in parts[one] for hit in findings(session, part)),
+            tuple(hit for part in parts[one] for hit in hits[part]),
         )
         for pick, one in picked
     )
-    return DrawReport(
-        row.day.isoformat(), row.seed, len(row.candidates), row.size, row.whole_day, sample.strata(row), drawn,
-        row.kind, row.algorithm, dict(row.left_out),
-    )  # fmt: skip
 
 
 def _parts(session: Session, lines: Mapping[uuid.UUID, RecordingLine]) -> dict[uuid.UUID, list[uuid.UUID]]:
@@ -219,7 +229,7 @@ def _line(row: Recording, kind: str | None, held: bool) -> RecordingLine:
         row.purpose,
         row.language,
         row.state,
-        row.reason,
+        sound_words.why(row.reason, ENGLISH),
         row.seconds,
         row.keep_class,
         row.keep_until,

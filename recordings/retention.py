@@ -28,6 +28,7 @@ from recordings.models import FindingRow, Hold, Recording, SegmentRow, SoundMeas
 from recordings.review_models import QaNote
 from recordings.rows import keep_longer, locked, move, of_call
 from recordings.screen_models import MachineFlag
+from recordings.vault_words import HoldProblem as HoldProblem
 
 PURGE = jobs.declare("purge_recording", "recordings")
 
@@ -40,10 +41,6 @@ GONE_WITH_IT: Final[tuple[InstrumentedAttribute[Any], ...]] = (
 )
 """Rows that say what was said in a recording, by the column that names it: they end with it. Whoever adds a table of
 words adds it here."""
-
-
-class HoldProblem(Exception):
-    """A hold cannot be set or ended; one sentence."""
 
 
 class PurgeProblem(Exception):
@@ -77,13 +74,11 @@ def _complained(session: Session, call_id: uuid.UUID, now: datetime) -> None:
 def hold(session: Session, subject_id: uuid.UUID, who: str, reason: str, now: datetime) -> Hold:
     """Keep this recording, or chat, until it is released. Several people may hold one; raises HoldProblem."""
     if not reason.strip():
-        raise HoldProblem("A hold needs a reason.")
+        raise HoldProblem("why_hold")
     row = _to_hold(session, subject_id)
     kind = _kind(row)
     if row.purged_at is not None:
-        raise HoldProblem(
-            f"{kind.capitalize()} {subject_id} was purged at {row.purged_at}: there is nothing left to hold."
-        )
+        raise HoldProblem("purged_no_hold")
     its = {"chat_id": row.id} if kind == "chat" else {"recording_id": row.id}
     made = Hold(**its, held_by=who, held_at=now, reason=reason.strip())
     session.add(made)
@@ -95,13 +90,13 @@ def hold(session: Session, subject_id: uuid.UUID, who: str, reason: str, now: da
 def release(session: Session, subject_id: uuid.UUID, who: str, reason: str, now: datetime) -> int:
     """End every hold on this recording or chat; its keeping time counts again, and may be over. Returns how many."""
     if not reason.strip():
-        raise HoldProblem("A release needs a reason.")
+        raise HoldProblem("why_release")
     kind = _kind(_to_hold(session, subject_id))
     rows = session.scalars(
         sa.select(Hold).where(_of(subject_id), Hold.released_at.is_(None)).order_by(Hold.held_at)
     ).all()
     if not rows:
-        raise HoldProblem(f"{kind.capitalize()} {subject_id} is not held.")
+        raise HoldProblem("not_held")
     for row in rows:
         row.released_by, row.released_at, row.release_reason = who, now, reason.strip()
         record(session, kind, subject_id, "released", now, who=who, hold=str(row.id))
@@ -125,7 +120,7 @@ def _to_hold(session: Session, subject_id: uuid.UUID) -> Recording | Chat:
     """Locked, whichever it is."""
     row = locked(session, subject_id) or _chat(session, subject_id)
     if row is None:
-        raise HoldProblem(f"There is no recording {subject_id}, and no chat.")
+        raise HoldProblem("nothing_to_hold")
     return row
 
 
@@ -135,7 +130,7 @@ _chat = db.RowLock(Chat)
 def _there(session: Session, recording_id: uuid.UUID) -> Recording:
     row = locked(session, recording_id)
     if row is None:
-        raise HoldProblem(f"There is no recording {recording_id}.")
+        raise HoldProblem("no_recording")
     return row
 
 
@@ -169,7 +164,7 @@ def end_now(session: Session, recording_id: uuid.UUID, who: str, why: str, now: 
     is held. `why` is a word or a code, never a person's."""
     row = _there(session, recording_id)
     if is_held(session, recording_id):
-        raise HoldProblem(f"Recording {recording_id} is held and stays.")
+        raise HoldProblem("held_stays")
     row.keep_until = min(row.keep_until, now)
     record(session, "recording", row.id, "time ended", now, who=who, why=why)
 

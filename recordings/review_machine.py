@@ -25,7 +25,11 @@ REVIEW: Final[dict[tuple[str, str], str]] = {
     ("submitted", "dispute"): "disputed",
     ("submitted", "stand"): "final",
     ("disputed", "settle"): "final",
-    # the sound was purged, or the agent is the rater: nobody can judge it any more
+    # its rater has left or is ill: whoever takes it begins anew, and sees nothing of what was marked
+    ("drawn", "hand over"): "drawn",
+    ("draft", "hand over"): "drawn",
+    ("revealed", "hand over"): "drawn",
+    # there is nothing to hear, or nothing to judge
     ("drawn", "drop"): "dropped",
     ("draft", "drop"): "dropped",
     ("revealed", "drop"): "dropped",

@@ -137,7 +137,7 @@ class QaNote(Base):
     chat_id: Mapped[uuid.UUID | None]
     kind: Mapped[str]
     """comment | dispute | settled | coached | dismissed | upheld | appeal | decided | dropped |
-    item <key>"""
+    handed over | item <key>"""
     text: Mapped[str] = mapped_column(Encrypted("qa_notes.text"))
     by: Mapped[str]
     at: Mapped[datetime] = mapped_column(AwareDateTime)
@@ -155,7 +155,7 @@ class CoachingTask(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     cause: Mapped[str]
-    """score | auto_fail | phrases | satisfaction | process"""
+    """score | auto_fail | phrases | satisfaction | repeated | first_contact | new_agent | lowest | process"""
     cause_key: Mapped[str] = mapped_column(unique=True)
     """What must not open a second task: "review <id>", "process <id> <item>", "phrases <agent> <category> <id>" …"""
     about: Mapped[str] = mapped_column(default="")
@@ -213,6 +213,9 @@ class Veto(Base):
     """Its first day."""
     ticket: Mapped[str]
     """The number of the ticket the complaint is."""
+    ticket_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    recording_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    """Of the talk that is complained about, where there is one: what people wrote of it ends with it."""
     state: Mapped[str]
     """recordings.review_machine.VETO"""
     upheld_by: Mapped[str]

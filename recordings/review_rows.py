@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core import db
 from core.models import record
+from recordings import rows
 from recordings.qa_shapes import Mark
 from recordings.qa_words import ReviewProblem
 from recordings.review_machine import REVIEW, TO_MARK, step
@@ -116,6 +117,12 @@ def put_note(session: Session, row: Review, kind: str, text: str, who: str, now:
             )
         )
     session.flush()
+
+
+def words_may_stay(session: Session, recording_id: uuid.UUID) -> bool:
+    """False once a recording was purged: nothing is written about it any more. Locks it against the purge."""
+    row = rows.locked(session, recording_id)
+    return row is not None and row.state != "purged"
 
 
 def notes(session: Session, review_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.house import of, settings_of
-from core.models import record
 from dialer.models import Agent
 from recordings import coaching, review_rows, scorecard_rows, scorecards
 from recordings.models import Recording
@@ -29,7 +28,7 @@ from recordings.review_rows import move
 from recordings.scorecards import CAUSES, VALUES, Card, tenth
 
 __all__ = [
-    "Opened", "ReviewProblem", "dispute", "disputed", "drop", "due", "hand_over", "of_agent", "open_day",
+    "Opened", "ReviewProblem", "dispute", "disputed", "due", "of_agent", "open_day",
     "rates_too", "save", "settle", "sheet", "submit", "waiting",
 ]  # fmt: skip
 
@@ -221,37 +220,6 @@ def rates_too(session: Session, subject_kind: str, subject_id: uuid.UUID | None,
         Review.state.in_(TO_MARK),
     )  # fmt: skip
     return bool(session.scalar(sa.select(mine)))
-
-
-def hand_over(session: Session, review_id: uuid.UUID, to: str, who: str, now: datetime) -> None:
-    """Give a review nobody has begun to another rater, who is neither its agent nor the other rater of the same call.
-    Raises ReviewProblem."""
-    row = review_rows.of_id(session, review_id)
-    if row.state != "drawn":
-        raise ReviewProblem("closed", state=row.state)
-    if to not in _raters(session):
-        raise ReviewProblem("no_rater", login=to)
-    others = session.scalars(
-        sa.select(Review.rater).where(
-            Review.subject_kind == row.subject_kind, Review.subject_id == row.subject_id, Review.id != row.id
-        )
-    ).all()
-    if to in others or to == _login(session, row.agent_id):
-        raise ReviewProblem("same_person", login=to)
-    was, row.rater, row.version = row.rater, to, row.version + 1
-    record(session, "review", row.id, "handed over", now, who=who, data={"from": was, "to": to})
-
-
-def drop(session: Session, review_id: uuid.UUID, who: str, why: str, now: datetime) -> None:
-    """It cannot be judged (nothing to hear, a wrong number); with the reason, and counted in the ledger, so that nobody
-    drops what they do not like unseen. Raises ReviewProblem."""
-    row = review_rows.of_id(session, review_id)
-    if not why.strip():
-        raise ReviewProblem("no_comment")
-    if not move(session, row, "drop", now, who=who):
-        raise ReviewProblem("closed", state=row.state)
-    row.version += 1
-    review_rows.put_note(session, row, "dropped", why, who, now)
 
 
 def _raters(session: Session) -> dict[str, str]:

@@ -28,7 +28,8 @@ ALGORITHMS: Final[Mapping[int, Callable[[Iterable[Candidate], int, int, float], 
 }
 LEFT_OUT: Final = ("arriving", "never came", "unheard", "no model", "drawn before", "purged", "day not over")
 """arriving: their sound was not here yet; never came: failed, unreadable or purged; unheard: drawn from, but the
-machine had not listened yet; no model: nor ever will without one; drawn before; purged; day not over: 1 if so."""
+machine had not listened yet; no model: nor ever will without one; drawn before; purged; day not over: 1 if so (in
+old draws: none is made before the end of its day now)."""
 NAME: Final = "qa draw"
 WAIT_FOR: Final = timedelta(hours=5)
 """So long after the hour of the draw what is still arriving, or being heard by the machine, is waited for."""
@@ -41,24 +42,31 @@ class ReplayDiffers(Exception):
     changed."""
 
 
+class DayNotOver(Exception):
+    """A day that still runs, or has not come yet, cannot be drawn; one sentence."""
+
+
 def draw_day(session: Session, day: date, seed: int | None, now: datetime, kind: Kind = "calls") -> DrawRow:
-    """The draw of a local day of the hospital.
+    """The draw of a local day of the hospital, which has to be over: who rings in its evening has the same chance.
 
     The same day and seed give the stored draw, checked by drawing it again. Without a seed, the day's
     newest draw; only if there is none, a new one with a seed of chance: nobody can draw until they like the
     result unseen. A second draw of a day is drawn from what was in none before: nothing is listened to twice.
+    Raises DayNotOver.
     """
     db.lock(session, f"draw {kind}")
     stored = _stored(session, day, seed, kind)
     if stored is not None:
         _check(session, stored)
         return stored
+    end = draw_pool.day_of(settings_of(session), day)[1]
+    if now < end:
+        raise DayNotOver(f"{day} is not over before {end:%Y-%m-%d %H:%M} ({end.tzinfo}): a day is drawn after its end.")
     qa = settings_of(session).qa
     chosen = seed if seed is not None else secrets.randbits(31)
     size = qa.draw if kind == "calls" else qa.chats
     pool = draw_pool.calls(session, day) if kind == "calls" else draw_pool.chats(session, day)
     result = ALGORITHMS[ALGORITHM](pool.candidates, chosen, size, qa.random_share)
-    late = {"day not over": 1} if now < draw_pool.day_of(settings_of(session), day)[1] else {}
     row = DrawRow(
         id=new_id(),
         kind=kind,
@@ -70,7 +78,7 @@ def draw_day(session: Session, day: date, seed: int | None, now: datetime, kind:
         drawn_at=now,
         whole_day=result.whole_day,
         candidates=[_stored_as(candidate) for candidate in pool.candidates],
-        left_out=pool.left_out | late,
+        left_out=pool.left_out,
     )
     session.add(row)
     session.flush()

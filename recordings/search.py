@@ -66,10 +66,10 @@ def _apply(session: Session, row: Recording, found: Listed | None, now: datetime
     if found is not None and found.status == "completed":
         adopt(session, row, found.sid, found.seconds, now)
     elif found is not None and found.status in ("absent", "deleted"):
-        if move(session, row, "absent", now, why=f"the carrier lists it as {found.status}", who="carrier"):
+        if move(session, row, "absent", now, why=f"listed_{found.status}", who="carrier"):
             machine_flags.unheard(session, row, "absent", now)
     elif found is None and now - (row.fetch_since or now) >= ABSENT_AFTER:
-        gone = move(session, row, "absent", now, why="the carrier has no recording of it", who="carrier")
+        gone = move(session, row, "absent", now, why="not_recorded", who="carrier")
         if gone and _spoken_into(session, row):
             machine_flags.unheard(session, row, "absent", now)
     elif asked:  # the others have looks of their own

@@ -135,7 +135,7 @@ def carrier_completed(
     if row.sid is not None and row.state != "absent":
         return
     if row.state in ("failed", "absent"):
-        move(session, row, "fetch_again", now, why="the carrier has it after all", who="carrier")
+        move(session, row, "fetch_again", now, why="after_all", who="carrier")
     if row.state == "announced":
         adopt(session, row, sid, seconds, now)
 

@@ -21,6 +21,7 @@ from core.house import settings_of
 from core.models import new_id, record
 from dialer.models import Agent
 from recordings import review_rows
+from recordings.models import Recording
 from recordings.qa_words import ReviewProblem
 from recordings.review_machine import VETO, step
 from recordings.review_models import QaNote, Veto
@@ -31,9 +32,20 @@ SHOWN: Final = 200
 locked = db.RowLock(Veto)
 
 
-def uphold(session: Session, login: str, ticket: str, day: date, who: str, why: str, now: datetime) -> uuid.UUID:
-    """`who` has found the complaint of ticket number `ticket`, about agent `login` on `day`, to be right. Raises
-    ReviewProblem."""
+@dataclass(frozen=True)
+class Complaint:
+    """The ticket a complaint is. `call_id`: of the talk it is about; a complaint that came in writing has none."""
+
+    number: str
+    id: uuid.UUID | None = None
+    call_id: uuid.UUID | None = None
+
+
+def uphold(
+    session: Session, login: str, complaint: Complaint, day: date, who: str, why: str, now: datetime
+) -> uuid.UUID:
+    """`who` has found this complaint, about agent `login` on `day`, to be right. Raises ReviewProblem."""
+    ticket = complaint.number
     agent_id = session.scalar(sa.select(Agent.id).where(Agent.login == login))
     if agent_id is None:
         raise ReviewProblem("no_agent", login=login)
@@ -51,6 +63,8 @@ def uphold(session: Session, login: str, ticket: str, day: date, who: str, why: 
         agent_id=agent_id,
         month=day.replace(day=1),
         ticket=ticket,
+        ticket_id=complaint.id,
+        recording_id=_talk(session, complaint.call_id),
         state="upheld",
         upheld_by=who,
         at=now,
@@ -61,6 +75,18 @@ def uphold(session: Session, login: str, ticket: str, day: date, who: str, why: 
     record(session, "veto", row.id, "uphold", now, to_state="upheld", who=who)
     _note(session, row, "upheld", why, who, now)
     return row.id
+
+
+def _talk(session: Session, call_id: uuid.UUID | None) -> uuid.UUID | None:
+    """The recording of it: the talk before a message of the same call."""
+    if call_id is None:
+        return None
+    return session.scalar(
+        sa.select(Recording.id)
+        .where(Recording.call_id == call_id, Recording.state.not_in(("purged", "absent")))
+        .order_by((Recording.purpose == "call").desc(), Recording.announced_at.desc(), Recording.id)
+        .limit(1)
+    )
 
 
 def appeal(session: Session, veto_id: uuid.UUID, agent_login: str, why: str, now: datetime) -> None:
@@ -100,7 +126,19 @@ def due(session: Session, now: datetime) -> int:
     ).all()
     for row in rows:
         _move(session, row, "stand", now, "service")
+    _end_words(session, now)
     return len(rows)
+
+
+def _end_words(session: Session, now: datetime) -> None:
+    """What was written of complaints without a recording ends when a complaint's recording would (docs/clinical.md
+    section 3): the veto stays, for the figures of its month."""
+    over = now - timedelta(days=settings_of(session).recordings.keep_days.complaint)
+    session.execute(
+        sa.delete(QaNote).where(
+            QaNote.recording_id.is_(None), QaNote.veto_id.in_(sa.select(Veto.id).where(Veto.at <= over))
+        )
+    )
 
 
 # ---- as they are shown --------------------------------------------------------------------------------------
@@ -176,5 +214,8 @@ def _move(session: Session, row: Veto, event: str, now: datetime, who: str) -> b
 def _note(session: Session, row: Veto, kind: str, text: str, who: str, now: datetime) -> None:
     if len(text) > review_rows.LONGEST:
         raise ReviewProblem("long", most=review_rows.LONGEST)
-    session.add(QaNote(veto_id=row.id, kind=kind, text=text.strip(), by=who, at=now))
+    recording_id = row.recording_id
+    if recording_id is not None and not review_rows.words_may_stay(session, recording_id):
+        return  # its time is over, and that of all words about it
+    session.add(QaNote(veto_id=row.id, recording_id=recording_id, kind=kind, text=text.strip(), by=who, at=now))
     session.flush()

@@ -15,6 +15,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.said import kept
+
 Samples = NDArray[np.float32]
 
 _PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
@@ -26,9 +28,9 @@ _NOT_KNOWN: Final = (0, 0xFFFFFFFF)
 _MOST_CHUNKS: Final = 1000
 """More parts than any program writes before the sound; random bytes may look like millions."""
 _OTHERS: Final = {
-    b"ID3": "an MP3 file", b"\xff\xfb": "an MP3 file", b"\xff\xf3": "an MP3 file", b"\xff\xf2": "an MP3 file",
-    b"OggS": "an Ogg file", b"fLaC": "a FLAC file", b"#!AMR": "an AMR file", b"RIFX": "a big-endian one",
-    b"<": "a web page", b"{": "a JSON text",
+    b"ID3": "MP3", b"\xff\xfb": "MP3", b"\xff\xf3": "MP3", b"\xff\xf2": "MP3",
+    b"OggS": "Ogg", b"fLaC": "FLAC", b"#!AMR": "AMR", b"RIFX": "RIFX",
+    b"<": "HTML", b"{": "JSON",
 }  # fmt: skip
 
 
@@ -58,7 +60,7 @@ class InMemory:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Why a file is no recording, in a sentence for a person."""
+    """Why a file is no recording: a code of recordings.sound_words."""
 
     reason: str
 
@@ -94,28 +96,28 @@ class Layout:
 def locate(source: Readable) -> Layout | Unreadable:
     """Where the sound is; reads the header only."""
     if not source.size:
-        return Unreadable("the file is empty")
+        return Unreadable("empty")
     head = source.read(0, 12)
     if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:12] != b"WAVE":
         other = next((name for sign, name in _OTHERS.items() if head.startswith(sign)), None)
-        return Unreadable("the file is not a WAV file" + (f" but {other}" if other else ""))
+        return Unreadable(kept("no_wav_but", other=other) if other else "no_wav")
     form, long_size, at = b"", None, 12
     for _ in range(_MOST_CHUNKS):
         chunk = source.read(at, at + 8)
         if len(chunk) < 8:
-            return Unreadable("the file is cut off before its sound begins")
+            return Unreadable("cut_before_sound")
         name, size = chunk[:4], struct.unpack_from("<I", chunk, 4)[0]
         body = at + 8
         if name == b"data":
             return _layout(form, source.size - body, body, _real_size(size, long_size))
         if body + size > source.size:
-            return Unreadable("the file is cut off in its header")
+            return Unreadable("cut_in_header")
         if name == b"fmt ":
             form = source.read(body, body + min(size, 64))
         elif name == b"ds64" and size >= 16:
             long_size = struct.unpack("<Q", source.read(body + 8, body + 16))[0]
         at = body + size + size % 2
-    return Unreadable("the file's header does not end")
+    return Unreadable("endless_header")
 
 
 def _real_size(size: int, long_size: int | None) -> int | None:
@@ -127,21 +129,21 @@ def _real_size(size: int, long_size: int | None) -> int | None:
 
 def _layout(form: bytes, there: int, at: int, size: int | None) -> Layout | Unreadable:
     if len(form) < 16:
-        return Unreadable("the file does not say how its sound is coded")
+        return Unreadable("no_coding")
     codec, count, rate, _, _, bits = struct.unpack_from("<HHIIHH", form)
     if codec == _EXTENSIBLE and len(form) >= 26:
         codec = struct.unpack_from("<H", form, 24)[0]
     if (codec, bits) not in _CODINGS:
-        return Unreadable(f"the sound is coded in a way we do not read (format {codec}, {bits} bits)")
+        return Unreadable(kept("coding", codec=codec, bits=bits))
     if not 1 <= count <= 2:
-        return Unreadable(f"the file has {count} channels; one or two were expected")
+        return Unreadable(kept("channels", count=count))
     if not 4_000 <= rate <= 192_000:
-        return Unreadable(f"the file's sampling rate of {rate} Hz is not one of a telephone")
+        return Unreadable(kept("rate", rate=rate))
     if size is not None and size > there:
-        return Unreadable(f"the file is cut off: {there} of {size} bytes of sound are there")
+        return Unreadable(kept("cut_off", there=there, size=size))
     width = bits // 8
     moments = (there if size is None else size) // (width * count)
-    return Layout(codec, count, rate, width, at, moments) if moments else Unreadable("the file holds no sound")
+    return Layout(codec, count, rate, width, at, moments) if moments else Unreadable("no_sound")
 
 
 def _decode(raw: bytes, codec: int, width: int) -> Samples:

@@ -12,6 +12,7 @@ import uuid
 from flask import request
 
 from core.models import record
+from core.said import kept
 from core.webhook import house, signed_blueprint
 from recordings import store
 from recordings.fetch import is_recording_sid
@@ -44,8 +45,7 @@ def recording_done(recording_id: uuid.UUID) -> Answer:
             seconds = _whole(request.form.get("RecordingDuration", ""))
             store.carrier_completed(session, recording_id, sid, call_sid, seconds, now)
         else:
-            why = f"the carrier says {word}" + _error_code()
-            store.carrier_without(session, recording_id, sid, call_sid, why, now)
+            store.carrier_without(session, recording_id, sid, call_sid, _why(word), now)
     return NOTHING_TO_SAY
 
 
@@ -66,6 +66,7 @@ def _whole(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 7 else None
 
 
-def _error_code() -> str:
+def _why(word: str) -> str:
+    """A code of recordings.sound_words; the carrier's number of the error, if it gives one."""
     code = request.form.get("ErrorCode", "")
-    return f" (error {code})" if code.isdecimal() and code != "0" else ""
+    return kept(f"{word}_code", code=code) if code.isdecimal() and code != "0" else word

@@ -187,8 +187,7 @@ def _departments(session: Session, now: datetime) -> dict[str, Fact]:
     bookable = visits.departments(session, now)
     order = [name for name in named if name in bookable] + [name for name in bookable if name not in named]
     said: list[dict[str, str]] = [
-        {language: hotline.spoken_department(name, language) for language in languages}
-        for name in order[:MOST_LISTED]
+        {language: hotline.spoken_department(name, language) for language in languages} for name in order[:MOST_LISTED]
     ]
     return _list(session, "departments", said, order[:MOST_LISTED])
 
@@ -261,7 +260,7 @@ def _book(session: Session, draft: VisitDraft, now: datetime) -> str:
 def _move_or_cancel(session: Session, draft: VisitDraft, visit_id: uuid.UUID, action: str, now: datetime) -> str:
     visit = session.get_one(Appointment, visit_id)
     if not visits.is_ours(session, visit):
-        return visits.wish(session, visit_id, WISHES[action], "keyed on the hotline", "patient", now)
+        return visits.wish(session, visit_id, WISHES[action], "keyed_hotline", "patient", now)
     if action == "cancel":
         return visits.cancel(session, visit_id, "patient", now)
     slot = _chosen(draft)

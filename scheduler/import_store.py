@@ -398,7 +398,8 @@ def _late(session: Session, rows: Iterable[FollowUp], now: datetime) -> list[str
     words = []
     for row in rows:
         if row.status == "expired" and row.closed_at == now and row.reason.startswith(store.TOO_LATE):
-            words.append(f"{row.wave}: too late{row.reason.removeprefix(store.TOO_LATE)}")
+            following = row.reason.partition(store.NEXT)[2]
+            words.append(f"{row.wave}: too late" + (f", next is {following}" if following else ""))
         elif row.status == "planned" and row.reason.startswith(store.LATE):
             at = store.expected_at(session, row, now)
             words.append(f"{row.wave}: rung at {at.astimezone(zone):%Y-%m-%d %H:%M} instead")

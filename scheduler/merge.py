@@ -257,7 +257,7 @@ def _write_down(
 ) -> None:
     """The ledger has ids and counts; the reason, in a person's words, is kept encrypted as a work item that is done."""
     record(
-        session, "patient", old.id, "merged", now, who=who, why="two records of one person",
+        session, "patient", old.id, "merged", now, who=who, why="two_records",
         data={"into": str(new.id), **moved},
     )  # fmt: skip
     record(session, "patient", new.id, "merged with another record", now, who=who, data={"old": str(old.id)})
@@ -267,7 +267,7 @@ def _write_down(
             kind="merged",
             patient_id=new.id,
             subject_id=old.id,
-            why="two records of one person",
+            why="two_records",
             status="done",
             due_at=now,
             created_at=now,

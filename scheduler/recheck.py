@@ -54,12 +54,12 @@ def _planned(session: Session, escalation_id: uuid.UUID) -> bool:
 def _hindrance(session: Session, patient: Patient | None, procedure_id: uuid.UUID | None) -> str | None:
     """Why no call of ours can ask this patient; None: one can."""
     if patient is None:
-        return "the caller is not on file"
+        return "caller_not_on_file"
     procedure = session.get(Procedure, procedure_id) if procedure_id else None
     if procedure is None or procedure.status != "active":
-        return "there is no operation on file"
+        return "no_operation"
     agreed = people.has_consent(session, patient.id, "followup")
-    return None if agreed else "the patient has not agreed to calls of ours"
+    return None if agreed else "no_consent_to_calls"
 
 
 def on_escalation_opened(session: Session, event: events.EscalationOpened, now: datetime) -> None:

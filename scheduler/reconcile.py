@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from core import daily, events
 from core.house import settings_of
 from core.models import Patient, Pause, Procedure, record
+from core.said import APART
 from dialer.machine import ATTEMPT_OVER
 from dialer.models import Attempt
 from scheduler import store
@@ -90,20 +91,13 @@ def _put_right(session: Session, finding: Finding, now: datetime) -> None:
 
 def findings(session: Session, now: datetime) -> list[Finding]:
     """What is wrong at `now`; nothing is changed."""
-    found = [Finding("no_plan", row.patient_id, row.id, "an operation without a plan") for row in _rows(
+    found = [Finding("no_plan", row.patient_id, row.id, "no_plan") for row in _rows(
         session, unplanned(now))]  # fmt: skip
     if not _paused(session):
-        found += [
-            Finding("forgotten", row.patient_id, row.id, "due for a day and not rung")
-            for row in _rows(session, forgotten(now))
-        ]
+        found += [Finding("forgotten", row.patient_id, row.id, "forgotten") for row in _rows(session, forgotten(now))]
+    found += [Finding("stuck", row.patient_id, row.id, "stuck") for row in _rows(session, stuck(now))]
     found += [
-        Finding("stuck", row.patient_id, row.id, "its ring is over and nobody heard so")
-        for row in _rows(session, stuck(now))
-    ]
-    found += [
-        Finding("untold", row.patient_id, row.id, f"ended as {row.status} and nobody was told")
-        for row in _rows(session, untold(now))
+        Finding("untold", row.patient_id, row.id, f"untold{APART}{row.status}") for row in _rows(session, untold(now))
     ]
     return found
 

@@ -21,6 +21,7 @@ from core import calendar, events, holidays, people
 from core.db import RowLock, lock
 from core.house import settings_of
 from core.models import Patient, record
+from core.said import APART
 from dialer import attempt as attempts
 from dialer import gate, lines, sms
 from dialer.models import Attempt, Message
@@ -128,8 +129,8 @@ def _send(session: Session, row: Reminder, now: datetime) -> None:
         return
     mine = numbers(session, patient, now)
     if not mine:
-        move(session, row, "unreached", now, why="there is no number to write to")
-        _nobody_knows(session, row, "there is no number to write to", now)
+        move(session, row, "unreached", now, why="no_number")
+        _nobody_knows(session, row, "no_number", now)
         return
     write(session, row, patient, mine[0], now)
     move(session, row, "send", now)
@@ -141,8 +142,8 @@ def _ring(session: Session, row: Reminder, now: datetime) -> None:
     patient = session.get_one(Patient, row.patient_id)
     mine, visit = numbers(session, patient, now), visit_of(session, row)
     if not mine or visit is None:
-        move(session, row, "unreached", now, why="there is no number to ring")
-        _nobody_knows(session, row, "there is no number to ring", now)
+        move(session, row, "unreached", now, why="no_number")
+        _nobody_knows(session, row, "no_number", now)
         return
     first, number = row.tries == 0, mine[row.tries % len(mine)].phone
     placed = attempts.place(
@@ -202,7 +203,7 @@ def _wait(session: Session, row: Reminder, earliest: datetime, why: str, now: da
         row.next_try_at = again
         move(session, row, "wait", now, why=why)
     else:
-        _in_vain(session, row, f"{why}; no time left", now)
+        _in_vain(session, row, f"{why}; no_time_left", now)
 
 
 def _in_vain(session: Session, row: Reminder, why: str, now: datetime) -> None:
@@ -235,7 +236,7 @@ def on_reminder_answered(session: Session, event: events.ReminderAnswered, now: 
         visit.status = CHANGES_THE_VISIT[event.choice]
         record(session, "reminder", row.id, "keyed", now, who="patient", choice=event.choice)
         if event.choice in WORK:
-            wanted = events.WorkWanted(WORK[event.choice], row.patient_id, visit.id, "keyed at the reminder")
+            wanted = events.WorkWanted(WORK[event.choice], row.patient_id, visit.id, "keyed_reminder")
             events.publish(session, wanted, now)
     if row.current_attempt_id != event.attempt_id:
         return
@@ -273,7 +274,7 @@ def _nobody_knows(session: Session, row: Reminder, why: str, now: datetime) -> N
         Reminder.status.in_((*ANSWERS, *OPEN, "sent")),
     )
     if not session.scalar(sa.select(other)):
-        wanted = events.WorkWanted("unreached", row.patient_id, row.id, f"a reminder of a visit: {why}")
+        wanted = events.WorkWanted("unreached", row.patient_id, row.id, f"visit_reminder{APART}{why}")
         events.publish(session, wanted, now)
 
 

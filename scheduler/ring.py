@@ -79,7 +79,7 @@ def _ring(session: Session, row: FollowUp, now: datetime) -> bool:
     numbers = _numbers(session, row, patient, now)
     if not numbers:
         move(session, row, "due", now)
-        _close(session, row, "unreached", "there is no number to ring", now)
+        _close(session, row, "unreached", "no_number", now)
         return False
     placed = attempts.place(
         session,
@@ -235,7 +235,7 @@ def on_attempt_ended(session: Session, event: events.AttemptEnded, now: datetime
         row.next_try_at = again
         move(session, row, "wait", now, why=why)
     else:
-        _close(session, row, "partial" if row.begun else "unreached", f"{why}; no time left", now)
+        _close(session, row, "partial" if row.begun else "unreached", f"{why}; no_time_left", now)
 
 
 _CANCELLED = sa.select(Procedure.status == "cancelled").where(Procedure.id == sa.bindparam("procedure_id"))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core import daily, events
 from core.house import settings_of
 from core.models import new_id, record
+from core.said import APART, kept
 from dialer import roster_gaps, sms
 from scheduler import texts
 
@@ -62,9 +63,14 @@ def _why(session: Session, gaps: Sequence[roster_gaps.Gap], faults: int) -> str:
     """Departments, tiers and hours; no names: the list of work is read on the ward."""
     zone = settings_of(session).hospital.timezone
     told = [
-        f"{gap.department} {gap.tier or '-'} {gap.starts_at.astimezone(zone):%m-%d %H:%M}"
-        f"–{gap.ends_at.astimezone(zone):%m-%d %H:%M}"
+        kept(
+            "gap",
+            department=gap.department,
+            tier=gap.tier or "-",
+            start=f"{gap.starts_at.astimezone(zone):%m-%d %H:%M}",
+            end=f"{gap.ends_at.astimezone(zone):%m-%d %H:%M}",
+        )
         for gap in gaps[:MOST_NAMED]
     ]
-    more = [f"+{len(gaps) - MOST_NAMED}"] if len(gaps) > MOST_NAMED else []
-    return "; ".join([*told, *more, *([f"unreachable: {faults}"] if faults else [])])
+    more = [kept("gaps_more", count=len(gaps) - MOST_NAMED)] if len(gaps) > MOST_NAMED else []
+    return APART.join([*told, *more, *([kept("unreachable", people=faults)] if faults else [])])

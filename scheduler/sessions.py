@@ -94,7 +94,7 @@ def _changed(session: Session, clinic: ClinicSession, fields: Fields, now: datet
     lost, placed = _new_places(clinic, fields, taken, now)
     freed = 0
     if lost:
-        why = "the doctor's session was " + ("cancelled" if fields["status"] == "cancelled" else "moved")
+        why = "session_cancelled" if fields["status"] == "cancelled" else "session_moved"
         freed = visits.lose_seats(session, clinic, lost, why, now)
     _reseat(session, clinic, placed)
     from_state = clinic.status

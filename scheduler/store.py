@@ -16,6 +16,7 @@ from core import calendar, events, holidays, people
 from core.db import RowLock, lock
 from core.house import settings_of
 from core.models import Patient, Procedure, new_id, record
+from core.said import APART
 from core.values import Wave
 from dialer import attempt as attempts
 from scheduler.machine import MOVES, OPEN, OVER, WAITING, deadline
@@ -27,6 +28,7 @@ NOT_AT_HOME = ("readmitted", "deceased")
 MISSED = "its time passed while it was cancelled"
 LATE = "planned late: rung at the next allowed time"
 TOO_LATE = "planned too late for this wave"
+NEXT = "next wave="
 NOT_A_WAVE = "the procedure has no such wave any more"
 BY_STAFF = "by a nurse"
 AFTER_A_DOCTOR = "after a doctor's contact"
@@ -107,7 +109,8 @@ def _expire_late(session: Session, row: FollowUp, others: Iterable[FollowUp], no
     if row.deadline_at > now:
         return
     following = min((o for o in others if o.deadline_at > now), key=lambda o: o.due_at, default=None)
-    move(session, row, "expired", now, why=TOO_LATE + (f", next is {following.wave}" if following else ""))
+    also = [NEXT + following.wave] if following else []
+    move(session, row, "expired", now, why=APART.join([TOO_LATE, *also]))
 
 
 def replan(session: Session, procedure: Procedure, now: datetime) -> list[str]:

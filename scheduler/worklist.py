@@ -20,29 +20,32 @@ from core import events, holidays, people
 from core.db import RowLock
 from core.house import settings_of
 from core.models import Contact, Patient, new_id, record
+from core.said import APART, Said
 from dialer.models import Attempt, Refusal
 from scheduler.models import FollowUp, WorkItem
 from scheduler.work_kinds import HEARD as HEARD
 from scheduler.work_kinds import KINDS as KINDS
 from scheduler.work_kinds import Kind as Kind
 from scheduler.work_kinds import due_at
+from scheduler.work_words import REFUSED
 
 log = logging.getLogger(__name__)
 
 KIND_OF_REASON = {
     "identity_failed": "identity_failed",
     "wrong_number": "wrong_number",
-    "there is no number to ring": "no_number",
+    "no_number": "no_number",
 }
 """Reasons of a follow-up's end that are another work than ringing the patient again."""
 LONGEST_NOTE = 2000
 _LOCK = RowLock(WorkItem)
 LONGEST_WHY = 500
-REASONS_APART = "; "
 
 
-class WorkProblem(Exception):
-    """The item cannot be closed; `str()` is one sentence."""
+class WorkProblem(Said):
+    """The item cannot be closed."""
+
+    SENTENCES = REFUSED
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,9 @@ def on_answers_reassigned(session: Session, event: events.AnswersReassigned, now
     row = session.get(FollowUp, event.followup_id, with_for_update=True) if event.followup_id else None
     if row is not None:
         row.score = None
-        record(session, "followup", row.id, "score taken back", now, why="the answers were another person's")
-        want(session, "wrong_patient", row.patient_id, row.id, "the answers were another person's", now)
-    want(session, "answers_moved", event.to_patient_id, event.call_id, "moved from another record", now)
+        record(session, "followup", row.id, "score taken back", now, why="answers_of_another")
+        want(session, "wrong_patient", row.patient_id, row.id, "answers_of_another", now)
+    want(session, "answers_moved", event.to_patient_id, event.call_id, "moved_from_record", now)
 
 
 def want(
@@ -151,21 +154,21 @@ def _both_reasons(another: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
     """Two warning signs of one interview are one item that names both."""
     known = sa.func.strpos(WorkItem.why, another) > 0
     full = sa.func.length(WorkItem.why) > LONGEST_WHY
-    return sa.case((known | full, WorkItem.why), else_=WorkItem.why + REASONS_APART + another)
+    return sa.case((known | full, WorkItem.why), else_=WorkItem.why + APART + another)
 
 
 def done(session: Session, item_id: uuid.UUID, who: str, note: str, now: datetime) -> WorkItem:
     """A nurse has done it and says what came of it. Raises WorkProblem."""
     note = note.strip()
     if not note:
-        raise WorkProblem("A note is needed: what came of it?")
+        raise WorkProblem("note_needed")
     if len(note) > LONGEST_NOTE:
-        raise WorkProblem(f"The note has {len(note)} characters; {LONGEST_NOTE} are the most.")
+        raise WorkProblem("note_long", has=len(note), most=LONGEST_NOTE)
     item = session.get(WorkItem, item_id, with_for_update=True, populate_existing=True)
     if item is None:
-        raise WorkProblem("There is no such item on the worklist.")
+        raise WorkProblem("no_item")
     if item.status != "open":
-        raise WorkProblem("This item is done already.")
+        raise WorkProblem("done_already")
     item.status, item.closed_at, item.closed_by, item.note = "done", now, who, note
     record(session, "work", item.id, "done", now, from_state="open", to_state="done", who=who, data={"work": item.kind})
     events.publish(session, events.WorkDone(item.id, who), now)

@@ -221,10 +221,10 @@ def test_the_days_sample_of_an_empty_day(at_work: Carecall) -> None:
     assert at_work("qa", "draw", "--date", "2025-03-07", "--seed", "7", "--json").out == first.out
     assert "0 of 0 recordings, seed 7" in at_work("qa", "draw", "--date", "2025-03-07", "--seed", "7").out
     assert at_work("qa", "draw", "--date", "tomorrow").code == 2
-    assert "future" in at_work("qa", "draw", "--date", "2999-03-07").err, "or that day would be drawn before it came"
+    assert "2999-03-07 is not over before 2999-03-08 00:00" in at_work("qa", "draw", "--date", "2999-03-07").err
 
 
-def test_chats_are_imported_and_drawn(at_work: Carecall, tmp_path: Path) -> None:
+def test_chats_are_imported_and_drawn(at_work: Carecall, tmp_path: Path, database_url: str) -> None:
     file = tmp_path / "chats.csv"
     rows = ["external_id,at,who,text,channel,language"]
     for number in range(3):
@@ -232,14 +232,21 @@ def test_chats_are_imported_and_drawn(at_work: Carecall, tmp_path: Path) -> None
     file.write_text("\n".join([*rows, "c-9,2025-03-07T09:00,nobody,x,web,"]), encoding="utf-8")
     told = at_work("import", "chats", str(file))
     assert (told.code, "3 rows taken, 1 refused" in told.out) == (1, True)
-    today = at_work("qa", "draw", "--chats", "--date", datetime.now(ZoneInfo("Asia/Shanghai")).date().isoformat())
-    assert today.code == 0, today.err
+    today = datetime.now(ZoneInfo("Asia/Shanghai")).date().isoformat()
+    early = at_work("qa", "draw", "--chats", "--date", today)
+    assert (early.code, f"{today} is not over" in early.err) == (2, True), "or who writes tonight would have no chance"
+    engine = sa.create_engine(database_url)
+    with engine.begin() as store:  # a day passes
+        store.execute(sa.text("UPDATE chats SET taken_at = taken_at - interval '1 day'"))
+    engine.dispose()
+    drawn = at_work("qa", "draw", "--chats")
+    assert drawn.code == 0, drawn.err
     for words in (
-        "3 of 3 chats", "all are drawn", "the day was not over", "no agent / - / day / wechat",
-        "the whole day, all 3 of it", "patient: I have a high fever.", "! red_flag",
+        "3 of 3 chats", "all are drawn", "no agent / - / day / wechat", "the whole day, all 3 of it",
+        "patient: I have a high fever.", "! red_flag",
     ):  # fmt: skip
-        assert words in today.out
-    assert json.loads(at_work("qa", "draw", "--chats", "--json").out)["candidates"] == 0, "yesterday, if none is named"
+        assert words in drawn.out
+    assert json.loads(at_work("qa", "draw", "--chats", "--json").out)["candidates"] == 3, "yesterday, if none is named"
 
 
 # ---- the lane, the fallback, keys, flows, models ------------------------------------------------------

@@ -117,7 +117,8 @@ def test_everything_is_on_it() -> None:
         "Record: T-0001", "Hours since 192", "hernia repair · surgery · Dr One", "5 (moderate pain)", "7 (severe pain)",
         "relative", "Is the wound bleeding", "yes [B]", "from 38.0 [C]", "2 (mild pain) *", "heard <b>two</b>",
         "score 7, Is the wound bleeding", "1:02", "LATE", "A warning sign for today", "planned (held)",
-        "number 1 no answer", "number ? busy", "not rung: rings per day x4", "In their own words: recorded", "hotline",
+        "number 1 no answer", "number ? busy", "not rung: rung often enough today x4",
+        "In their own words: recorded", "hotline",
         "penicillin & latex", "1961-05-06 (69 years)",
     ):  # fmt: skip
         assert expected in text, expected

@@ -28,13 +28,14 @@ from desk import tickets
 from desk.models import Ticket
 from dialer import inbound, sms
 from dialer.models import Call
-from recordings import redact, reports, retention, sample
+from recordings import redact, reports, retention
 from recordings.fetch import Media
 from scheduler import worklist
 from tests import planted
 from tests.commands.conftest import Carecall
 from tests.conftest import StandingClock
 from tests.planted import Planted, Search
+from tests.recordings import days
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import mono, tone
 
@@ -204,20 +205,15 @@ class Hospital:
         self.run("tickets", "report", "--json")
         self.run("escalations", "export", "--csv", str(self.folder / "escalations.csv"))
         self.run("recordings", "--json")
-        self.run(
-            "qa",
-            "draw",
-            "--seed",
-            "1",
-            "--date",
-            f"{self.now.astimezone(self.house.settings.hospital.timezone):%Y-%m-%d}",
-        )
+        day = self.now.astimezone(self.house.settings.hospital.timezone).date()
+        with self.house.transaction() as session:
+            days.draw_day(session, day, 1, self.now)
+        self.run("qa", "draw", "--seed", "1", "--date", day.isoformat())
         self.run("recordings", "transcript", str(recordings[0]), "--json")
         self.run("desk", "report", "--json")
         with self.house.transaction() as session:
-            day = self.now.astimezone(self.house.settings.hospital.timezone).date()
             self.told.append(
-                str(reports.as_json(reports.draw_report(session, sample.draw_day(session, day, 7, self.now))))
+                str(reports.as_json(reports.draw_report(session, days.draw_day(session, day, 7, self.now))))
             )
             for lines in reports.transcripts(session, recordings).values():
                 self.told += [line.text for line in lines]

@@ -16,6 +16,7 @@ from core import db
 from core.house import House
 from core.settings import load
 from tests.house import ROOT, variables
+from tests.recordings import days
 from tests.recordings.listeners import DAY, NO, Office
 
 
@@ -81,10 +82,8 @@ def test_a_day_is_opened_and_a_month_taken_away(
     office.hire("amy")
     office.admit("qa1", "qa")
     recordings = [office.record("amy") for _ in range(3)]
-    from recordings import sample
-
     with office.transaction() as session:
-        sample.draw_day(session, DAY, 7, office.now)
+        days.draw_day(session, DAY, 7, office.now)
     office.opened()  # with the facts of this test; the command then finds nothing missing
     assert app.main(["qa", "open", "--date", DAY.isoformat(), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"day": "2031-03-07", "opened": 0, "second": 0, "without_second": 0}]
@@ -101,3 +100,40 @@ def test_a_day_is_opened_and_a_month_taken_away(
         file = tmp_path / f"{table}.csv"
         assert app.main(["qa", "export", "--month", "2031-03", "--out", str(file), "--table", table]) == 0
         assert len(file.read_text(encoding="utf-8").splitlines()) == count + 1
+
+
+def test_reviews_that_lie_still_are_handed_over_and_dropped(
+    typed: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    office = Office(typed)
+    office.hire("amy")
+    for login in ("qa1", "qa2", "qa3"):
+        office.admit(login, "qa")
+    recordings = [office.record("amy") for _ in range(2)]
+    office.opened()
+    assert app.main(["qa", "waiting", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["review"] for row in rows} == {str(row.id) for row in office.rows()}
+    assert "amy" not in json.dumps(rows), "nobody is told whom they hear"
+    review = str(office.review_of(recordings[0]).id)
+    why = ["--who", "boss", "--reason", "ill"]
+    assert app.main(["qa", "hand-over", "qa3", *why]) == 0
+    assert all(row.rater != "qa3" for row in office.rows())
+    assert app.main(["qa", "drop", review, *why]) == 0
+    assert "ratings of it are dropped" in capsys.readouterr().out
+    assert office.review_of(recordings[0]).state == "dropped"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["hand-over", "--who", "boss", "--reason", "ill"], "say which, by the id"),
+        (["drop", "x"], "say who does it and why"),
+        (["drop", "x", "--who", "boss", "--reason", "noise"], "'x' is not an id"),
+        (["drop", "00000000-0000-0000-0000-000000000001", "--who", "b", "--reason", "n"], "There is no such review"),
+        (["hand-over", "nobody", "--who", "boss", "--reason", "ill"], "nobody has no review in hand"),
+    ],
+)
+def test_wrong_words_of_a_lead(typed: House, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    assert app.main(["qa", *words]) == 2
+    assert said in capsys.readouterr().err

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.house import House
 from dialer.models import Agent
-from recordings import reviews, sample
+from recordings import reviews
 from recordings.call_facts import CallFact, CallFacts
 from recordings.fetch import Media
 from recordings.models import Play
@@ -23,6 +23,7 @@ from recordings.review_models import CoachingTask, QaNote, Review, ReviewMark, S
 from recordings.stt import Segment, Speech
 from recordings.stt_models import Model
 from tests.console.desk_room import DeskRoom, Screen
+from tests.recordings import days
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import Clip, dual
 
@@ -103,7 +104,7 @@ class ListeningRoom(DeskRoom):
         """Today's recordings are drawn and given to whoever may review."""
         today = self.now.astimezone(self.house.settings.hospital.timezone).date()
         with self.house.transaction() as session:
-            sample.draw_day(session, today, 7, self.now)
+            days.draw_day(session, today, 7, self.now)
             reviews.open_day(session, today, self.now)
 
     def reviews(self) -> list[Review]:

@@ -225,7 +225,7 @@ def test_addresses_that_are_not_there_answer_as_the_rest(desk: DeskRoom, client:
     said = client.delete("/api/v1/tickets")
     is_problem(said, 405)
     assert "GET" in said.headers["Allow"]
-    assert client.get("/nonsense").content_type.startswith("text/html")
+    assert client.get("/nonsense").content_type.startswith("text/plain")
 
 
 def test_the_document_tells_every_address_and_every_shape_it_names(client: FlaskClient, desk: DeskRoom) -> None:

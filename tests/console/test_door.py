@@ -92,6 +92,7 @@ def test_a_form_without_its_hidden_word_is_refused_on_every_page(desk: DeskRoom)
                 "/worklist",
                 "/coaching",
                 "/reviews",
+                "/reviews/waiting",
                 "/vault",
                 "/agreement",
                 "/disputes",

@@ -154,6 +154,7 @@ def test_the_pages_are_drawn_whole_on_a_wide_screen_and_on_a_telephone(
     words = (PATIENT_SAYS, AGENT_SAYS) if language == "en" else (ZH_PATIENT, ZH_AGENT)
     recording = listening.recording(30.0, *words, language=language)
     listening.user("qa1", "qa", language)
+    listening.user("qa2", "qa", language)  # the second rater: who rates too may not look at the dispute
     boss = listening.signed_in("supervisor", language)
     agent = listening.signed_in("agent", language, login="li.na")
     listening.open_day()
@@ -172,10 +173,12 @@ def test_the_pages_are_drawn_whole_on_a_wide_screen_and_on_a_telephone(
     agent.post(f"/my-reviews/{review.id}", why="I answered at once")
     boss.post(f"/vault/{recording}/keep", on=f"/vault/{recording}", deed="hold", why="case 12")
     boss.post(f"/vault/{recording}/keep", on=f"/vault/{recording}", deed="export", reason="request")
+    number = listening.ticket()
+    boss.post("/vetoes", on="/vetoes", login="li.na", ticket=number, day="2031-03-07", why="rude, heard at 0:05")
     task = listening.first_task()
     page.clear_cookies()
     sign_in(page, served, "li.na", "/my-reviews")
-    look(page, served, ["/my-reviews", f"/my-reviews/{review.id}", "/coaching"], language)
+    look(page, served, ["/my-reviews", f"/my-reviews/{review.id}", "/coaching", "/my-vetoes"], language)
     page.clear_cookies()
     sign_in(page, served, "supervisor1", "/vault")
     page.goto(f"{served.url}/vault/{recording}")
@@ -185,10 +188,50 @@ def test_the_pages_are_drawn_whole_on_a_wide_screen_and_on_a_telephone(
     look(
         page, served,
         ["/vault", f"/vault/{recording}", "/exports", "/heard", "/disputes", f"/disputes/{review.id}",
-         "/coaching", f"/coaching/{task}", "/figures?month=2031-03", "/figures/day?day=2031-03-07", "/agreement"],
+         "/coaching", f"/coaching/{task}", "/figures?month=2031-03", "/figures/day?day=2031-03-07", "/agreement",
+         "/vetoes", "/reviews", "/reviews/waiting"],
         language,
     )  # fmt: skip
 
+
+FAINT = """(() => {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const parts = (color) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = (top, under, part = 1) =>
+    [0, 1, 2].map((n) => top[n] * top[3] * part + under[n] * (1 - top[3] * part));
+  const light = (color) => {
+    const [r, g, b] = color.map((one) => {
+      const part = one / 255;
+      return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (one) => one === null ? [255, 255, 255]
+    : over(parts(getComputedStyle(one).backgroundColor), ground(one.parentElement));
+  const opacity = (one) => one === null ? 1 : Number(getComputedStyle(one).opacity) * opacity(one.parentElement);
+  const found = [];
+  for (const one of document.body.querySelectorAll('*')) {
+    const own = Array.from(one.childNodes).filter((node) => node.nodeType === 3);
+    const said = own.map((node) => node.data.trim()).join(' ').trim()
+      || (one.matches('input, textarea, select') ? one.value || one.placeholder || '' : '');
+    const style = getComputedStyle(one);
+    if (!said || !one.checkVisibility({ checkVisibilityCSS: true })) continue;
+    if (one.closest(':disabled, option, audio') || one.getBoundingClientRect().width < 2) continue;
+    const under = ground(one);
+    const [a, b] = [light(over(parts(style.color), under, opacity(one))), light(under)].sort((x, y) => y - x);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const ratio = (a + 0.05) / (b + 0.05);
+    const name = `${one.tagName}.${one.className}: ${said.slice(0, 40)}`;
+    if (ratio < (large ? 3 : 4.5)) found.push(`${ratio.toFixed(2)} ${name}`);
+  }
+  return Array.from(new Set(found));
+})()"""
+"""Texts whose contrast with what lies under them is less than 4.5 (large ones 3): WCAG 2.1, 1.4.3."""
 
 ZH_PATIENT = ((1.0, 4.0, "我上周做的手术，现在伤口有点疼"), (14.0, 17.0, "好的，谢谢"))
 ZH_AGENT = ((5.0, 9.0, "您好，您快点说，什么事"), (10.0, 13.0, "保证明天就没事了，您放心"))
@@ -209,4 +252,5 @@ def look(page: Page, served: Served, paths: list[str], language: str) -> None:
             " && !one.getAttribute('aria-label') && !one.textContent.trim()).map(one => one.outerHTML)"
         )
         assert unnamed == [], path
+        assert page.run(FAINT) == [], path
         picture(page, path.strip("/").replace("/", "-").split("?")[0].rstrip("0123456789abcdef-") + f"-{language}")

@@ -236,7 +236,7 @@ def test_a_dispute_is_settled_by_a_supervisor_with_a_reason(day: ListeningRoom) 
     assert "Say why." in agent.text
     agent.post(page, why="I answered at once, listen again")
     assert "a supervisor settles it" in agent.text
-    assert "1 disputes wait" in (supervisor.get("/reviews"), supervisor.text)[1]
+    assert "Disputes to be settled: 1" in (supervisor.get("/reviews"), supervisor.text)[1]
     settle = f"/disputes/{review.id}"
     supervisor.get(settle)
     assert "I answered at once, listen again" in supervisor.text

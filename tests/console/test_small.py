@@ -47,9 +47,14 @@ def test_a_span_is_told_as_people_do(seconds: float, english: str, chinese: str)
 
 def test_a_moment_is_told_with_as_much_date_as_it_needs() -> None:
     now = datetime(2031, 3, 7, 15, 59, tzinfo=UTC)  # 23:59 in Shanghai
-    assert words.moment(now, SHANGHAI, now) == "23:59"
-    assert words.moment(now + timedelta(minutes=1), SHANGHAI, now) == "03-08 00:00"
-    assert words.moment(now - timedelta(days=66), SHANGHAI, now) == "2030-12-31 23:59"
+    for language, tomorrow, last_year in (
+        ("en", "03-08 00:00", "2030-12-31 23:59"),
+        ("zh-CN", "3月8日 00:00", "2030年12月31日 23:59"),
+    ):
+        assert words.moment(language, now, SHANGHAI, now) == "23:59"
+        assert words.moment(language, now + timedelta(minutes=1), SHANGHAI, now) == tomorrow
+        assert words.moment(language, now - timedelta(days=66), SHANGHAI, now) == last_year
+    assert words.day("zh-CN", now, SHANGHAI, now) == "3月7日"
 
 
 def test_a_code_without_words_is_shown_as_it_is() -> None:

@@ -60,3 +60,21 @@ def test_low_scores_by_the_agent_who_talked(hall: Hall) -> None:
         ]
         assert session.scalar(sa.select(sa.func.count()).select_from(Survey)) == 3
         assert Figures().unhappy(session, since - timedelta(days=2), since, 2) == []
+
+
+def test_who_rang_again_for_the_same_reason_was_not_helped_at_once(hall: Hall) -> None:
+    hall.agent()
+    began = hall.now
+    first = served(hall, CALLERS[0], after=2, talk=30)
+    served(hall, CALLERS[1], after=2, talk=30)
+    hall.forward(days=1)
+    served(hall, CALLERS[0], after=2, talk=30)  # again
+    days = hall.house.settings.desk.repeat_days
+    with hall.house.transaction() as session:
+        agent_id, figures = hall.fresh(first).agent_id, Figures()
+        assert agent_id is not None
+        assert list(figures.first_talks(session)) == [agent_id]
+        assert began < figures.first_talks(session)[agent_id] < began + timedelta(minutes=1)
+        span, later = timedelta(days=30), hall.now + timedelta(days=days, hours=1)
+        assert figures.first_contact(session, later, span) == {agent_id: (2, 3)}
+        assert figures.first_contact(session, hall.now, span) == {}, "nobody knows yet whether they will ring again"

@@ -127,7 +127,7 @@ def test_another_patient_of_the_same_telephone_is_another_alarm(ward: Ward) -> N
 def test_without_a_number_to_ring_somebody_must_think(ward: Ward) -> None:
     heard(ward, ward.inbound(""))
     assert raised(ward) == []
-    assert work(ward) == [("red_flag", "bleeding (a machine heard it, not confirmed; no number to ring back)")]
+    assert work(ward) == [("red_flag", "machine_heard_no_number question=bleeding")]
 
 
 @pytest.mark.parametrize(

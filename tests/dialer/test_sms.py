@@ -133,7 +133,7 @@ def test_a_refused_message_has_failed_with_the_code(ward: Ward) -> None:
     message = planned(ward, ward.patient(UNREACHABLE), to=UNREACHABLE)
     tick(ward)
     ward.work()
-    assert (state(ward, message).status, state(ward, message).why) == ("failed", "carrier code 21612")
+    assert (state(ward, message).status, state(ward, message).why) == ("failed", "carrier_code code=21612")
 
 
 def test_a_number_that_told_the_carrier_to_stop_is_left_alone_by_us_too(ward: Ward) -> None:
@@ -143,7 +143,7 @@ def test_a_number_that_told_the_carrier_to_stop_is_left_alone_by_us_too(ward: Wa
         session.get_one(Message, second.id).due_at = ward.now + timedelta(hours=1)
     tick(ward)
     ward.work()
-    assert (state(ward, first).status, state(ward, first).why) == ("failed", "carrier code 21610")
+    assert (state(ward, first).status, state(ward, first).why) == ("failed", "carrier_code code=21610")
     assert (state(ward, second).status, ward.carrier.messages) == ("cancelled", [])
     with ward.house.transaction() as session:
         assert session.get_one(DoNotCall, people.phone_index(OPTED_OUT)).source == "sms"
@@ -173,9 +173,9 @@ def test_what_does_not_arrive_is_told_once_and_is_work_if_it_is_part_of_a_treatm
     failed, work = failures(ward)
     for told in (word, "sent", word, "failed", "undelivered", "delivered"):
         says(ward, message, told, code=30003)
-    assert (state(ward, message).status, state(ward, message).why) == (word, "carrier code 30003")
+    assert (state(ward, message).status, state(ward, message).why) == (word, "carrier_code code=30003")
     assert failed == [events.MessageFailed(message.id, "recovery", subject, patient.id, clinical)]
-    expected = [events.WorkWanted("sms_failed", patient.id, subject, "carrier code 30003")] if clinical else []
+    expected = [events.WorkWanted("sms_failed", patient.id, subject, "carrier_code code=30003")] if clinical else []
     assert work == expected
 
 

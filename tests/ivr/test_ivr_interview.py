@@ -245,7 +245,7 @@ def test_a_relative_who_is_not_registered_hears_only_where_to_call() -> None:
     call = Call("followup").silent().press("2", "2")
     assert call.heard == ("fu_family",)
     assert call.effects == [
-        ("work_wanted", {"kind": "proxy_wrong", "why": "not registered"}),
+        ("work_wanted", {"kind": "proxy_wrong", "why": "not_registered"}),
         ("outcome", {"outcome": "not_patient"}),
     ]
 

@@ -208,7 +208,7 @@ def test_a_registered_relative_answers_and_it_is_written_down_as_hers(switch: Sw
 def test_a_relative_without_the_patients_word_is_work_for_the_ward(switch: Switch, heard: Heard) -> None:
     _, line = ring(switch, with_relative(switch), new_id())
     assert "Please ask them to call" in line.press("2", "2").said
-    assert heard.work == [("proxy_wrong", "not registered")]
+    assert heard.work == [("proxy_wrong", "not_registered")]
     assert heard.outcomes == ["not_patient"]
 
 

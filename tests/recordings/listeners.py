@@ -14,13 +14,14 @@ from console.models import User
 from core.house import House
 from core.models import new_id
 from dialer.models import Agent, Call
-from recordings import reviews, sample
+from recordings import reviews
 from recordings.call_facts import CallFact, CallFacts
 from recordings.models import FindingRow, Recording
 from recordings.qa_shapes import DeskFigures, Mark, Unhappy
 from recordings.review_day import Opened
 from recordings.review_models import Review
 from tests.house import MID_MORNING
+from tests.recordings import days
 
 DAY = MID_MORNING.date()
 YES, NO, NA = Mark("yes"), Mark("no"), Mark("na")
@@ -53,6 +54,8 @@ class Desk:
     of_month: dict[uuid.UUID, int] = field(default_factory=dict)
     low: list[Unhappy] = field(default_factory=list)
     calls: dict[uuid.UUID, list[tuple[datetime, uuid.UUID]]] = field(default_factory=dict)
+    first: dict[uuid.UUID, datetime] = field(default_factory=dict)
+    settled: dict[uuid.UUID, tuple[int, int]] = field(default_factory=dict)
 
     def talks(self, session: Session, since: datetime, until: datetime) -> Mapping[uuid.UUID, int]:
         return self.of_month
@@ -64,6 +67,12 @@ class Desk:
 
     def calls_of(self, session: Session, agent_id: uuid.UUID, since: datetime, until: datetime) -> list[uuid.UUID]:
         return [call for at, call in sorted(self.calls.get(agent_id, [])) if since <= at < until]
+
+    def first_talks(self, session: Session) -> Mapping[uuid.UUID, datetime]:
+        return self.first
+
+    def first_contact(self, session: Session, now: datetime, span: timedelta) -> Mapping[uuid.UUID, tuple[int, int]]:
+        return self.settled
 
 
 @dataclass
@@ -140,7 +149,7 @@ class Office:
 
     def opened(self, day: date = DAY, seed: int = 7) -> Opened:
         with self.transaction() as session:
-            sample.draw_day(session, day, seed, self.now)
+            days.draw_day(session, day, seed, self.now)
             return reviews.open_day(session, day, self.now)
 
     def rows(self) -> Sequence[Review]:

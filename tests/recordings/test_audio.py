@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from recordings import audio
+from recordings import audio, sound_words
 from recordings.audio import Sound, Unreadable, channels, check_wav, level, to_model
 from tests.recordings.sounds import mono, tone, wav
 
@@ -42,7 +42,7 @@ def test_a_good_file() -> None:
 def test_a_broken_file_is_told_in_plain_words(data: bytes, words: str) -> None:
     found = check_wav(data, None)
     assert isinstance(found, Unreadable)
-    assert words in found.reason
+    assert words in sound_words.why(found.reason, "en")
 
 
 def test_any_cut_of_a_file_is_unreadable_or_shorter_and_never_an_error() -> None:

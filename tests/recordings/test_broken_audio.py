@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recordings import audio, listening, masking, measures
+from recordings import audio, listening, masking, measures, sound_words
 from recordings.fetch import Media
 from recordings.files import FileStore
 from recordings.listening import ListeningProblem
@@ -90,11 +90,11 @@ GOOD_ONES = {
 BAD_ONES = {
     "empty": (b"", "the file is empty"),
     "one byte": (b"R", "the file is not a WAV file"),
-    "web page": (b"<!DOCTYPE html><html><body>502 Bad Gateway", "the file is not a WAV file but a web page"),
-    "JSON": (b'{"code": 20404, "message": "not found"}', "the file is not a WAV file but a JSON text"),
-    "MP3 with a tag": (b"ID3\x04" + bytes(2000), "the file is not a WAV file but an MP3 file"),
-    "MP3": (b"\xff\xfb\x90\x64" + bytes(2000), "the file is not a WAV file but an MP3 file"),
-    "Ogg": (b"OggS" + bytes(2000), "the file is not a WAV file but an Ogg file"),
+    "web page": (b"<!DOCTYPE html><html><body>502 Bad Gateway", "the file is not a WAV file but HTML"),
+    "JSON": (b'{"code": 20404, "message": "not found"}', "the file is not a WAV file but JSON"),
+    "MP3 with a tag": (b"ID3\x04" + bytes(2000), "the file is not a WAV file but MP3"),
+    "MP3": (b"\xff\xfb\x90\x64" + bytes(2000), "the file is not a WAV file but MP3"),
+    "Ogg": (b"OggS" + bytes(2000), "the file is not a WAV file but Ogg"),
     "truncated": (GOOD[:20_000], "the file is cut off: 19956 of 32000 bytes of sound are there"),
     "truncated in its header": (GOOD[:30], "the file is cut off in its header"),
     "truncated before its sound": (GOOD[:36], "the file is cut off before its sound begins"),
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_recording_says_why(room: Room, subtests: pytest.Subte
         with subtests.test(name):
             recording = taken_in(room, data, 4 if name == "wrong rate in its header" else 2, number, call_id)
             row = room.row(recording)
-            assert (row.state, row.reason) == ("unreadable", words)
+            assert (row.state, sound_words.why(row.reason, "en")) == ("unreadable", words)
             kept = room.house.service(FileStore).exists(recording)
             assert kept is bool(data), "what there was is kept for a person"
             told = listened(room, recording)
@@ -221,7 +221,7 @@ def test_spoilt_files_end_in_a_state_each(room: Room) -> None:
 def test_any_bytes_are_a_sound_or_a_reason_and_never_an_error(data: bytes) -> None:
     checked = audio.check_wav(data, None)
     if isinstance(checked, audio.Unreadable):
-        assert checked.reason.startswith(("the file", "the sound"))
+        assert sound_words.why(checked.reason, "en").startswith(("the file", "the sound"))
         with pytest.raises(NoSound):
             Sounding(InMemory(data), None)
         with pytest.raises(measures.NotSound):
@@ -241,7 +241,7 @@ HOUR = 8000 * 3600
 def test_longer_than_the_setting_allows_is_left_with_the_carrier(room: Room) -> None:
     recording = taken_in(room, b"", 7260)
     assert (room.row(recording).state, room.row(recording).reason) == (
-        "failed", "it lasts 121 minutes, more than the 120 of [recordings] max_minutes",
+        "failed", "too_long minutes=121 most=120",
     )  # fmt: skip
     assert room.carrier.asked == [], "it is not even fetched"
 

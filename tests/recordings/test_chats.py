@@ -20,7 +20,7 @@ from core.models import EventRow, Patient, new_id
 from core.people import MRN
 from core.tables import FileProblem
 from dialer.models import Agent
-from recordings import chat_reports, chats, retention, sample
+from recordings import chats, reports, retention, sample
 from recordings.chat_import import import_chats
 from recordings.chat_models import Chat, ChatFinding
 from recordings.chat_shapes import ChatIn
@@ -29,6 +29,7 @@ from recordings.models import DrawPick
 from recordings.retention import HoldProblem
 from recordings.review_models import QaNote
 from tests.house import MID_MORNING
+from tests.recordings import days
 
 DAY = MID_MORNING.date()
 NOW = MID_MORNING
@@ -162,7 +163,7 @@ def test_a_hundred_chats_of_a_day_are_drawn_like_calls(desk: House) -> None:
     with desk.transaction() as session:
         longer = "UPDATE chats SET started_at = started_at - interval '80 days' WHERE external_id = 'c-1'"
         session.execute(sa.text(longer))
-        row = sample.draw_day(session, DAY, 9, NOW, "chats")
+        row = days.draw_day(session, DAY, 9, NOW, "chats")
         picks = sample.picks(session, row)
         assert (row.kind, row.size, len(picks), row.whole_day) == ("chats", 100, 100, False)
         assert {pick.subject_kind for pick in picks} == {"chat"}
@@ -171,11 +172,11 @@ def test_a_hundred_chats_of_a_day_are_drawn_like_calls(desk: House) -> None:
         assert 4 <= len(risky) <= 9
         assert risky <= {str(pick.chat_id) for pick in picks}
         assert sum(pick.part == "random" for pick in picks) >= 60
-        again = sample.draw_day(session, DAY, 9, NOW + timedelta(days=1), "chats")
+        again = days.draw_day(session, DAY, 9, NOW + timedelta(days=1), "chats")
         assert again.id == row.id
-        calls = sample.draw_day(session, DAY, 9, NOW, "calls")
+        calls = days.draw_day(session, DAY, 9, NOW, "calls")
         assert calls.id != row.id, "a draw of calls may have the same seed"
-        told = chat_reports.draw_report(session, row)
+        told = reports.draw_report(session, row)
     assert len(told.picked) == 100
     assert any("wechat" in name and "theme" in name for name, _, _ in told.strata)
     assert "li.na" not in json.dumps(told.strata)
@@ -188,7 +189,7 @@ def test_a_chat_handed_in_late_is_in_the_draw_of_the_day_it_came(desk: House) ->
         assert sample.candidates(session, DAY - timedelta(days=4), "chats") == []
         found = sample.candidates(session, DAY, "chats")
         assert len(found) == 2
-        sample.draw_day(session, DAY, 1, NOW, "chats")
+        days.draw_day(session, DAY, 1, NOW, "chats")
         assert session.scalar(sa.select(sa.func.count()).select_from(DrawPick)) == 2
         assert sample.candidates(session, DAY, "chats") == []
 
@@ -246,7 +247,7 @@ def test_chats_are_found_by_index_however_many_years_there_are(desk: House) -> N
 def test_a_purged_chat_has_no_words_left_and_its_row_and_pick_stay(desk: House) -> None:
     take(desk, chat(1, said=[("patient", "I have a high fever."), ("agent", "Come in.")]), chat(2, complaint=True))
     with desk.transaction() as session:
-        row = sample.draw_day(session, DAY, 1, NOW, "chats")
+        row = days.draw_day(session, DAY, 1, NOW, "chats")
     later = NOW + timedelta(days=180)
     with desk.transaction() as session:
         assert chats.purge_due(session, later - timedelta(hours=2)) == 0
@@ -258,7 +259,7 @@ def test_a_purged_chat_has_no_words_left_and_its_row_and_pick_stay(desk: House) 
     assert every(desk, ChatFinding) == []
     with desk.transaction() as session:
         assert chats.transcript(session, by_id["c-1"].id) == []
-        told = chat_reports.draw_report(session, sample.draw_day(session, DAY, 1, later, "chats"))
+        told = reports.draw_report(session, days.draw_day(session, DAY, 1, later, "chats"))
         assert sum(one.chat.purged_at is not None for one in told.picked) == 1
         ledger = session.scalars(sa.select(EventRow.what).where(EventRow.kind == "chat").order_by(EventRow.id)).all()
         assert ledger == ["taken in", "taken in", "purged"]
@@ -378,9 +379,9 @@ def test_a_chat_on_hold_is_kept_whatever_its_time(desk: House) -> None:
         chat_id = chats.take(session, [chat(said=[("patient", "I will see you in court")])], NOW, who="test")[0].id
         with pytest.raises(HoldProblem, match="needs a reason"):
             retention.hold(session, chat_id, "lawyer", " ", NOW)
-        with pytest.raises(HoldProblem, match=r"no recording .*, and no chat"):
+        with pytest.raises(HoldProblem, match=r"no such recording, and no such chat"):
             retention.hold(session, uuid.UUID(int=9), "lawyer", "case 8", NOW)
-        with pytest.raises(HoldProblem, match=r"Chat .* is not held"):
+        with pytest.raises(HoldProblem, match="not held"):
             retention.release(session, chat_id, "lawyer", "over", NOW)
         retention.hold(session, chat_id, "lawyer", "case 8", NOW)
     over = NOW + timedelta(days=4000)
@@ -393,7 +394,7 @@ def test_a_chat_on_hold_is_kept_whatever_its_time(desk: House) -> None:
     with desk.transaction() as session:
         assert chats.purge_due(session, over) == 1
         assert session.get_one(Chat, chat_id).lines is None
-        with pytest.raises(HoldProblem, match=r"Chat .* was purged at"):
+        with pytest.raises(HoldProblem, match="nothing left to hold"):
             retention.hold(session, chat_id, "lawyer", "too late", over)
         told = session.execute(
             sa.select(EventRow.what, EventRow.who).where(EventRow.subject_id == chat_id).order_by(EventRow.id)

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 
 from commands import cli
 from commands.joined import Joined
-from recordings import hearing, jobs, progress, store, stt_parts
+from recordings import hearing, jobs, progress, sound_words, store, stt_parts
 from recordings.fetch import Media
 from recordings.files import FileStore
 from recordings.models import Recording, SegmentRow, Transcript
@@ -215,7 +215,7 @@ def test_the_model_process_killed_in_the_middle_of_a_file_loses_nothing(room: Ro
         room.work()
         row = room.row(recording)
         assert (row.state, row.speech_tries) == ("fetched", 1)
-        assert "ended in the middle of a file" in row.reason
+        assert "ended in the middle of a file" in sound_words.why(row.reason, "en")
         room.forward(seconds=5)
         room.tick()
         assert room.row(recording).state == "kept"
@@ -376,4 +376,4 @@ def test_a_file_that_is_no_sound_any_more_is_set_aside(room: Room) -> None:
     recording = fetched(room, 1, mono(tone(3)))
     room.house.service(FileStore).put(recording, b"not a WAV file")
     room.work()
-    assert (room.row(recording).state, room.row(recording).reason) == ("failed", "the file is not a WAV file")
+    assert (room.row(recording).state, room.row(recording).reason) == ("failed", "no_wav")

@@ -107,7 +107,7 @@ def test_an_answer_without_them_rings_nobody(room: Room, ward: Ward, text: str) 
 def test_a_mild_sign_is_a_nurses_work_the_same_day(room: Room, ward: Ward) -> None:
     spoken(room, ward, "I have a fever.")
     assert every(room, Escalation) == []
-    assert work(room) == [("red_flag", "fever (a machine heard it, not confirmed)")]
+    assert work(room) == [("red_flag", "machine_heard question=fever")]
 
 
 def test_several_signs_and_the_same_words_in_the_whole_call_are_one_alarm(room: Room, ward: Ward) -> None:
@@ -202,9 +202,9 @@ def test_what_the_engine_gives_up_or_cannot_be_fetched_is_listened_to_as_well(ro
         room.tick()
     items = {item.subject_id: (item.kind, item.why) for item in every(room, WorkItem)}
     assert items == {
-        dies: ("listen", "the machine could not hear it"),
-        lost: ("not_recorded", "the sound could not be fetched, or is damaged"),
-        broken: ("not_recorded", "the sound could not be fetched, or is damaged"),
+        dies: ("listen", "not_heard"),
+        lost: ("not_recorded", "no_sound"),
+        broken: ("not_recorded", "no_sound"),
     }
 
 
@@ -282,7 +282,7 @@ def test_a_voice_without_a_word_is_listened_to_and_silence_is_not(room: Room, wa
     ]
 
 
-def sure(*confidences: float, words: bool = True) -> list[Segment]:
+def sure(*confidences: float | None, words: bool = True) -> list[Segment]:
     """A few words the engine is so sure of; without `words` it tells of its lines alone."""
     made = [Segment(n, n + 1, "I'm fine thanks", one) for n, one in enumerate(confidences)]
     if not words:
@@ -302,7 +302,8 @@ def sure(*confidences: float, words: bool = True) -> list[Segment]:
         (sure(0.9, 0.4), 0),
         (sure(0.3, words=False), 1),
         (sure(0.8, words=False), 0),
-        (sure(0.0, 0.0, words=False), 0),  # an engine that does not tell (recordings.stt_sherpa)
+        (sure(0.0, 0.0, words=False), 1),
+        (sure(None, None, words=False), 0),  # an engine that does not tell (recordings.stt_sherpa)
     ],
 )
 def test_words_the_engine_is_not_sure_of_are_listened_to_once(
@@ -313,7 +314,7 @@ def test_words_the_engine_is_not_sure_of_are_listened_to_once(
     with room.house.transaction() as session:
         lines = [Line("patient", 0, 1, "I'm fine thanks", heard[0].confidence, heard[0].words)]
         machine_flags.not_understood(session, recording, lines * items, room.now)
-    expected = ("listen", "the machine is not sure of the words it heard", recording, call.patient_id, 1)
+    expected = ("listen", "not_sure", recording, call.patient_id, 1)
     assert [
         (item.kind, item.why, item.subject_id, item.patient_id, item.times) for item in every(room, WorkItem)
     ] == [expected] * items

@@ -19,6 +19,8 @@ from recordings.qa_pack_words import CODES, HEADS, SHEETS, TITLES
 from recordings.qa_shapes import AgentMonth, Mark
 from recordings.qa_words import DAY_IS_NOISE
 from recordings.review_models import Review
+from recordings.vetoes import Complaint
+from tests.recordings import days
 from tests.recordings.listeners import DAY, NO, YES, Office
 from tests.recordings.test_reviews import refused, statements
 
@@ -141,10 +143,10 @@ def test_a_month_takes_a_fixed_number_of_questions(office: Office) -> None:
         office.hire(login)
     recordings = [office.record(login) for login, calls in judged_more.items() for _ in calls]
     with office.transaction() as session:
-        from recordings import reviews, sample
+        from recordings import reviews
 
         day = office.now.date()
-        sample.draw_day(session, day, 1, office.now)
+        days.draw_day(session, day, 1, office.now)
         reviews.open_day(session, day, office.now)
     for recording in recordings:
         office.judge(office.review_of(recording))
@@ -226,12 +228,12 @@ def test_a_complaint_vetoes_only_when_upheld_and_can_be_appealed(office: Office)
     assert month(office)["amy"].veto == "", "that somebody complained is no veto"
     with office.transaction() as session:
         with refused("no_comment"):
-            vetoes.uphold(session, "amy", "1234-56", DAY, "boss", "", office.now)
+            vetoes.uphold(session, "amy", Complaint("1234-56"), DAY, "boss", "", office.now)
         with refused("no_agent"):
-            vetoes.uphold(session, "nobody", "1234-56", DAY, "boss", "rude", office.now)
-        veto = vetoes.uphold(session, "amy", "1234-56", DAY, "boss", "rude, heard at 1:10", office.now)
+            vetoes.uphold(session, "nobody", Complaint("1234-56"), DAY, "boss", "rude", office.now)
+        veto = vetoes.uphold(session, "amy", Complaint("1234-56"), DAY, "boss", "rude, heard at 1:10", office.now)
         with refused("veto_twice"):
-            vetoes.uphold(session, "amy", "1234-56", DAY, "boss", "rude", office.now)
+            vetoes.uphold(session, "amy", Complaint("1234-56"), DAY, "boss", "rude", office.now)
     assert month(office)["amy"].veto == "upheld"
     with office.transaction() as session:
         with refused("not_agents"):
@@ -247,7 +249,7 @@ def test_a_complaint_vetoes_only_when_upheld_and_can_be_appealed(office: Office)
 
 def test_without_an_appeal_it_stands(office: Office) -> None:
     with office.transaction() as session:
-        veto = vetoes.uphold(session, "ben", "1234-57", DAY, "boss", "no call back", office.now)
+        veto = vetoes.uphold(session, "ben", Complaint("1234-57"), DAY, "boss", "no call back", office.now)
     office.forward(days=3)
     with office.transaction() as session:
         with refused("too_late"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from core.models import new_id
-from recordings import chats, reviews, sample
+from recordings import chats, reviews
 from recordings.chat_models import Chat, ChatFinding
+from tests.recordings import days
 from tests.recordings.listeners import DAY, NO, Office
 from tests.recordings.test_reviews import items
 
@@ -38,7 +39,7 @@ def test_chats_are_reviewed_like_calls(office: Office) -> None:
             )
         )
     with office.transaction() as session:
-        sample.draw_day(session, DAY, 5, office.now, kind="chats")
+        days.draw_day(session, DAY, 5, office.now, kind="chats")
         assert reviews.open_day(session, DAY, office.now, "chats").opened == 1
     review = office.review_of(chat.id)
     assert (review.subject_kind, review.agent_id) == ("chat", office.agents["amy"])
@@ -61,7 +62,7 @@ def test_a_chat_that_is_emptied_is_nobodys_work_any_more(office: Office) -> None
             )
         )  # fmt: skip
     with office.transaction() as session:
-        sample.draw_day(session, DAY, 5, office.now, kind="chats")
+        days.draw_day(session, DAY, 5, office.now, kind="chats")
         assert reviews.open_day(session, DAY, office.now, "chats").opened == 1
     raters = [row.rater for row in office.rows()]
     with office.transaction() as session:

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from console.models import User
 from recordings import review_tick, sample
+from recordings.vetoes import Complaint
+from tests.recordings import days
 from tests.recordings.listeners import DAY, Office
 
 
@@ -35,16 +37,16 @@ def test_yesterday_is_opened_once_from_six_on(office: Office) -> None:
 
 
 def test_coaching_is_looked_for_also_when_the_day_cannot_be_opened(office: Office) -> None:
-    from recordings import coaching, reviews, sample
+    from recordings import coaching, reviews
 
     for _ in range(3):
         office.hit(office.record("amy"), "impatience")
     with office.transaction() as session:
-        sample.draw_day(session, DAY, 1, office.now)
+        days.draw_day(session, DAY, 1, office.now)
         reviews.open_day(session, DAY, office.now)
-    office.forward(minutes=1)
+    office.forward(hours=15)
     with office.transaction() as session:
-        sample.draw_day(session, DAY, 2, office.now)  # opening that day again is refused
+        days.draw_day(session, DAY, 2, office.now)  # opening that day again is refused
     office.house.clock.at = datetime(2031, 3, 7, 23, tzinfo=office.now.tzinfo)  # type: ignore[attr-defined]
     tick(office)
     with office.transaction() as session:
@@ -58,7 +60,7 @@ def test_disputes_and_appeals_end_by_the_tick(office: Office) -> None:
     office.opened()
     office.judge(office.review_of(recording))
     with office.transaction() as session:
-        veto = vetoes.uphold(session, "amy", "1234-58", DAY, "boss", "heard", office.now)
+        veto = vetoes.uphold(session, "amy", Complaint("1234-58"), DAY, "boss", "heard", office.now)
     office.house.clock.at += timedelta(days=3)  # type: ignore[attr-defined]
     tick(office)
     assert office.review_of(recording).state == "final"

@@ -15,13 +15,14 @@ from sqlalchemy import event
 
 from core.house import House
 from core.models import EventRow
-from recordings import retention, review_day, reviews, sample, scorecard_rows, scorecards
+from recordings import retention, review_day, review_lead, reviews, scorecard_rows, scorecards
 from recordings.files import FileStore
 from recordings.qa_shapes import Mark, Sheet, SheetItem
 from recordings.qa_words import PROBLEMS, ReviewProblem
 from recordings.review_day import Opened, second_rated
 from recordings.review_models import QaNote, Review, ReviewMark
 from recordings.scorecards import ScorecardError
+from tests.recordings import days
 from tests.recordings.listeners import BLIND, DAY, NA, NO, YES, Office
 
 
@@ -132,9 +133,9 @@ def test_one_draw_a_day_is_reviewed(office: Office) -> None:
     for _ in range(3):
         office.record("amy")
     office.opened(seed=1)
-    office.forward(minutes=1)
+    office.forward(days=1)
     with office.transaction() as session:
-        sample.draw_day(session, DAY, 2, office.now)  # somebody draws until they like it
+        days.draw_day(session, DAY, 2, office.now)  # somebody draws until they like it
     with office.transaction() as session, refused("other_draw"):
         reviews.open_day(session, DAY, office.now)
 
@@ -145,7 +146,7 @@ def test_opening_a_day_takes_a_fixed_number_of_questions(office: Office) -> None
         for _ in range(count):
             office.record("amy")
         with office.transaction() as session:
-            sample.draw_day(session, day, 5, office.now)
+            days.draw_day(session, day, 5, office.now)
         office.facts.asked = 0
         with statements(office.house) as seen, office.transaction() as session:
             reviews.open_day(session, day, office.now)
@@ -345,17 +346,14 @@ def test_a_second_rater_settles_nothing_before_their_own_marks_are_in(office: Of
     recording = office.record("amy")
     office.opened()
     first, second = office.review_of(recording), office.review_of(recording, seat=2)
-    with office.transaction() as session:
-        reviews.hand_over(session, second.id, "boss", "boss", office.now)
+    assert second.rater == "boss"
     office.judge(first, need_met=NO)
     with office.transaction() as session:
         reviews.dispute(session, first.id, "amy", "not so", office.now)
         with refused("mark_first"):
             reviews.settle(session, first.id, "boss", {}, "because", office.now)
-        version = session.get_one(Review, second.id).version
     with office.transaction() as session:
-        reviews.drop(session, second.id, "boss", "noise only", office.now)
-        assert version == 1
+        review_lead.drop(session, second.id, "boss", "noise only", office.now)
         reviews.settle(session, first.id, "boss", {}, "because", office.now)
 
 
@@ -414,26 +412,6 @@ def test_what_nobody_disputes_in_time_is_final(office: Office) -> None:
     assert moves == ["opened", "save", "reveal", "save", "submit", "stand"]
 
 
-def test_a_review_changes_hands_only_untouched(office: Office) -> None:
-    office.admit("chief", "supervisor")
-    recording = office.record("amy")
-    office.opened()
-    review, other = office.review_of(recording), office.review_of(recording, seat=2)
-    with office.transaction() as session:
-        with refused("no_rater"):
-            reviews.hand_over(session, review.id, "amy", "boss", office.now)
-        with refused("same_person"):
-            reviews.hand_over(session, review.id, other.rater, "boss", office.now)
-        reviews.hand_over(session, review.id, "chief", "boss", office.now)
-        reviews.save(session, review.id, "chief", {"need_met": NO}, "", office.now, version=1)
-        with refused("closed"):
-            reviews.hand_over(session, review.id, review.rater, "boss", office.now)
-        with refused("no_comment"):
-            reviews.drop(session, review.id, "boss", "", office.now)
-        reviews.drop(session, review.id, "boss", "a wrong number, nothing said", office.now)
-    assert office.review_of(recording).state == "dropped"
-
-
 # ---- cards --------------------------------------------------------------------------------------------------
 
 
@@ -448,7 +426,7 @@ def test_an_old_review_shows_the_card_it_was_made_with(office: Office) -> None:
     office.forward(days=1)
     new = office.record("amy")
     with office.transaction() as session:
-        sample.draw_day(session, DAY + timedelta(days=1), 3, office.now)
+        days.draw_day(session, DAY + timedelta(days=1), 3, office.now)
         reviews.open_day(session, DAY + timedelta(days=1), office.now)
     before, after = office.review_of(old), office.review_of(new)
     with office.transaction() as session:
@@ -497,7 +475,7 @@ def test_lists_ask_a_fixed_number_of_questions(office: Office) -> None:
             for _ in range(20):
                 office.record("amy")
             with office.transaction() as session:
-                sample.draw_day(session, DAY + timedelta(days=1), 4, office.now)
+                days.draw_day(session, DAY + timedelta(days=1), 4, office.now)
                 reviews.open_day(session, DAY + timedelta(days=1), office.now)
         for row in [row for row in office.rows() if row.state == "drawn" and row.seat == 1][: total // 2]:
             office.judge(row, need_met=NO, own_name=NA)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -14,10 +14,12 @@ from dialer.models import Call
 from recordings import reports, sample
 from recordings.fetch import Media
 from recordings.models import DrawPick, DrawRow
-from recordings.sample import ReplayDiffers, draw_day
+from recordings.sample import DayNotOver, ReplayDiffers
 from tests.house import MID_MORNING
+from tests.recordings.days import draw_day
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, tone
+from tests.recordings.test_draw_pool import finding, kept, statements
 
 TODAY = MID_MORNING.date()
 """The test house's clock stands there: 10:00 in Shanghai."""
@@ -76,6 +78,19 @@ def test_without_a_seed_the_days_draw_stands(day: Room) -> None:
         assert (other.whole_day, other.left_out["drawn before"]) == (True, 50)
 
 
+def test_a_day_that_is_not_over_is_not_drawn_by_anybody(room: Room) -> None:
+    """Drawn by hand at ten in the morning it would have been the day's: nobody who rings later could be in it."""
+    midnight = datetime(2031, 3, 8, tzinfo=room.house.settings.hospital.timezone)
+    for kind in sample.KINDS:
+        for now in (room.now, midnight - timedelta(microseconds=1)):
+            with room.house.transaction() as session, pytest.raises(DayNotOver, match="not over before 2031-03-08"):
+                sample.draw_day(session, TODAY, None, now, kind)
+    with room.house.transaction() as session:
+        assert sample.draw_day(session, TODAY, 1, midnight).day == TODAY
+        again = sample.draw_day(session, TODAY, 1, room.now)
+        assert again.drawn_at == midnight, "what is stored is printed at any time"
+
+
 def test_a_tampered_draw_is_noticed(day: Room) -> None:
     with day.house.transaction() as session:
         draw_day(session, TODAY, 5, day.now)
@@ -130,3 +145,19 @@ def test_the_list_of_recordings(room: Room) -> None:
         assert len(reports.recordings(session)) == 2
         assert reports.recordings(session, mrn="M2") == []
         assert reports.recordings(session, since=room.now + timedelta(seconds=1)) == []
+
+
+def test_a_long_draw_is_printed_in_as_many_statements_as_a_short_one(room: Room) -> None:
+    counts = []
+    for day, count in ((TODAY, 2), (TODAY + timedelta(days=1), 12)):
+        at = room.now + (day - TODAY)
+        with room.house.transaction() as session:
+            for _ in range(count):
+                recording = kept(session, room.call(call_sid=None), at)
+                finding(session, recording, "impatience")
+            row = draw_day(session, day, 1, at)
+        with statements(room.house) as seen, room.house.transaction() as session:
+            report = reports.draw_report(session, session.get_one(DrawRow, row.id))
+        assert [len(one.findings) for one in report.picked] == [1] * count
+        counts.append(len(seen))
+    assert counts[0] == counts[1]

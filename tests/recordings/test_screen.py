@@ -44,7 +44,7 @@ def heard(room: Room, line: str, number: int = 1, *, data: bytes = DUAL, kind: s
 
 def found(room: Room, recording: uuid.UUID) -> list[tuple[str, str, int, str]]:
     with room.house.transaction() as session:
-        hits = reports.findings(session, recording)
+        hits = reports.findings(session, [recording])[recording]
     return [(hit.category, hit.phrase, hit.severity, hit.note) for hit in hits]
 
 

@@ -218,7 +218,7 @@ def test_what_is_held_is_never_purged_until_the_last_hold_ends(room: Room, recor
     ("act", "words"),
     [
         (lambda s, one, now: retention.hold(s, one, "lawyer", " ", now), "needs a reason"),
-        (lambda s, one, now: retention.hold(s, uuid.UUID(int=1), "lawyer", "x", now), "no recording"),
+        (lambda s, one, now: retention.hold(s, uuid.UUID(int=1), "lawyer", "x", now), "no such recording"),
         (lambda s, one, now: retention.release(s, one, "lawyer", "x", now), "is not held"),
         (lambda s, one, now: retention.release(s, one, "lawyer", "", now), "needs a reason"),
     ],
@@ -290,7 +290,7 @@ def test_the_carriers_copy_goes_after_ours_was_read_back(deleting: Room) -> None
     assert deleting.carrier.deleted == [sid(1)], "once"
 
 
-@pytest.mark.parametrize("answer", [Broken("the carrier answered 500"), Denied(401)])
+@pytest.mark.parametrize("answer", [Broken("status status=500"), Denied(401)])
 def test_a_deletion_in_vain_comes_again_ever_more_seldom(deleting: Room, answer: Broken | Denied) -> None:
     deleting.carrier.deletes = [answer] * 3
     recording = kept(deleting, 1)
@@ -368,7 +368,7 @@ def test_a_recording_longer_than_the_setting_is_not_taken_in(room: Room) -> None
     object.__setattr__(room.house.settings, "file", file.model_copy(update={"recordings": changed}))
     room.done(announced, RecordingDuration="7201")
     room.work()
-    assert room.row(announced).reason == "it lasts 120 minutes, more than the 1 of [recordings] max_minutes"
+    assert room.row(announced).reason == "too_long minutes=120 most=1"
     assert room.carrier.asked == [], "what is announced as too long is not even asked for"
     room.carrier.files[sid(2)] = Media(dual(tone(70), tone(70)))
     room.done(found, RecordingSid=sid(2))

@@ -17,7 +17,7 @@ from recordings.audio import Samples
 from recordings.fetch import Media
 from recordings.listening import Answer, ListeningProblem, Permit
 from recordings.models import Play
-from recordings.sounding import BLOCK_S, Mask, NoSound, Sounding
+from recordings.sounding import BLOCK_S, MARGIN_S, Mask, NoSound, Sounding
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, mono, wav
 
@@ -93,7 +93,7 @@ def test_a_piece_of_a_long_recording_reads_only_what_lies_around_it() -> None:
     heard = Sounding(source, halved)
     source.asked.clear()
     heard.read(100 * 16_000, 101 * 16_000)
-    assert sum(stop - start for start, stop in source.asked) <= (BLOCK_S + 2) * 16_000
+    assert sum(stop - start for start, stop in source.asked) <= (BLOCK_S + 2 * MARGIN_S) * 16_000
 
 
 @pytest.mark.parametrize(

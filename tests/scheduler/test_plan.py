@@ -47,7 +47,7 @@ def test_a_late_import_is_rung_at_the_next_allowed_time_and_says_so(ward: Ward) 
 def test_a_wave_too_late_names_the_next_one(ward: Ward) -> None:
     procedure = ward.operation(ward.patient(), timedelta(hours=31))
     row = ward.first(procedure)
-    assert (row.status, row.reason) == ("expired", f"{store.TOO_LATE}, next is 48h")
+    assert (row.status, row.reason) == ("expired", f"{store.TOO_LATE}; next wave=48h")
     assert ward.unreached == []
 
 

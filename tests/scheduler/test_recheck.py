@@ -196,9 +196,9 @@ def test_where_no_call_of_ours_may_ask_a_nurse_does(ward: Ward) -> None:
     helped(ward, None, None)
     assert rechecks(ward) == []
     assert sorted(work(ward)) == [
-        ("recheck", "the caller is not on file"),
-        ("recheck", "the patient has not agreed to calls of ours"),
-        ("recheck", "there is no operation on file"),
+        ("recheck", "caller_not_on_file"),
+        ("recheck", "no_consent_to_calls"),
+        ("recheck", "no_operation"),
     ]
 
 
@@ -206,7 +206,7 @@ def test_a_cancelled_operation_is_none(ward: Ward, operated: tuple[uuid.UUID, uu
     with ward.house.transaction() as session:
         session.get_one(Procedure, operated[1]).status = "cancelled"
     helped(ward, *operated)
-    assert work(ward) == [("recheck", "there is no operation on file")]
+    assert work(ward) == [("recheck", "no_operation")]
 
 
 # ---- what else looks at waves --------------------------------------------------------------------------

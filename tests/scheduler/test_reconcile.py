@@ -60,7 +60,7 @@ def test_an_operation_without_a_plan_gets_one_and_a_nurse_is_told(ward: Ward) ->
     assert {wave: row.status for wave, row in waves.items()} == {
         "6h": "expired", "48h": "expired", "7d": "planned", "30d": "planned", "90d": "planned",
     }  # fmt: skip
-    assert work(ward) == [("no_plan", "an operation without a plan")]
+    assert work(ward) == [("no_plan", "no_plan")]
     assert kinds(ward) == [], "found once"
 
 
@@ -93,7 +93,7 @@ def test_a_follow_up_forgotten_for_a_day_is_told_every_night_until_it_is_rung(wa
     assert put_right(ward) == ["forgotten"]
     with ward.house.transaction() as session:
         [item] = worklist.open_items(session, ward.now)
-        assert (item.kind, item.why, item.times) == ("no_call", "due for a day and not rung", 2)
+        assert (item.kind, item.why, item.times) == ("no_call", "forgotten", 2)
 
 
 def test_held_by_a_person_or_paused_is_not_forgotten(ward: Ward) -> None:
@@ -138,7 +138,7 @@ def test_an_end_without_work_for_anybody_becomes_work(ward: Ward, status: str) -
     row = ward.first(ward.due_patient())
     change(ward, row, status=status, closed_at=ward.now, reason="x")
     assert put_right(ward) == ["untold"]
-    assert work(ward) == [("no_call", f"ended as {status} and nobody was told")]
+    assert work(ward) == [("no_call", f"untold; {status}")]
     assert kinds(ward) == []
 
 

@@ -179,7 +179,7 @@ def test_an_sms_that_did_not_arrive_is_work_once(clinic: Clinic) -> None:
     clinic.remind()
     for _ in range(2):
         clinic.lost(clinic.sent()[0])
-    assert (clinic.row().status, clinic.row().reason) == ("unreached", "carrier code 30003")
+    assert (clinic.row().status, clinic.row().reason) == ("unreached", "carrier_code code=30003")
     assert [(e.kind, e.subject_id) for e in clinic.work] == [("unreached", clinic.row().id)]
 
 
@@ -357,7 +357,7 @@ def test_two_tries_in_vain_are_followed_by_an_sms_and_that_in_vain_by_work(rung:
     assert "Monday 10 March at 09:00" in message.body
     rung.lost(message)
     assert [(event.kind, event.why) for event in rung.work] == [
-        ("unreached", "a reminder of a visit: carrier code 30003")
+        ("unreached", "visit_reminder; carrier_code code=30003")
     ]
     rung.forward(hours=3)
     assert rung.remind() == 0
@@ -372,7 +372,7 @@ def test_no_time_left_before_the_visit_is_the_end(clinic: Clinic) -> None:
     hospital(clinic.house, reminders={"channel": "call"})
     clinic.visit(clinic.visitor(), MID_MORNING + timedelta(hours=2))
     clinic.ends(clinic.call_out(), "no_answer")
-    assert (clinic.row().status, clinic.row().reason) == ("unreached", "no_answer; no time left")
+    assert (clinic.row().status, clinic.row().reason) == ("unreached", "no_answer; no_time_left")
     assert len(clinic.sent()) == 1
 
 

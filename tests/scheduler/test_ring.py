@@ -52,7 +52,7 @@ def test_a_number_that_does_not_exist_is_not_rung_again_for_this_wave(ward: Ward
     ward.ends(second, "failed_for_good")
     ward.now = ward.first(procedure).next_try_at
     assert ward.tick() == 0
-    assert (ward.first(procedure).status, ward.first(procedure).reason) == ("unreached", "there is no number to ring")
+    assert (ward.first(procedure).status, ward.first(procedure).reason) == ("unreached", "no_number")
 
 
 def test_a_stranger_who_says_so_ends_that_number_for_this_patient_only(ward: Ward) -> None:

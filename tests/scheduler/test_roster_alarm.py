@@ -21,6 +21,7 @@ from tests.house import MID_MORNING, OPERATOR
 EVENING = MID_MORNING + timedelta(hours=8)
 """18:00 in Shanghai."""
 PHONE = "+8613800000021"
+GAP = "gap department=* tier=- start=03-09%2000:00 end=03-10%2000:00"
 TIERS = ("1", "2", "head", "president")
 
 
@@ -67,7 +68,7 @@ def test_a_gap_is_work_for_the_ward_and_an_sms_to_the_operator(house: House) -> 
     doctor(house, ends=timedelta(hours=30))
     look(house)
     [item], [message] = told(house)
-    assert (item.kind, item.patient_id, item.why) == ("roster_gap", None, "* - 03-09 00:00–03-10 00:00")
+    assert (item.kind, item.patient_id, item.why) == ("roster_gap", None, GAP)
     assert (message.to, message.kind, message.patient_id) == (OPERATOR, "roster_alarm", None)
     assert "值班表有1处空档，最早从3月9日周日00:00起" in message.body
     look(house, days=1)
@@ -84,7 +85,7 @@ def test_people_whom_no_ring_would_reach_are_told_of_without_their_names(house: 
         )  # fmt: skip
     look(house)
     [item], [message] = told(house)
-    assert item.why == "unreachable: 1"
+    assert item.why == "unreachable people=1"
     assert "有1位值班人员的电话打不通" in message.body
     assert "Dr A" not in message.body + item.why
 

@@ -282,7 +282,7 @@ def test_without_a_number_left_a_nurse_is_told(ward: Ward) -> None:
         people.add_do_not_call(session, PHONE, "test", ward.now)
     assert ward.tick() == 0
     row = ward.first(procedure_id)
-    assert (row.status, row.reason) == ("unreached", "there is no number to ring")
+    assert (row.status, row.reason) == ("unreached", "no_number")
     assert [event.followup_id for event in ward.unreached] == [row.id]
 
 
@@ -433,7 +433,7 @@ def test_with_no_calling_hour_left_before_the_deadline_the_wave_ends_at_once(war
     procedure_id = ward.operation(ward.patient(), timedelta(hours=29))  # the 6h wave's deadline is in an hour
     ward.ends(ward.rung(), "no_answer")
     row = ward.first(procedure_id)
-    assert (row.status, row.reason) == ("unreached", "no_answer; no time left")
+    assert (row.status, row.reason) == ("unreached", "no_answer; no_time_left")
     assert len(ward.unreached) == 1
 
 
