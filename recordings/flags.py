@@ -77,14 +77,16 @@ def _pairs(text: str, phrases: list[tuple[int, int, Flag]], lexicon: Lexicon) ->
     a sign as grave already, and of two in one place the graver, then the shorter."""
     near = [
         (match, pair)
-        for pair, pattern in lexicon.flag_patterns
+        for pair, pattern in lexicon.flag_patterns_for(text)
         for match in pattern.finditer(text)
         if not lexicon.flag_breaks.search(match["gap"])
     ]
     taken, blank = list(phrases), 0 if lexicon.by_characters else 1
     found: list[tuple[int, int, Flag, bool]] = []
-    for match, pair in sorted(near, key=lambda one: (LEVELS.index(one[1].level), one[0].end() - one[0].start())):
-        start, end = match.start() - blank, match.end() + blank  # as phrases have them, with the blanks around
+    for match, pair in sorted(
+        near, key=lambda one: (LEVELS.index(one[1].level), one[0].end("second") - one[0].start())
+    ):
+        start, end = match.start() - blank, match.end("second") + blank  # as phrases have them, with the blanks around
         flag = Flag(f"{match['first']} … {match['second']}", pair.question, pair.level)
         if any(
             first < end and start < last and other.question == flag.question and other.level <= flag.level
@@ -141,7 +143,7 @@ def _negated(text: str, start: int, end: int, earlier: list[Hit], lexicon: Lexic
 
 
 def _is_sentence(phrase: str, lexicon: Lexicon) -> bool:
-    """"my chest hurts" is one, "pain in my chest" is none: who owns it makes a sentence only at its beginning."""
+    """ "my chest hurts" is one, "pain in my chest" is none: who owns it makes a sentence only at its beginning."""
     clauses = lexicon.flag_rules.clauses
     return any(f" {word} " in phrase if word not in OWNERS else phrase.startswith(f" {word} ") for word in clauses)
 

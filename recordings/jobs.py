@@ -163,6 +163,8 @@ def _transcribe(house: House, recording_id: uuid.UUID) -> None:
         )
         measures.heard(session, recording_id, heard.lines)
         machine_flags.not_understood(session, recording_id, heard.lines, house.clock.now())
+        if screened.unread:
+            machine_flags.unread(session, recording_id, house.clock.now())
 
 
 @jobs.handles(retention.PURGE)

@@ -16,7 +16,8 @@ from typing import Final, Protocol
 
 from recordings import flags
 from recordings.conversation import BOTH, LINE, PATIENT, Line
-from recordings.lexicon_list import CATEGORIES, CUT, RED_FLAG, Lexicon, LexiconError, Phrase, Window, blotted, load
+from recordings.lexicon_file import load
+from recordings.lexicon_list import CATEGORIES, CUT, RED_FLAG, Lexicon, LexiconError, Phrase, Window, blotted
 
 __all__ = ["CATEGORIES", "Finding", "Lexicon", "LexiconError", "find", "load", "screen_line"]
 

@@ -1,20 +1,17 @@
 """The phrase lists: what lexicon/<language>.yaml may say, and the one form in which text and phrases are compared.
 
-Pure, apart from `load`. What is done with them: recordings.lexicon (findings), recordings.flags (words of warning),
-recordings.required (what has to be said).
+Pure; recordings.lexicon_file reads them. What is done with them: recordings.lexicon (findings), recordings.flags (words
+of warning), recordings.nothing (who has nothing to say), recordings.required (what has to be said).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Final, TypeVar
-
-import yaml
+from typing import Final, TypeVar
 
 from recordings.simplified import simplified
 
@@ -29,7 +26,6 @@ MISSING: Final = "missing"
 CATEGORIES: Final = (*SPOKEN, RED_FLAG, MISSING)
 LEVELS: Final = ("A", "B", "C")
 """docs/clinical.md section 2: A emergency, B a doctor, C a nurse the same day."""
-FOLDER: Final = Path(__file__).resolve().parent.parent / "lexicon"
 CUT: Final = "|"
 """Stands for any punctuation in normalised text: no phrase and no window reaches across it."""
 
@@ -106,6 +102,16 @@ class FlagRules:
 
 
 @dataclass(frozen=True)
+class Nothing:
+    """How somebody says that there is nothing to say (recordings.nothing)."""
+
+    answers: tuple[str, ...] = ()
+    """One of these at least: no, thank you; I'm fine."""
+    around: tuple[str, ...] = ()
+    """What may stand about them: thanks, goodbyes, sounds of hesitation."""
+
+
+@dataclass(frozen=True)
 class Window:
     """Words near a phrase that change what it means."""
 
@@ -147,6 +153,7 @@ class Lexicon:
     flags: tuple[Flag, ...]
     flag_pairs: tuple[FlagPair, ...]
     flag_rules: FlagRules
+    nothing: Nothing
     required: tuple[Required, ...]
     allowed: tuple[str, ...]
     """Terms that hold a phrase but mean something else: 无痛胃镜."""
@@ -186,6 +193,12 @@ class Lexicon:
     def flags_by_length(self) -> tuple[tuple[str, Flag], ...]:
         return _longest_first([(self.normal(flag.text), flag) for flag in self.flags])
 
+    @cached_property
+    def nothing_forms(self) -> tuple[tuple[str, bool], ...]:
+        """Each form in normal form, and whether it is an answer."""
+        answers, around = self.nothing.answers, self.nothing.around
+        return tuple((self.normal(text), text in answers) for text in (*answers, *around))
+
     # ---- how a phrase of warning is taken back, as patterns over the normal form
     @cached_property
     def flag_neutral(self) -> tuple[str, ...]:
@@ -215,17 +228,39 @@ class Lexicon:
 
     @cached_property
     def flag_patterns(self) -> tuple[tuple[FlagPair, re.Pattern[str]], ...]:
-        """Each pair as its two orders: groups `first`, `gap` and `second`."""
+        """Each pair as its two orders: groups `first`, `gap` and `second`. They look ahead and take nothing, so that a
+        first part with a break behind it hides no nearer one ("a towel on it and the towel is red")."""
         patterns = []
-        for pair in self.flag_pairs:
-            of, with_ = (_any_of(self.normal(word).strip() for word in words) for words in (pair.of, pair.with_))
+        for pair, *sides in self._flag_sides:
+            of, with_ = (_any_of(words) for words in sides)
             for first, second in ((of, with_), (with_, of)):
                 if self.by_characters:
-                    near = f"(?P<first>{first})(?P<gap>[^|]{{0,{pair.within}}}?)(?P<second>{second})"
+                    near = f"(?=(?P<first>{first})(?P<gap>[^|]{{0,{pair.within}}}?)(?P<second>{second}))"
                 else:
-                    near = f"(?<= )(?P<first>{first})(?P<gap>(?: [^ |]+){{0,{pair.within}}}?) (?P<second>{second})(?= )"
+                    between = f"(?P<gap>(?: [^ |]+){{0,{pair.within}}}?)"
+                    near = f"(?<= )(?=(?P<first>{first}){between} (?P<second>{second}) )"
                 patterns.append((pair, re.compile(near)))
         return tuple(patterns)
+
+    def flag_patterns_for(self, text: str) -> Iterator[tuple[FlagPair, re.Pattern[str]]]:
+        """Those that may fit: both sides have a word in the text. To look for each word once costs less than to try
+        each pattern at every place."""
+        here = {word for word in self._flag_words if word in text}
+        for number, (_, of, with_) in enumerate(self._flag_sides):
+            if not here.isdisjoint(of) and not here.isdisjoint(with_):
+                yield from self.flag_patterns[2 * number : 2 * number + 2]
+
+    @cached_property
+    def _flag_sides(self) -> tuple[tuple[FlagPair, frozenset[str], frozenset[str]], ...]:
+        """Each pair with its words in normal form."""
+        return tuple((pair, self._normals(pair.of), self._normals(pair.with_)) for pair in self.flag_pairs)
+
+    def _normals(self, words: Iterable[str]) -> frozenset[str]:
+        return frozenset(self.normal(word).strip() for word in words)
+
+    @cached_property
+    def _flag_words(self) -> frozenset[str]:
+        return frozenset().union(*(of | with_ for _, of, with_ in self._flag_sides))
 
     @cached_property
     def flag_breaks(self) -> re.Pattern[str]:
@@ -260,142 +295,5 @@ def blotted(text: str) -> str:
     return "".join(c if c == " " else CUT for c in text)
 
 
-def load(language: str, folder: Path = FOLDER) -> Lexicon:
-    """The list of a language, `lexicon/<language>.yaml`; LexiconError if there is none or it is not right."""
-    path = folder / f"{language}.yaml"
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _lexicon(body, language)
-    except FileNotFoundError:
-        raise LexiconError(f"{path}: there is no phrase list for {language}") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LexiconError(f"{path}: the phrase list cannot be used: {error}") from error
-
-
-def _lexicon(body: Any, language: str) -> Lexicon:
-    if body["language"] != language:
-        raise ValueError(f"it says language {body['language']}")
-    negation, quotation = body["negation"], body.get("quotation", {"window": 0, "words": []})
-    groups = body["categories"].get("advertising", {}).get("groups", {})
-    lexicon = Lexicon(
-        language=language,
-        version=str(body["version"]),
-        phrases=tuple(phrase for name, part in body["categories"].items() for phrase in _category(name, part)),
-        negation=Window(
-            int(negation["window"]),
-            _texts(negation["words"]),
-            _texts(negation.get("adjacent", [])),
-            _texts(negation.get("after", [])),
-        ),
-        quotation=Window(int(quotation["window"]), _texts(quotation["words"])),
-        flags=_flags(body.get("flags", {})),
-        flag_pairs=tuple(_flag_pair(part) for part in body.get("flag_pairs", [])),
-        flag_rules=_flag_rules(body.get("flag_rules", {})),
-        required=tuple(_required(key, part) for key, part in body.get("required", {}).items()),
-        allowed=_texts(body.get("allow", [])),
-        variants={old: new for pair in body.get("variants", "").split() for old, new in [pair]},
-        instead={name: str(group["instead"]) for name, group in groups.items()},
-    )
-    for text in [*(phrase.text for phrase in lexicon.phrases), *(flag.text for flag in lexicon.flags)]:
-        if not lexicon.normal(text).strip() or CUT in lexicon.normal(text):
-            raise ValueError(f"{text!r} is empty or holds punctuation")
-    _no_twins([(phrase.category, wanted) for wanted, phrase in lexicon.by_length])
-    _no_twins([(RED_FLAG, wanted) for wanted, _ in lexicon.flags_by_length])
-    return lexicon
-
-
-def _category(name: str, part: Mapping[str, Any]) -> list[Phrase]:
-    if name not in SPOKEN:
-        raise ValueError(f"there is no category {name}")
-    severity = part["severity"]
-    if severity not in (1, 2, 3):
-        raise ValueError(f"{name}: severity is 1, 2 or 3")
-    found = _of_group(name, "", part, severity)
-    for group, of_group in part.get("groups", {}).items():
-        found += _of_group(name, str(group), of_group, severity)
-    return found
-
-
-def _of_group(name: str, group: str, part: Mapping[str, Any], severity: int) -> list[Phrase]:
-    """`phrases` have the severity of their category, `mild` 1, `grave` 3."""
-    graded = (("phrases", severity), ("mild", 1), ("grave", 3))
-    return [Phrase(text, name, how, group) for key, how in graded for text in _texts(part.get(key, []))]
-
-
-def _flags(part: Mapping[str, Any]) -> tuple[Flag, ...]:
-    found = [
-        Flag(text, str(question), str(level))
-        for question, levels in part.items()
-        for level, phrases in levels.items()
-        for text in _texts(phrases)
-    ]
-    for flag in found:
-        if flag.level not in LEVELS:
-            raise ValueError(f"flags, {flag.question}: a level is A, B or C")
-    return tuple(found)
-
-
-def _flag_pair(part: Mapping[str, Any]) -> FlagPair:
-    question, level, within = str(part["question"]), str(part["level"]), int(part["within"])
-    if level not in LEVELS or within < 0:
-        raise ValueError(f"flag_pairs, {question}: a level is A, B or C, and within 0 or more")
-    return FlagPair(question, level, _texts(part["of"]), _texts(part["with"]), within)
-
-
-def _flag_rules(part: Mapping[str, Any]) -> FlagRules:
-    doubts = {str(kind): _texts(words) for kind, words in part.get("doubts", {}).items()}
-    if unknown := set(doubts) - {"if", "before", "others"}:
-        raise ValueError(f"flag_rules: there is no doubt {', '.join(sorted(unknown))}")
-    return FlagRules(
-        negations=_texts(part.get("negations", [])),
-        fillers=frozenset(_texts(part.get("fillers", []))),
-        neutral=_texts(part.get("neutral", [])),
-        carries=_texts(part.get("carries", [])),
-        after=_texts(part.get("after", [])),
-        doubts=doubts,
-        window=int(part.get("window", 0)),
-        clauses=_texts(part.get("clauses", [])),
-        but=_texts(part.get("but", [])),
-        breaks=_texts(part.get("breaks", [])),
-        over=_texts(part.get("over", [])),
-        returns=_texts(part.get("returns", [])),
-    )
-
-
-def _required(key: str, part: Mapping[str, Any]) -> Required:
-    if part["who"] not in ("line", "agent") or part.get("unless", "") not in ("", "announced"):
-        raise ValueError(f"required, {key}: who is line or agent, and unless is announced or left out")
-    if part["severity"] not in (1, 2, 3):
-        raise ValueError(f"required, {key}: severity is 1, 2 or 3")
-    said_by = _texts(part["said_by"])
-    if not said_by:
-        raise ValueError(f"required, {key}: said_by is empty")
-    return Required(
-        key,
-        frozenset(_texts(part["kinds"])),
-        frozenset(_texts(part["purposes"])),
-        part["who"],
-        part.get("unless", ""),
-        part["severity"],
-        said_by,
-        {str(language): str(text) for language, text in part["words"].items()},
-    )
-
-
-def _no_twins(phrases: Sequence[tuple[str, str]]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for one in phrases:
-        if one in seen:
-            raise ValueError(f"{one[0]}: {one[1].strip()!r} stands twice")
-        seen.add(one)
-
-
 def _longest_first(phrases: Sequence[tuple[str, T]]) -> tuple[tuple[str, T], ...]:
     return tuple(sorted(phrases, key=lambda one: -len(one[0])))
-
-
-def _texts(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) and value.strip() for value in values):
-        # An unquoted `no` or `100` in YAML is not a text.
-        raise ValueError(f"{values!r} is not a list of texts (quote numbers and words such as 'no')")
-    return tuple(values)

@@ -9,6 +9,9 @@ recordings last, so whoever holds a recording must not open one (docs/decisions/
     heard -> told: A and B to the dialer (core.events.MachineHeard), C to the ward, the same day
              what is older than DOCTOR_WITHIN: to the ward, whatever its level
 
+An open answer in which no sign was found is read by a nurse the same day, unless it says that there is nothing to say:
+the lists find only part of what patients mean (docs/quality.md, docs/decisions/0013).
+
 Screening again with a newer phrase list raises nothing: it is for listeners.
 """
 
@@ -29,7 +32,7 @@ from core.house import settings_of
 from core.models import EventRow, new_id, record
 from core.said import kept
 from dialer.models import Call
-from recordings import flags, measures
+from recordings import flags, measures, nothing
 from recordings.conversation import LINE, PATIENT, Line
 from recordings.lexicon import Spoken
 from recordings.lexicon_list import LEVELS, Lexicon
@@ -60,8 +63,17 @@ LOST: Final = {
     "no sound": "no_sound",
     "absent": "absent",
 }
+UNREAD: Final = {
+    # why the worklist item `read_answer` is wanted
+    "no sign": "no_sign",
+}
+ASKED: Final = {
+    why: (kind, words)
+    for kind, reasons in (("listen", UNHEARD), ("not_recorded", LOST), ("read_answer", UNREAD))
+    for why, words in reasons.items()
+}
 LISTENED: Final = "somebody listens"
-"""In the ledger: a nurse was asked to hear or to ring, once per recording, whatever else goes wrong with it."""
+"""In the ledger: a nurse was asked to hear, read or ring, once per recording, whatever else goes wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +165,8 @@ def due(session: Session, now: datetime, limit: int = 100) -> int:
 
 
 def unheard(session: Session, row: Recording, why: str, now: datetime) -> None:
-    """Nobody's machine has heard this answer or message, so a nurse does, or rings where there is nothing to hear: an
-    item of the worklist, one per recording. `why` is a key of UNHEARD or LOST; `row` is locked."""
+    """Nobody's machine has heard this answer or message, or found a sign in it, so a nurse does, or rings where there
+    is nothing to hear: an item of the worklist, one per recording. `why` is a key of ASKED; `row` is locked."""
     if row.purpose not in ALONE or row.call_id is None:
         return
     asked = EventRow.kind == "recording", EventRow.subject_id == row.id, EventRow.what == LISTENED
@@ -162,7 +174,7 @@ def unheard(session: Session, row: Recording, why: str, now: datetime) -> None:
         return
     record(session, "recording", row.id, LISTENED, now, why=why)
     call = session.get_one(Call, row.call_id)
-    kind, words = ("not_recorded", LOST[why]) if why in LOST else ("listen", UNHEARD[why])
+    kind, words = ASKED[why]
     publish(session, WorkWanted(kind, call.patient_id, row.id, words), now)
 
 
@@ -179,6 +191,20 @@ def not_understood(session: Session, recording_id: uuid.UUID, lines: Sequence[Li
     sound = measures.of_recording(session, recording_id)
     if sound is not None and sum(channel.talk_s for channel in sound.channels) >= VOICE_S:
         unheard(session, row, "no words", now)
+
+
+def is_unread(purpose: str, lines: Sequence[Line], found: Sequence[Sign], lexicon: Lexicon) -> bool:
+    """Whether these are words of an open answer that would be read by nobody: no sign was found in them, and they are
+    more than a "no, thank you". A message has its ticket, which a person answers."""
+    said = " ".join(line.text for line in lines if line.speaker != LINE)
+    return purpose == "open_answer" and not found and bool(said.strip()) and not nothing.is_said(said, lexicon)
+
+
+def unread(session: Session, recording_id: uuid.UUID, now: datetime) -> None:
+    """A nurse reads them. Not where a sign was found when the same sound was heard before."""
+    flagged = sa.exists().where(MachineFlag.recording_id == recording_id)
+    if not session.scalar(sa.select(flagged)):
+        unheard(session, session.get_one(Recording, recording_id), "no sign", now)
 
 
 def confidence(lines: Sequence[Line]) -> float | None:

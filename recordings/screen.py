@@ -33,6 +33,8 @@ class Screened:
     version: str
     mode: str
     signs: tuple[Sign, ...] = ()
+    unread: bool = False
+    """An open answer without a sign, that says something: a person has to read it."""
 
 
 @cache
@@ -51,7 +53,8 @@ def of_recording(session: Session, recording_id: uuid.UUID, lines: Sequence[Line
     findings += required.missing(lines, lexicon, circumstances(session, row, call))
     may_alarm = machine_flags.is_screened(row.purpose, call.kind if call else None)
     signs = machine_flags.signs(lines, lexicon) if may_alarm else []
-    return Screened(tuple(findings), lexicon.version, mode, tuple(signs))
+    unread = machine_flags.is_unread(row.purpose, lines, signs, lexicon)
+    return Screened(tuple(findings), lexicon.version, mode, tuple(signs), unread)
 
 
 def circumstances(session: Session, row: Recording, call: Call | None) -> Circumstances:

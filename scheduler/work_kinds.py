@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from core.calendar import LOOK_AHEAD, Hours, at_wall
@@ -70,6 +70,12 @@ KINDS: dict[str, Kind] = {
         "患者的语音回答或留言机器没能听懂，请听录音，必要时回电。",
         "The machine could not understand what a patient said: please listen, and ring if need be.",
         urgent=True,
+    ),
+    # no sign was found in it, which shows nothing (docs/quality.md): a person reads (recordings/machine_flags.py)
+    "read_answer": _kind(
+        "today",
+        "患者口头回答了问题，机器没有发现警示内容，请看文字或听录音，必要时回电。",
+        "A patient said something in which the machine found no warning sign: please read it, and ring if need be.",
     ),
     # what was said is lost (recordings/machine_flags.py)
     "not_recorded": _kind(
@@ -156,6 +162,9 @@ KINDS: dict[str, Kind] = {
     ),
     "other": _kind("today", "请查看原因并处理。", "Please read the reason and act."),
 }
+
+HEARD: Final = ("listen", "read_answer")
+"""Kinds whose subject is a recording that whoever does the work has to hear or read."""
 
 
 def due_at(kind: str, now: datetime, zone: str, hours: Hours) -> datetime:

@@ -95,6 +95,7 @@ WHY: Final[Table] = {
     "not_sure": both("机器不确定听到的内容", "the machine is not sure of the words it heard"),
     "absent": both("运营商没有这段录音", "the carrier has no sound of it"),
     "no_sound": both("录音无法取得或已损坏", "the sound could not be fetched, or is damaged"),
+    "no_sign": both("机器没有发现警示内容", "the machine found no warning sign"),
     "no_words": both(
         "录音中有人说话，但机器一个词也没听懂", "somebody can be heard, and the machine understood no word"
     ),

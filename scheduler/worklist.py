@@ -23,6 +23,7 @@ from core.models import Contact, Patient, new_id, record
 from core.said import APART, Said
 from dialer.models import Attempt, Refusal
 from scheduler.models import FollowUp, WorkItem
+from scheduler.work_kinds import HEARD as HEARD
 from scheduler.work_kinds import KINDS as KINDS
 from scheduler.work_kinds import Kind as Kind
 from scheduler.work_kinds import due_at

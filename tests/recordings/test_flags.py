@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,36 @@ def test_what_is_said_of_other_days_or_people_weighs_by_level(before: str, level
     [hit] = in_text(lexicon.normal(f"{before} {said}"), lexicon)
     assert (hit.flag.level, hit.level) == (level, left)
     assert hit.doubt
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "wanted"),
+    [
+        ("en", "I put a towel on it and the towel is red with blood", {"bleeding": "B"}),
+        ("en", "my calf is fine and my calf was hard", {"chest": "A"}),
+        ("zh-CN", "腿没事就是小腿肿", {"chest": "A"}),
+    ],
+)
+def test_a_first_part_that_a_break_follows_hides_no_nearer_one(
+    language: str, text: str, wanted: dict[str, str]
+) -> None:
+    assert heard(text, language) == wanted
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("en", "my calf is sore and i had chest pain "), ("zh-CN", "腿有点疼胸口闷昨天吐了")]
+)
+def test_a_long_answer_is_screened_in_time_that_grows_with_its_length(language: str, text: str) -> None:
+    """Each word of a class is looked for once, and a pattern is tried only where both its sides are there."""
+    lexicon = LISTS[language]
+
+    def took(times: int) -> float:
+        begun = time.perf_counter()
+        in_text(lexicon.without_allowed(lexicon.normal(text * times)), lexicon)
+        return time.perf_counter() - begun
+
+    took(1)
+    assert min(took(40) for _ in range(3)) < 40 * min(took(4) for _ in range(3))
 
 
 @pytest.mark.parametrize(

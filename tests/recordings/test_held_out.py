@@ -45,8 +45,10 @@ def ringing(said: list[str], language: str) -> float:
     [
         ("first", "en", (79, 68), 0.96, 0.13),
         ("first", "zh-CN", (84, 69), 0.96, 0.08),
-        ("second", "en", (34, 30), 0.14, 0.04),
-        ("second", "zh-CN", (33, 30), 0.36, 0.01),
+        ("second", "en", (34, 30), 0.88, 0.01),
+        ("second", "zh-CN", (33, 30), 0.90, 0.01),
+        ("third", "en", (50, 50), 0.88, 0.03),
+        ("third", "zh-CN", (50, 50), 0.90, 0.01),
     ],
 )
 def test_the_lists_find_no_less_than_was_measured(

@@ -299,6 +299,24 @@ def test_a_wrong_list_is_told(tmp_path: Path, text: str, told: str) -> None:
         load("xx", tmp_path)
 
 
+def test_a_class_of_words_is_written_once_and_an_unknown_one_is_told(tmp_path: Path) -> None:
+    text = """
+language: xx
+version: "1"
+negation: {window: 0, words: []}
+categories: {}
+flag_classes: {limb: ["leg", "arm"]}
+flag_pairs: [{question: limb, level: A, within: 1, of: ["@NAME", "arm", "foot"], with: ["blue"]}]
+"""
+    path = tmp_path / "xx.yaml"
+    path.write_text(text.replace("NAME", "limb"), encoding="utf-8")
+    [pair] = load("xx", tmp_path).flag_pairs
+    assert pair.of == ("leg", "arm", "foot")
+    path.write_text(text.replace("NAME", "limbs"), encoding="utf-8")
+    with pytest.raises(LexiconError, match="there is no class @limbs"):
+        load("xx", tmp_path)
+
+
 def test_a_language_without_a_list(tmp_path: Path) -> None:
     with pytest.raises(LexiconError, match="no phrase list for fr"):
         load("fr", tmp_path)

@@ -98,9 +98,10 @@ def test_a_phrase_cut_by_a_pause_has_its_alarm_and_its_finding(room: Room, ward:
 
 
 @pytest.mark.parametrize("text", ["There is no bleeding, I am fine.", "Thank you very much."])
-def test_an_answer_without_them_does_not(room: Room, ward: Ward, text: str) -> None:
+def test_an_answer_without_them_rings_nobody(room: Room, ward: Ward, text: str) -> None:
     spoken(room, ward, text)
-    assert every(room, Escalation) == every(room, MachineFlag) == work(room) == []
+    assert every(room, Escalation) == every(room, MachineFlag) == []
+    assert [kind for kind, _ in work(room)] == ["read_answer"]
 
 
 def test_a_mild_sign_is_a_nurses_work_the_same_day(room: Room, ward: Ward) -> None:
@@ -283,11 +284,11 @@ def test_a_voice_without_a_word_is_listened_to_and_silence_is_not(room: Room, wa
 
 def sure(*confidences: float | None, words: bool = True) -> list[Segment]:
     """A few words the engine is so sure of; without `words` it tells of its lines alone."""
-    made = [Segment(n, n + 1, "fine thanks", one) for n, one in enumerate(confidences)]
+    made = [Segment(n, n + 1, "I'm fine thanks", one) for n, one in enumerate(confidences)]
     if not words:
         return made
     return [
-        replace(one, confidence=0.99, words=(Word(one.start_s, one.end_s, "fine thanks", one.confidence),))
+        replace(one, confidence=0.99, words=(Word(one.start_s, one.end_s, "I'm fine thanks", one.confidence),))
         for one in made
     ]
 
@@ -311,7 +312,7 @@ def test_words_the_engine_is_not_sure_of_are_listened_to_once(
     room.speech.segments = heard
     recording, call = spoken(room, ward, "")
     with room.house.transaction() as session:
-        lines = [Line("patient", 0, 1, "fine thanks", heard[0].confidence, heard[0].words)]
+        lines = [Line("patient", 0, 1, "I'm fine thanks", heard[0].confidence, heard[0].words)]
         machine_flags.not_understood(session, recording, lines * items, room.now)
     expected = ("listen", "not_sure", recording, call.patient_id, 1)
     assert [

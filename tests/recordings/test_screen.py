@@ -70,7 +70,7 @@ def test_a_strict_period_shows_more_and_every_finding_says_how_it_was_made(room:
     with room.house.transaction() as session:
         made = {(row.recording_id, row.lexicon, row.mode) for row in session.scalars(sa.select(FindingRow))}
         kept = {(row.recording_id, row.mode) for row in session.scalars(sa.select(Transcript))}
-    assert made == {(before, "en-4", "normal"), (within, "en-4", "strict"), (after, "en-4", "normal")}
+    assert made == {(before, "en-5", "normal"), (within, "en-5", "strict"), (after, "en-5", "normal")}
     assert kept == {(before, "normal"), (within, "strict"), (after, "normal")}
 
 
@@ -201,7 +201,7 @@ def test_stored_words_are_screened_again_and_nothing_is_counted_twice(
         told = session.scalars(sa.select(EventRow.data).where(EventRow.what == "screened again")).all()
     assert (row.seen, row.changed, row.due_at) == (2, 1, None)
     assert versions == {"en-9"}
-    assert told == [{"findings": 2, "before": 2, "lexicon": "en-9", "was": "en-4", "mode": "normal"}]
+    assert told == [{"findings": 2, "before": 2, "lexicon": "en-9", "was": "en-5", "mode": "normal"}]
     assert alarms == room.deferred() == []
 
 
