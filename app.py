@@ -22,15 +22,15 @@ import dialer.webhooks
 import ivr.played
 import ivr.waiting
 import ivr.webhooks
-import recordings.chats
+import recordings.findings.machine_flags
+import recordings.findings.rescreen
 import recordings.jobs
-import recordings.machine_flags
-import recordings.pausing
-import recordings.rescreen
-import recordings.retention
-import recordings.review_tick
-import recordings.sample
+import recordings.quality.review_tick
+import recordings.sampling.chats
+import recordings.sampling.sample
 import recordings.store
+import recordings.vault.pausing
+import recordings.vault.retention
 import recordings.webhooks
 from commands import cli, doors
 from commands.joined import Joined
@@ -50,10 +50,10 @@ from ivr.flow import load_questions
 from ivr.ringback import RingBack
 from ivr.service_desk import ServiceDesk
 from recordings.call_facts import CallFacts
-from recordings.fetch import BYTES_A_SECOND, Fetcher
-from recordings.files import FileStore
-from recordings.qa_shapes import DeskFigures, Raters
-from recordings.stt import Speech
+from recordings.quality.qa_shapes import DeskFigures, Raters
+from recordings.speech.stt import Speech
+from recordings.vault.fetch import BYTES_A_SECOND, Fetcher
+from recordings.vault.files import FileStore
 from scheduler import (
     booking,
     downtime,
@@ -107,10 +107,10 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.CallEnded, recordings.store.on_call_ended),
     (events.EscalationOpened, recordings.store.on_escalation_opened),
     # the vault: what a complaint was made in is kept longer; identity is keyed unheard
-    (events.ReasonGiven, recordings.retention.on_reason_given),
-    (events.TicketWanted, recordings.retention.on_ticket_wanted),
-    (events.IdentityKeyed, recordings.pausing.on_identity_keyed),
-    (events.CallEnded, recordings.pausing.on_call_ended),
+    (events.ReasonGiven, recordings.vault.retention.on_reason_given),
+    (events.TicketWanted, recordings.vault.retention.on_ticket_wanted),
+    (events.IdentityKeyed, recordings.vault.pausing.on_identity_keyed),
+    (events.CallEnded, recordings.vault.pausing.on_call_ended),
     (events.DoctorRung, sms.on_doctor_rung),
     (events.NightCalledIn, sms.on_night_called_in),
     (events.EscalationOpened, recheck.on_escalation_opened),
@@ -139,7 +139,7 @@ SUBSCRIBERS: list[tuple[type, events.Handler]] = [
     (events.TicketCloses, worklist.on_ticket_closes),
     (events.TicketClosed, worklist.on_ticket_closed),
     (events.PatientsMerged, ticket_events.on_patients_merged),
-    (events.PatientsMerged, recordings.chats.on_patients_merged),
+    (events.PatientsMerged, recordings.sampling.chats.on_patients_merged),
     # visits by telephone
     (events.CallEnded, booking.on_call_ended),
     # alarms at heads of department, satisfaction calls
@@ -167,14 +167,14 @@ TICKS: list[Tick] = [
     ("test rings", 5.0, test_rings.due),
     ("the roster ahead", 60.0, roster_alarm.daily_look),
     ("recordings", 1.0, recordings.store.due),
-    ("words of warning", 1.0, recordings.machine_flags.due),
-    ("screening again", 5.0, recordings.rescreen.due),
-    ("recordings to pause", 0.5, recordings.pausing.due),
-    ("recordings to purge", 60.0, recordings.retention.purge_due),
-    ("chats to purge", 60.0, recordings.chats.purge_due),
+    ("words of warning", 1.0, recordings.findings.machine_flags.due),
+    ("screening again", 5.0, recordings.findings.rescreen.due),
+    ("recordings to pause", 0.5, recordings.vault.pausing.due),
+    ("recordings to purge", 60.0, recordings.vault.retention.purge_due),
+    ("chats to purge", 60.0, recordings.sampling.chats.purge_due),
     # asked every minute, done once a day
-    ("the draw", 60.0, recordings.sample.nightly),
-    ("reviews", 60.0, recordings.review_tick.due),
+    ("the draw", 60.0, recordings.sampling.sample.nightly),
+    ("reviews", 60.0, recordings.quality.review_tick.due),
     # asked every minute, done once an hour
     ("down-time sheet", 60.0, downtime.tick),
     ("heartbeat", 30.0, heartbeat.tick),

@@ -33,8 +33,8 @@ from ivr import questions
 from ivr.check import check_flows
 from ivr.flow import FlowError, load_questions
 from ivr.prompts import load_prompts
-from recordings.chat_import import import_chats
-from recordings.stt import Speech
+from recordings.sampling.chat_import import import_chats
+from recordings.speech.stt import Speech
 from scheduler import downtime, reconcile
 from scheduler.appointments import import_appointments
 from scheduler.imports import import_patients

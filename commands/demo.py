@@ -30,8 +30,8 @@ from dialer import reports as dialer_reports
 from dialer.models import Call, Escalation, Message
 from dialer.story import story
 from recordings import reports as recording_reports
-from recordings.files import FileStore
 from recordings.models import Recording
+from recordings.vault.files import FileStore
 from scheduler import reports as followup_reports
 
 SPEED = 10.0

@@ -10,7 +10,7 @@ from commands.show import rows_out
 from core.models import record
 from core.reseal import reseal
 from core.settings import SettingsError
-from recordings import rotation
+from recordings.vault import rotation
 
 
 def add_arguments(made: argparse.ArgumentParser) -> None:

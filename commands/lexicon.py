@@ -11,8 +11,8 @@ from commands.joined import Joined
 from commands.show import rows_out
 from core.house import House
 from core.tables import FileProblem
-from recordings import rescreen
-from recordings import strict as periods
+from recordings.findings import rescreen
+from recordings.findings import strict as periods
 
 
 def add_arguments(made: argparse.ArgumentParser) -> None:

@@ -16,11 +16,11 @@ from core import settings
 from core.hospital import processors
 from core.settings import Settings
 from core.tables import FileProblem
-from recordings import bench, models_store, stt_models, weights
-from recordings.models_store_fetch import FetchProblem, fetch, wanted
-from recordings.stt import Speech
-from recordings.stt_models import Model
-from recordings.weights import ModelMissing
+from recordings.speech import bench, models_store, stt_models, weights
+from recordings.speech.models_store_fetch import FetchProblem, fetch, wanted
+from recordings.speech.stt import Speech
+from recordings.speech.stt_models import Model
+from recordings.speech.weights import ModelMissing
 
 Add = Callable[[str, Callable[[argparse.Namespace, Joined], int], str], argparse.ArgumentParser]
 

@@ -22,8 +22,9 @@ from core.house import House
 from core.models import new_id, record
 from core.people import MRN
 from core.tables import FileProblem
-from recordings import redact, retention
-from recordings.files import FileStore
+from recordings.privacy import redact
+from recordings.vault import retention
+from recordings.vault.files import FileStore
 from scheduler.models import WorkItem
 
 

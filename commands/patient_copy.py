@@ -29,11 +29,12 @@ from sqlalchemy.orm import Session
 from commands.patient_held import Found, Held, PatientProblem, rows, table_of
 from core.house import House
 from dialer.models import Call
-from recordings import audio, redact
-from recordings.conversation import LINE, PATIENT, speakers
-from recordings.files import FileProblem, FileStore
 from recordings.models import Recording
-from recordings.sounding import NoSound, Sounding
+from recordings.privacy import redact
+from recordings.sound import audio
+from recordings.sound.conversation import LINE, PATIENT, speakers
+from recordings.vault.files import FileProblem, FileStore
+from recordings.vault.sounding import NoSound, Sounding
 
 TITLES: Final[Mapping[str, tuple[str, str]]] = {
     # table: what it is, in both languages

@@ -28,11 +28,13 @@ from core.models import Consent, Contact, Patient, Procedure, new_id, record
 from desk.models import IN_LINE, QueueEntry, Ticket
 from dialer import sms
 from dialer.models import ALARM_OPEN, ATTEMPT_LIVES, CALL_LIVES, Attempt, Call, Escalation
-from recordings import chats, redact, retention
 from recordings.chat_models import Chat
 from recordings.models import Recording
-from recordings.retention import HoldProblem
+from recordings.privacy import redact
 from recordings.review_models import QaNote, Veto
+from recordings.sampling import chats
+from recordings.vault import retention
+from recordings.vault.retention import HoldProblem
 from scheduler import reminders, store
 from scheduler.models import Appointment, Reminder
 

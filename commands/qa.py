@@ -13,8 +13,9 @@ from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import table
 from core.tables import FileProblem
-from recordings import draw_words, reports, sample
-from recordings.chat_reports import ChatHit
+from recordings import reports
+from recordings.sampling import draw_words, sample
+from recordings.sampling.chat_reports import ChatHit
 
 if TYPE_CHECKING:
     from recordings.reports import DrawReport, Hit

@@ -11,8 +11,8 @@ from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import rows_out
 from core.tables import FileProblem
-from recordings import review_lead
-from recordings.qa_words import ReviewProblem
+from recordings.quality import review_lead
+from recordings.quality.qa_words import ReviewProblem
 
 WORDS: Final = ("waiting", "hand-over", "drop")
 

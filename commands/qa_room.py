@@ -15,9 +15,9 @@ from commands.show import rows_out
 from core.house import House
 from core.tables import FileProblem
 from core.values import KNOWN_LANGUAGES
-from recordings import qa_export, reviews, scorecard_rows, scorecards
-from recordings.qa_words import ReviewProblem
-from recordings.scorecards import Card, ScorecardError
+from recordings.quality import qa_export, reviews, scorecard_rows, scorecards
+from recordings.quality.qa_words import ReviewProblem
+from recordings.quality.scorecards import Card, ScorecardError
 
 WORDS: Final = ("open", "scorecard", "export")
 

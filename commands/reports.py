@@ -15,8 +15,8 @@ from commands.admin import house_of
 from commands.joined import Joined
 from commands.show import rows_out
 from core.house import House
-from recordings import progress as speech_progress
 from recordings import reports as recording_reports
+from recordings.speech import progress as speech_progress
 from scheduler import reports as followup_reports
 
 

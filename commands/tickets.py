@@ -30,7 +30,7 @@ from desk.models import Ticket
 from desk.ticket_machine import TOLD_HOW
 from desk.ticket_rows import TicketRow
 from desk.tickets import TicketProblem
-from recordings.redact_text import masked
+from recordings.privacy.redact_text import masked
 
 Command = Callable[[argparse.Namespace, Joined], int]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]

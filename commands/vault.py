@@ -13,9 +13,11 @@ from commands.joined import Joined
 from commands.show import rows_out
 from core.tables import FileProblem
 from core.values import KNOWN_LANGUAGES
-from recordings import carrier_copy, redact, retention, store
 from recordings import reports as recording_reports
-from recordings.files import FileStore
+from recordings import store
+from recordings.privacy import redact
+from recordings.vault import carrier_copy, retention
+from recordings.vault.files import FileStore
 
 Add = Callable[[str, Callable[[argparse.Namespace, Joined], int], str], argparse.ArgumentParser]
 BATCH = 100

@@ -34,8 +34,8 @@ from console.api_shapes import (
 from console.frame import plainly
 from console.tokens import Bearer
 from core.webhook import house, tried_again
-from recordings import chats
-from recordings.chat_shapes import ChatOut, ChatsIn, ChatsOut
+from recordings.sampling import chats
+from recordings.sampling.chat_shapes import ChatOut, ChatsIn, ChatsOut
 
 log = logging.getLogger(__name__)
 

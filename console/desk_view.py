@@ -26,7 +26,7 @@ from desk.queue import QueueProblem
 from desk.ticket_problems import LONGEST_LOGIN
 from desk.tickets import TicketProblem
 from dialer.models import Agent
-from recordings.redact_text import masked
+from recordings.privacy.redact_text import masked
 
 PROBLEMS = (TicketProblem, QueueProblem, AgentProblem)
 """What the desk refuses, in the words it refuses it with."""

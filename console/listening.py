@@ -1,7 +1,8 @@
 """The player: a reason first, then a permit, then the sound in ranges.
 
 The permit's word is in no address, so that no log on the way can have it: it is a cookie that the browser sends to this
-one sound's address and to no script. What it opens, it opens for the login it was given to (recordings.listening).
+one sound's address and to no script. What it opens, it opens for the login it was given to
+(recordings.vault.listening).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from console.door import _inside
 from console.frame import language, me, now, page
 from core.said import Said
 from core.webhook import house
-from recordings import listening
-from recordings.listening import Permit
-from recordings.redact_text import masked
+from recordings.privacy.redact_text import masked
+from recordings.vault import listening
+from recordings.vault.listening import Permit
 
 PERMIT = "permit"
 """The cookie of one sound; its path is the sound's address."""

@@ -13,9 +13,9 @@ from console.frame import language, me, now, page, zone
 from console.words import typed_day
 from core.models import record
 from core.webhook import house
-from recordings import agreement as raters
-from recordings import kappa, qa_export, qa_figures, qa_words
-from recordings.qa_shapes import Estimate
+from recordings.quality import agreement as raters
+from recordings.quality import kappa, qa_export, qa_figures, qa_words
+from recordings.quality.qa_shapes import Estimate
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LOOK_BACK = timedelta(days=90)

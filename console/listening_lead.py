@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response
 from console import words
 from console.frame import language, me, now, page, say
 from core.webhook import house
-from recordings import review_lead as room
-from recordings.qa_words import ReviewProblem
-from recordings.review_day import Assignment
+from recordings.quality import review_lead as room
+from recordings.quality.qa_words import ReviewProblem
+from recordings.quality.review_day import Assignment
 
 SHOWN = timedelta(days=30)
 """How far back dropped reviews are listed."""

@@ -17,10 +17,10 @@ from console import listening_view, review_view, views
 from console.frame import language, me, now, page, say
 from console.listening import handed_over, open_permit, permit_for, refuse, seconds_of
 from core.webhook import house
-from recordings import coaching as tasks
-from recordings import reviews as room
-from recordings.qa_shapes import AgentReview, Disputed, Mark, TaskLine
-from recordings.reviews import ReviewProblem
+from recordings.quality import coaching as tasks
+from recordings.quality import reviews as room
+from recordings.quality.qa_shapes import AgentReview, Disputed, Mark, TaskLine
+from recordings.quality.reviews import ReviewProblem
 
 HEAR_ONLY = ("listen",)
 

@@ -19,10 +19,10 @@ from console.frame import language, me, now, page, say
 from console.listening import open_permit, seconds_of
 from console.review_view import Filled
 from core.webhook import house
-from recordings import qa_words
-from recordings import reviews as room
-from recordings.qa_shapes import Sheet, Suggestion
-from recordings.reviews import ReviewProblem
+from recordings.quality import qa_words
+from recordings.quality import reviews as room
+from recordings.quality.qa_shapes import Sheet, Suggestion
+from recordings.quality.reviews import ReviewProblem
 
 
 @page("/reviews", "review")

@@ -16,9 +16,10 @@ from console.listening import handed_over, open_permit, reason_of, refuse, secon
 from console.listening_view import HeardLine, SoundLine
 from core.values import KNOWN_LANGUAGES
 from core.webhook import house
-from recordings import listening, redact, retention
 from recordings.machine import STATES
-from recordings.spoken import Spoken
+from recordings.privacy import redact
+from recordings.privacy.spoken import Spoken
+from recordings.vault import listening, retention
 
 REFUSED = (views.ViewProblem, *listening_view.PROBLEMS)
 

@@ -13,8 +13,8 @@ from console.frame import language, me, now, page, say
 from console.words import typed_day
 from core.webhook import house
 from desk.models import Ticket
-from recordings import vetoes as room
-from recordings.qa_words import ReviewProblem
+from recordings.quality import vetoes as room
+from recordings.quality.qa_words import ReviewProblem
 
 
 @page("/vetoes", "settle")

@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session
 from console.talk_bar import TalkBar, talk_bar
 from console.words import typed_day
 from dialer.models import Call
-from recordings import listening, measures, reports
-from recordings.lexicon_list import MISSING
-from recordings.listening import ListeningProblem
+from recordings import reports
+from recordings.findings.lexicon_list import MISSING
 from recordings.machine import HOLDS_FILE, STATES
 from recordings.models import FindingRow, Hold, Play, Recording, SegmentRow, Transcript
-from recordings.retention import HoldProblem
-from recordings.spoken import Spoken
+from recordings.privacy.spoken import Spoken
+from recordings.vault import listening, measures
+from recordings.vault.listening import ListeningProblem
+from recordings.vault.retention import HoldProblem
 
 MOST: Final = 100
 """Rows on one page; the older ones are one click away."""

@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from console import api_shapes as shapes
 from console.tokens import SCOPES
-from recordings.chat_shapes import ChatsIn, ChatsOut
+from recordings.sampling.chat_shapes import ChatsIn, ChatsOut
 
 _IN: tuple[type[BaseModel], ...] = (shapes.FeedbackIn, shapes.AgentStateIn, shapes.TicketsQuery, ChatsIn)
 _OUT: tuple[type[BaseModel], ...] = (

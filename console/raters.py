@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 
 from console.models import User
 from dialer.models import Agent
-from recordings.qa_shapes import Rater
+from recordings.quality.qa_shapes import Rater
 
 ROLES = ("qa", "supervisor")
 
 
 class ConsoleRaters:
-    """recordings.qa_shapes.Raters."""
+    """recordings.quality.qa_shapes.Raters."""
 
     def now(self, session: Session) -> list[Rater]:
         """By login. Who is in the console and in the staff file has the console's role: they sign in with it."""

@@ -15,12 +15,12 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from recordings import chats
 from recordings.models import DrawRow, Recording
-from recordings.qa_shapes import Mark, Sheet
-from recordings.review_machine import COUNTED
+from recordings.privacy.spoken import Spoken
+from recordings.quality.qa_shapes import Mark, Sheet
+from recordings.quality.review_machine import COUNTED
 from recordings.review_models import Review
-from recordings.spoken import Spoken
+from recordings.sampling import chats
 
 VALUES: Final = ("yes", "no", "na")
 CAUSES: Final = ("agent", "process")

@@ -38,7 +38,7 @@ IN_THE_ROOM: Final[Mapping[str, str]] = {
     "export": "vault",
     "approve": "vault",
 }
-"""Rights of recordings.listening -> the right of this table that brings it."""
+"""Rights of recordings.vault.listening -> the right of this table that brings it."""
 
 
 def may(role: str, right: str) -> bool:
@@ -47,7 +47,7 @@ def may(role: str, right: str) -> bool:
 
 
 def in_the_room(role: str) -> tuple[str, ...]:
-    """What a role may do with recordings, in the words of recordings.listening."""
+    """What a role may do with recordings, in the words of recordings.vault.listening."""
     return tuple(right for right, ours in IN_THE_ROOM.items() if may(role, ours))
 
 

@@ -14,7 +14,7 @@ from console.models import View
 from console.words import catalogue
 from core.house import settings_of
 from core.said import Said
-from recordings.redact_text import masked
+from recordings.privacy.redact_text import masked
 
 SHOWN_FOR = timedelta(minutes=10)
 """How long one reason holds for one subject; then the page is masked again."""

@@ -17,7 +17,8 @@ import yaml
 
 from core.values import KNOWN_LANGUAGES
 from desk import words as desk_words
-from recordings import qa_words, sound_words
+from recordings import sound_words
+from recordings.quality import qa_words
 from scheduler import work_words
 
 FILE = Path(__file__).with_name("words.yaml")

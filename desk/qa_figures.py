@@ -1,4 +1,4 @@
-"""What the listening room asks the desk of agents' talks (recordings.qa_shapes.DeskFigures, joined in app.py)."""
+"""What the listening room asks of agents' talks: recordings.quality.qa_shapes.DeskFigures, joined in app.py."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from core.models import new_id
 
 class Chat(Base):
     """One chat that is over, as another system handed it in. It is never changed after that, only purged (and given to
-    the survivor when two records of its patient become one). Only writer: recordings.chats."""
+    the survivor when two records of its patient become one). Only writer: recordings.sampling.chats."""
 
     __tablename__ = "chats"
     __table_args__ = (

@@ -10,25 +10,17 @@ from core import jobs
 from core.house import House
 from core.models import record
 from core.said import kept
-from recordings import (
-    audio,
-    carrier_copy,
-    hearing,
-    machine_flags,
-    measures,
-    rescreen,
-    retention,
-    rows,
-    screen,
-    search,
-    store,
-)
-from recordings.audio import Unreadable
-from recordings.fetch import Broken, Denied, Fetcher, Gone, Media, NotYet
-from recordings.files import FileProblem, FileStore
-from recordings.sounding import NoSound
-from recordings.stt import EngineDied, ModelMissing
-from recordings.wav import InMemory
+from recordings import rows, search, store
+from recordings.findings import machine_flags, rescreen, screen
+from recordings.sound import audio
+from recordings.sound.audio import Unreadable
+from recordings.sound.wav import InMemory
+from recordings.speech import hearing
+from recordings.speech.stt import EngineDied, ModelMissing
+from recordings.vault import carrier_copy, measures, retention
+from recordings.vault.fetch import Broken, Denied, Fetcher, Gone, Media, NotYet
+from recordings.vault.files import FileProblem, FileStore
+from recordings.vault.sounding import NoSound
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from core.models import new_id
 
 
 class Recording(Base):
-    """One sound file that is owed, or here. The file itself is in recordings.files, under this id."""
+    """One sound file that is owed, or here. The file itself is in recordings.vault.files, under this id."""
 
     __tablename__ = "recordings"
     __table_args__ = (
@@ -150,8 +150,8 @@ class RecordingPause(Base):
 
 
 class SoundMeasuresRow(Base):
-    """A recording's sound in numbers (recordings.measures); ends with the recording. `channels` is a list of
-    recordings.measures.ChannelMeasure as JSON, without words."""
+    """A recording's sound in numbers (recordings.vault.measures); ends with the recording. `channels` is a list of
+    recordings.vault.measures.ChannelMeasure as JSON, without words."""
 
     __tablename__ = "sound_measures"
 
@@ -234,7 +234,7 @@ class FindingRow(Base):
 
 class DrawRow(Base):
     """A day's sample, with all that is needed to draw it again: the seed, the candidates as they were, and which
-    algorithm it was. Only writer: recordings.sample."""
+    algorithm it was. Only writer: recordings.sampling.sample."""
 
     __tablename__ = "draws"
     __table_args__ = (sa.UniqueConstraint("day", "kind", "seed"),)
@@ -245,7 +245,7 @@ class DrawRow(Base):
     day: Mapped[date] = mapped_column(index=True)
     seed: Mapped[int] = mapped_column(sa.BigInteger)
     algorithm: Mapped[int] = mapped_column(default=1, server_default="1")
-    """recordings.sample.ALGORITHMS: a draw is replayed with the one it was drawn with."""
+    """recordings.sampling.sample.ALGORITHMS: a draw is replayed with the one it was drawn with."""
     size: Mapped[int]
     random_share: Mapped[float]
     drawn_at: Mapped[datetime] = mapped_column(AwareDateTime)
@@ -253,7 +253,7 @@ class DrawRow(Base):
     candidates: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     """[{"id", "stratum", "risk"}], and "scored": false where it holds: ids and codes, no names."""
     left_out: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict, server_default="{}")
-    """What of the day could not be drawn, or only unheard, counted by why (recordings.sample.LEFT_OUT)."""
+    """What of the day could not be drawn, or only unheard, counted by why (recordings.sampling.sample.LEFT_OUT)."""
 
 
 class DrawPick(Base):
@@ -278,4 +278,4 @@ class DrawPick(Base):
     part: Mapped[str]
     """random | risk"""
     why: Mapped[str]
-    """In codes; recordings.draw_words says it to a person."""
+    """In codes; recordings.sampling.draw_words says it to a person."""

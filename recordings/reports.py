@@ -1,5 +1,5 @@
 """What the command line prints of recordings and draws: plain values, the same for people and for
-`--json`. Words are masked (recordings/redact.py)."""
+`--json`. Words are masked (recordings/privacy/redact.py)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from core.models import Patient
 from core.people import MRN
 from core.said import ENGLISH
 from dialer.models import Call
-from recordings import chat_reports, measures, redact, sample, sound_words, spoken
-from recordings.chat_reports import ChatDrawn
-from recordings.measures import SoundMeasures
+from recordings import sound_words
 from recordings.models import DrawRow, FindingRow, Hold, Recording
-from recordings.spoken import Spoken
+from recordings.privacy import redact, spoken
+from recordings.privacy.spoken import Spoken
+from recordings.sampling import chat_reports, sample
+from recordings.sampling.chat_reports import ChatDrawn
+from recordings.vault import measures
+from recordings.vault.measures import SoundMeasures
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class DrawReport:
     kind: str = "calls"
     algorithm: int = 1
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """What of the day was not ready, or could not be drawn, by why (recordings.sample.LEFT_OUT)."""
+    """What of the day was not ready, or could not be drawn, by why (recordings.sampling.sample.LEFT_OUT)."""
 
 
 def recordings(session: Session, *, mrn: str | None = None, since: datetime | None = None) -> list[RecordingLine]:

@@ -1,7 +1,7 @@
 """Tables of quality review: scorecards and since when they are used, reviews with their marks, coaching, vetoes.
 
-Free words about a recording are in `QaNote` alone and end with it (recordings.retention); marks, points and states
-stay, so that a year's figures do not change when the sound is purged.
+Free words about a recording are in `QaNote` alone and end with it (recordings.vault.retention); marks, points and
+states stay, so that a year's figures do not change when the sound is purged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ScorecardRow(Base):
     key: Mapped[str]
     version: Mapped[int]
     body: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
-    """As recordings.scorecards reads it from YAML, its items in the card's order (JSONB would put them in another)."""
+    """As recordings.quality.scorecards reads it, its items in the card's order (JSONB would put them in another)."""
     stored_at: Mapped[datetime] = mapped_column(AwareDateTime)
 
 
@@ -45,7 +45,7 @@ class ScorecardUse(Base):
 
 
 class Review(Base):
-    """One person's judgement of one call or chat. Only writer of `state`: recordings.review_rows."""
+    """One person's judgement of one call or chat. Only writer of `state`: recordings.quality.review_rows."""
 
     __tablename__ = "reviews"
     __table_args__ = (
@@ -77,7 +77,7 @@ class Review(Base):
     rater: Mapped[str] = mapped_column(default="")
     """Login; empty while there is nobody to give it to."""
     state: Mapped[str]
-    """recordings.review_machine.MOVES"""
+    """recordings.quality.review_machine.MOVES"""
     version: Mapped[int] = mapped_column(default=0)
     """Goes up with every save: who saves an older one is refused."""
     opened_at: Mapped[datetime] = mapped_column(AwareDateTime)
@@ -145,7 +145,7 @@ class QaNote(Base):
 
 class CoachingTask(Base):
     """Something to practise with an agent, or a process to mend; once per cause. Only writer of `state`:
-    recordings.coaching."""
+    recordings.quality.coaching."""
 
     __tablename__ = "coaching_tasks"
     __table_args__ = (
@@ -174,7 +174,7 @@ class CoachingTask(Base):
     end_s: Mapped[float | None]
     """The clip."""
     state: Mapped[str]
-    """recordings.review_machine.COACHING"""
+    """recordings.quality.review_machine.COACHING"""
     round: Mapped[int] = mapped_column(default=1)
     covers_until: Mapped[datetime] = mapped_column(AwareDateTime)
     """What happened up to here is dealt with by this task."""
@@ -198,7 +198,7 @@ class CoachingRecheck(Base):
 
 class Veto(Base):
     """A complaint somebody has found to be right, set against an agent's month (docs/clinical.md PERF21). Only writer
-    of `state`: recordings.vetoes."""
+    of `state`: recordings.quality.vetoes."""
 
     __tablename__ = "vetoes"
     __table_args__ = (
@@ -217,7 +217,7 @@ class Veto(Base):
     recording_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
     """Of the talk that is complained about, where there is one: what people wrote of it ends with it."""
     state: Mapped[str]
-    """recordings.review_machine.VETO"""
+    """recordings.quality.review_machine.VETO"""
     upheld_by: Mapped[str]
     at: Mapped[datetime] = mapped_column(AwareDateTime)
     appeal_until: Mapped[datetime] = mapped_column(AwareDateTime)

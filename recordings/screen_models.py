@@ -14,7 +14,7 @@ from core.models import new_id
 
 class MachineFlag(Base):
     """One sign a machine heard in what a patient said. Written with the transcript, told to the dialer in a transaction
-    of its own; only writer: recordings.machine_flags."""
+    of its own; only writer: recordings.findings.machine_flags."""
 
     __tablename__ = "machine_flags"
     __table_args__ = (

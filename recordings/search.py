@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from core.models import EventRow
 from dialer.models import Call
-from recordings import machine_flags
-from recordings.fetch import Listed
+from recordings.findings import machine_flags
 from recordings.models import Recording
 from recordings.rows import locked, move, of_call
 from recordings.store import FETCH_LEASE, SPOKEN_INTO, adopt, wait_or_give_up
+from recordings.vault.fetch import Listed
 
 ABSENT_AFTER: Final = timedelta(minutes=5)
 """The carrier's list may lag; what it does not show so long after the call's end was never recorded."""

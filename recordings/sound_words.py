@@ -7,7 +7,7 @@ from typing import Final
 from core.said import Table, Words, both, told
 
 WHY: Final[Table] = {
-    # the file (recordings.wav, recordings.audio)
+    # the file (recordings.sound.wav, recordings.sound.audio)
     "empty": both("文件是空的", "the file is empty"),
     "no_wav": both("不是WAV文件", "the file is not a WAV file"),
     "no_wav_but": both("不是WAV文件（实为{other}）", "the file is not a WAV file but {other}"),
@@ -34,7 +34,7 @@ WHY: Final[Table] = {
         "长{minutes}分钟，超过上限{most}分钟",
         "it lasts {minutes} minutes, more than the {most} of [recordings] max_minutes",
     ),
-    # the carrier (recordings.fetch, recordings.search)
+    # the carrier (recordings.vault.fetch, recordings.search)
     "no_account": both(
         "没有设置运营商账号（TWILIO_ACCOUNT_SID 和 TWILIO_AUTH_TOKEN）",
         "the carrier account is not set (TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN)",

@@ -20,10 +20,8 @@ from core import jobs
 from core.events import CallEnded, EscalationOpened, RecordingAnnounced, SpokenInto, Transcribed, publish
 from core.models import new_id, record
 from dialer.models import Call
-from recordings import carrier_copy, machine_flags
-from recordings.audio import Sound
-from recordings.conversation import PATIENT, Line
-from recordings.files import StoredFile
+from recordings.findings import machine_flags
+from recordings.findings.screen import Screened, add_findings
 from recordings.machine import TO_TRANSCRIBE, fetch_wait, speech_wait
 from recordings.models import Recording, SegmentRow, Transcript
 from recordings.rows import (
@@ -39,7 +37,10 @@ from recordings.rows import (
     taken,
     won,
 )
-from recordings.screen import Screened, add_findings
+from recordings.sound.audio import Sound
+from recordings.sound.conversation import PATIENT, Line
+from recordings.vault import carrier_copy
+from recordings.vault.files import StoredFile
 
 FETCH = jobs.declare("fetch_recording", "recordings")
 LOOK = jobs.declare("look_for_recording", "recordings")
@@ -48,15 +49,15 @@ TRANSCRIBE = jobs.declare("transcribe_recording", "speech")
 # slots of its own, so that not even an hour's talk that is being heard now is ahead of it.
 FETCH_ANSWER = jobs.declare("fetch_answer", "answers")
 TRANSCRIBE_ANSWER = jobs.declare("transcribe_answer", "answers", priority=1)  # what is here is heard first
-# What does not come within recordings.fetch.QUICK_S is waited for elsewhere: stalled downloads hold no other answer.
+# What does not come within fetch.QUICK_S is waited for elsewhere: stalled downloads hold no other answer.
 FETCH_SLOW_ANSWER = jobs.declare("fetch_slow_answer", "slow_answers")
 
 FETCH_LEASE = timedelta(minutes=6)
-"""Longer than a download may take (recordings.fetch.TOTAL_S)."""
+"""Longer than a download may take (recordings.vault.fetch.TOTAL_S)."""
 SPEECH_LEASE = timedelta(minutes=10)
 """How long a deferred transcription may wait for a free worker before it is deferred once more."""
 HEARING_LEASE = timedelta(minutes=2)
-"""Renewed while it is heard (recordings.hearing): so long after a worker was killed, another begins."""
+"""Renewed while it is heard (recordings.speech.hearing): so long after a worker was killed, another begins."""
 CALLBACK_GRACE = timedelta(seconds=60)
 """How long after a call's end the recording's callback is waited for before the carrier is asked."""
 MODEL_LOOK = timedelta(minutes=10)

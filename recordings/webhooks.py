@@ -15,8 +15,8 @@ from core.models import record
 from core.said import kept
 from core.webhook import house, signed_blueprint
 from recordings import store
-from recordings.fetch import is_recording_sid
 from recordings.machine import CALLBACK
+from recordings.vault.fetch import is_recording_sid
 
 log = logging.getLogger(__name__)
 

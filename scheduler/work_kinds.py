@@ -64,20 +64,20 @@ KINDS: dict[str, Kind] = {
         "A warning sign for today: please ring back.",
         urgent=True,
     ),
-    # nobody's machine heard it, and it may be an emergency (recordings/machine_flags.py)
+    # nobody's machine heard it, and it may be an emergency (recordings/findings/machine_flags.py)
     "listen": _kind(
         2,
         "患者的语音回答或留言机器没能听懂，请听录音，必要时回电。",
         "The machine could not understand what a patient said: please listen, and ring if need be.",
         urgent=True,
     ),
-    # no sign was found in it, which shows nothing (docs/quality.md): a person reads (recordings/machine_flags.py)
+    # no sign was found in it, which shows nothing (docs/quality.md): a person reads (recordings/findings)
     "read_answer": _kind(
         "today",
         "患者口头回答了问题，机器没有发现警示内容，请看文字或听录音，必要时回电。",
         "A patient said something in which the machine found no warning sign: please read it, and ring if need be.",
     ),
-    # what was said is lost (recordings/machine_flags.py)
+    # what was said is lost (recordings/findings/machine_flags.py)
     "not_recorded": _kind(
         2,
         "患者的语音回答或留言没有录下来，听不到内容，请回电询问。",

@@ -33,7 +33,7 @@ from core.house import House
 from core.models import ids_from
 from dialer.carrier import CarrierClient
 from ivr.book import Book, spoken_only
-from recordings.fetch import Fetched, Fetcher, Listed, NotYet
+from recordings.vault.fetch import Fetched, Fetcher, Listed, NotYet
 from scheduler import reconcile, timetable
 from scheduler.timetable import Tick
 

@@ -23,12 +23,14 @@ from desk.models import Ticket
 from dialer import sms
 from dialer.models import Call, Message
 from ivr.models import Answer
-from recordings import audio, chats, retention
 from recordings.chat_models import Chat
-from recordings.chat_shapes import ChatIn
-from recordings.fetch import Media
-from recordings.files import FileStore
 from recordings.models import Play, Recording, SegmentRow, SoundMeasuresRow, Transcript
+from recordings.sampling import chats
+from recordings.sampling.chat_shapes import ChatIn
+from recordings.sound import audio
+from recordings.vault import retention
+from recordings.vault.fetch import Media
+from recordings.vault.files import FileStore
 from scheduler import merge, worklist
 from scheduler.models import FollowUp, WorkItem
 from tests.commands.conftest import Carecall

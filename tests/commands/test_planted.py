@@ -28,8 +28,10 @@ from desk import tickets
 from desk.models import Ticket
 from dialer import inbound, sms
 from dialer.models import Call
-from recordings import redact, reports, retention
-from recordings.fetch import Media
+from recordings import reports
+from recordings.privacy import redact
+from recordings.vault import retention
+from recordings.vault.fetch import Media
 from scheduler import worklist
 from tests import planted
 from tests.commands.conftest import Carecall

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from core.house import House
 from dialer.models import Agent
-from recordings import reviews
 from recordings.call_facts import CallFact, CallFacts
-from recordings.fetch import Media
 from recordings.models import Play
+from recordings.quality import reviews
 from recordings.review_models import CoachingTask, QaNote, Review, ReviewMark, ScorecardRow
-from recordings.stt import Segment, Speech
-from recordings.stt_models import Model
+from recordings.speech.stt import Segment, Speech
+from recordings.speech.stt_models import Model
+from recordings.vault.fetch import Media
 from tests.console.desk_room import DeskRoom, Screen
 from tests.recordings import days
 from tests.recordings.room import Room, sid
@@ -42,7 +42,7 @@ def bursts(seconds: float, spans: Sequence[tuple[float, float, str]], seed: int 
 
 @dataclass
 class Heard:
-    """Stands for recordings.stt.Speech: first channel the patient, second the hospital, as it is told."""
+    """Stands for recordings.speech.stt.Speech: first channel the patient, second the hospital, as it is told."""
 
     said: list[Sequence[tuple[float, float, str]]] = field(default_factory=list)
 

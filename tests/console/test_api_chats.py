@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from console import api, openapi
 from core.models import EventRow
 from recordings.chat_models import Chat
-from recordings.chat_shapes import MOST_CHATS
+from recordings.sampling.chat_shapes import MOST_CHATS
 from tests.console.desk_room import MRN, DeskRoom
 from tests.console.test_api import fits, is_problem
 

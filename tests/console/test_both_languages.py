@@ -18,9 +18,11 @@ from core.said import Said, Table, kept
 from core.values import KNOWN_LANGUAGES
 from desk.kinds import KINDS as TICKETS
 from dialer import gate
-from recordings import qa_words, sound_words, vault_words
-from recordings.machine_flags import UNHEARD
+from recordings import sound_words
+from recordings.findings.machine_flags import UNHEARD
 from recordings.models import Recording
+from recordings.quality import qa_words
+from recordings.vault import vault_words
 from scheduler import work_words
 from scheduler.models import WorkItem
 from scheduler.work_kinds import KINDS

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from openpyxl import load_workbook
 
 from console import review_view
-from recordings import coaching, review_rows, reviews
 from recordings.models import DrawPick
+from recordings.quality import coaching, review_rows, reviews
 from recordings.review_models import CoachingTask, ReviewMark
 from tests.console.desk_room import Screen
 from tests.console.listening_room import AGENT_SAYS, PATIENT_SAYS, ListeningRoom

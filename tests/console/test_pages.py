@@ -15,10 +15,11 @@ from core.models import new_id
 from core.values import KNOWN_LANGUAGES
 from desk.kinds import CHANNELS, KINDS, LINKS, NATURES, PROBLEMS
 from dialer.machine import REASONS
-from recordings import lexicon_list, qa_words, scorecards
-from recordings.lexicon_list import CATEGORIES
+from recordings.findings import lexicon_list
+from recordings.findings.lexicon_list import CATEGORIES
 from recordings.machine import STATES
-from recordings.review_machine import COACHING, REVIEW
+from recordings.quality import qa_words, scorecards
+from recordings.quality.review_machine import COACHING, REVIEW
 from scheduler import worklist
 from tests.console.desk_room import MRN, NAME, PHONE, WORDS, DeskRoom, Screen
 from tests.house import ROOT

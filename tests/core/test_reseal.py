@@ -19,7 +19,7 @@ from core.house import House
 from core.models import Contact, Patient, new_id
 from core.people import MRN
 from core.settings import SettingsError, load
-from recordings.files import FileStore
+from recordings.vault.files import FileStore
 from tests.house import MID_MORNING, ROOT, variables
 
 OLD, NEW = crypto.new_data_key(), crypto.new_data_key()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.house import House
-from recordings.weights import whisper_base
+from recordings.speech.weights import whisper_base
 from tests.recordings.listeners import Office
 from tests.recordings.room import Room
 

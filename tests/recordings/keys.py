@@ -1,5 +1,6 @@
-"""Tones of keys for the tests, calls full of them, and two decoders that share no idea with recordings.masking: one
-correlates each 10 ms with the eight sines and asks for two in a row; the other knows the phone's error and hardly asks.
+"""Tones of keys for the tests, calls full of them, and two decoders that share no idea with recordings.sound.masking: one
+correlates each 10 ms with the eight sines and asks for two in a row; the other knows the phone's error and hardly
+asks.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recordings.wav import Samples
+from recordings.sound.wav import Samples
 
 Wave = NDArray[np.float64]
 Mark = tuple[int, int, str]

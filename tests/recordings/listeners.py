@@ -14,11 +14,11 @@ from console.models import User
 from core.house import House
 from core.models import new_id
 from dialer.models import Agent, Call
-from recordings import reviews
 from recordings.call_facts import CallFact, CallFacts
 from recordings.models import FindingRow, Recording
-from recordings.qa_shapes import DeskFigures, Mark, Unhappy
-from recordings.review_day import Opened
+from recordings.quality import reviews
+from recordings.quality.qa_shapes import DeskFigures, Mark, Unhappy
+from recordings.quality.review_day import Opened
 from recordings.review_models import Review
 from tests.house import MID_MORNING
 from tests.recordings import days

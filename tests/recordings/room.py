@@ -20,11 +20,11 @@ from core.house import House
 from core.models import EventRow, new_id
 from dialer.models import Call, Escalation
 from recordings import webhooks
-from recordings.audio import Samples
-from recordings.fetch import Broken, Denied, Fetched, Fetcher, Gone, Listed, NotYet
 from recordings.models import Recording
-from recordings.stt import Segment, Speech
-from recordings.stt_models import Model
+from recordings.sound.audio import Samples
+from recordings.speech.stt import Segment, Speech
+from recordings.speech.stt_models import Model
+from recordings.vault.fetch import Broken, Denied, Fetched, Fetcher, Gone, Listed, NotYet
 from tests.house import TOKEN
 
 CALL_SID = "CA" + "1" * 32
@@ -36,7 +36,7 @@ def sid(number: int) -> str:
 
 @dataclass
 class ScriptedCarrier:
-    """Stands for recordings.fetch.Fetcher, which has its own tests against a real server."""
+    """Stands for recordings.vault.fetch.Fetcher, which has its own tests against a real server."""
 
     files: dict[str, Fetched | list[Fetched]] = field(default_factory=dict)
     listed: Sequence[Listed] | Denied | Broken = ()
@@ -63,7 +63,7 @@ class ScriptedCarrier:
 
 @dataclass
 class ScriptedSpeech:
-    """Stands for recordings.stt.Speech: says one text per channel it is given, or raises."""
+    """Stands for recordings.speech.stt.Speech: says one text per channel it is given, or raises."""
 
     texts: list[str | Exception] = field(default_factory=list)
     absent: Mapping[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from carrier import espeak_child, sound
 from carrier.voice import Voice
-from recordings import audio
+from recordings.sound import audio
 
 Clip = npt.NDArray[np.int16]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recordings import activity
-from recordings.activity import Cells, Flags, cell_of, decibels, interruptions, powers, voice
-from recordings.wav import InMemory, Samples, locate
+from recordings.sound import activity
+from recordings.sound.activity import Cells, Flags, cell_of, decibels, interruptions, powers, voice
+from recordings.sound.wav import InMemory, Samples, locate
 from tests.recordings.keys import Wave, level
 from tests.recordings.sounds import said, wav
 from tests.recordings.test_masking import at_rate, noise

@@ -21,11 +21,11 @@ from core import events, jobs
 from core.clock import SystemClock
 from core.house import House
 from dialer.models import Call, Escalation
-from recordings.audio import Samples
-from recordings.fetch import Fetcher, Media
 from recordings.models import Recording
-from recordings.stt import Segment, Speech
-from recordings.stt_models import Model
+from recordings.sound.audio import Samples
+from recordings.speech.stt import Segment, Speech
+from recordings.speech.stt_models import Model
+from recordings.vault.fetch import Fetcher, Media
 from tests.dialer.ward import Ward
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import mono, tone

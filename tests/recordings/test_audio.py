@@ -6,8 +6,9 @@ import struct
 import numpy as np
 import pytest
 
-from recordings import audio, sound_words
-from recordings.audio import Sound, Unreadable, channels, check_wav, level, to_model
+from recordings import sound_words
+from recordings.sound import audio
+from recordings.sound.audio import Sound, Unreadable, channels, check_wav, level, to_model
 from tests.recordings.sounds import mono, tone, wav
 
 SECOND = tone(1).tobytes()

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from commands import cli
 from commands.joined import Joined
 from core import settings
-from recordings import bench, stt_models
-from recordings.bench import BenchProblem
 from recordings.errors import distance, units
+from recordings.speech import bench, stt_models
+from recordings.speech.bench import BenchProblem
 from tests.house import ROOT, variables
 from tests.recordings.sounds import MEDICINE, dual, mono, said, tone
 from tests.recordings.test_stt import SMALL

@@ -15,12 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recordings import audio, listening, masking, measures, sound_words
-from recordings.fetch import Media
-from recordings.files import FileStore
-from recordings.listening import ListeningProblem
-from recordings.sounding import NoSound, Sounding
-from recordings.wav import InMemory
+from recordings import sound_words
+from recordings.sound import audio, masking
+from recordings.sound.wav import InMemory
+from recordings.vault import listening, measures
+from recordings.vault.fetch import Media
+from recordings.vault.files import FileStore
+from recordings.vault.listening import ListeningProblem
+from recordings.vault.sounding import NoSound, Sounding
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import tone, wav
 

@@ -20,14 +20,16 @@ from core.models import EventRow, Patient, new_id
 from core.people import MRN
 from core.tables import FileProblem
 from dialer.models import Agent
-from recordings import chats, reports, retention, sample
-from recordings.chat_import import import_chats
+from recordings import reports
 from recordings.chat_models import Chat, ChatFinding
-from recordings.chat_shapes import ChatIn
-from recordings.chats import ChatProblem
 from recordings.models import DrawPick
-from recordings.retention import HoldProblem
 from recordings.review_models import QaNote
+from recordings.sampling import chats, sample
+from recordings.sampling.chat_import import import_chats
+from recordings.sampling.chat_shapes import ChatIn
+from recordings.sampling.chats import ChatProblem
+from recordings.vault import retention
+from recordings.vault.retention import HoldProblem
 from tests.house import MID_MORNING
 from tests.recordings import days
 

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from recordings import draw_pool, qa_figures, sample
-from recordings.sample import DayNotOver
+from recordings.quality import qa_figures
+from recordings.sampling import draw_pool, sample
+from recordings.sampling.sample import DayNotOver
 from tests.recordings.listeners import Office
 
 HOUR = timedelta(hours=1)

@@ -9,12 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from core.models import EventRow
-from recordings import coaching, reviews, subjects
 from recordings.models import Recording
-from recordings.qa_shapes import Mark, TaskLine
-from recordings.qa_words import ReviewProblem
-from recordings.review_day import Assignment, open_review
+from recordings.quality import coaching, reviews
+from recordings.quality.qa_shapes import Mark, TaskLine
+from recordings.quality.qa_words import ReviewProblem
+from recordings.quality.review_day import Assignment, open_review
 from recordings.review_models import CoachingTask, Review
+from recordings.sampling import subjects
 from tests.recordings.listeners import DAY, NO, YES, Office
 from tests.recordings.test_reviews import refused
 
@@ -247,7 +248,7 @@ def test_three_later_calls_end_it(office: Office) -> None:
 
 def test_what_was_listened_to_again_is_not_drawn_once_more(office: Office) -> None:
     """Nothing is listened to twice: a call of today's that was re-checked stays out of today's draw."""
-    from recordings import sample
+    from recordings.sampling import sample
 
     recording = office.record("amy")
     with office.transaction() as session:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordings.conversation import BOTH, LONGEST_S, Word, join, speakers
-from recordings.stt import Segment
+from recordings.sound.conversation import BOTH, LONGEST_S, Word, join, speakers
+from recordings.speech.stt import Segment
 
 
 def test_lines_are_joined_by_time_the_patient_first() -> None:

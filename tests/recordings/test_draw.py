@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordings.draw import Candidate, draw
+from recordings.sampling.draw import Candidate, draw
 
 
 def day(count: int, strata: int = 4, risky: int = 0) -> list[Candidate]:

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recordings.draw import Candidate, Draw
-from recordings.draw_agents import agent_of, draw
+from recordings.sampling.draw import Candidate, Draw
+from recordings.sampling.draw_agents import agent_of, draw
 from tests.house import ROOT
 
 RISKS = ("night", "complaint", "escalation", "phrase: evasion", "very long")
@@ -206,7 +206,7 @@ def a_day_of(count: int) -> list[Candidate]:
 
 TELL = """
 import json, sys
-from recordings.draw_agents import draw
+from recordings.sampling.draw_agents import draw
 from tests.recordings.test_draw_agents import a_day_of
 result = draw(reversed(a_day_of(10_000)), 20261122)
 print(json.dumps([[p.id, p.part, p.why] for p in result.picked] + [[list(k), *v] for k, v in result.strata.items()]))

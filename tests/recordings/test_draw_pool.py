@@ -19,11 +19,12 @@ from core.house import House
 from core.models import DailyRun, EventRow, new_id
 from desk.models import QueueEntry
 from dialer.models import Agent, Call
-from recordings import draw, reports, sample
+from recordings import reports
 from recordings.call_facts import CallFact, CallFacts
-from recordings.draw import Candidate
 from recordings.models import DrawPick, DrawRow, FindingRow, Recording
-from recordings.sample import ReplayDiffers
+from recordings.sampling import draw, sample
+from recordings.sampling.draw import Candidate
+from recordings.sampling.sample import ReplayDiffers
 from scheduler.timetable import fire
 from tests.house import MID_MORNING
 from tests.recordings.days import draw_day

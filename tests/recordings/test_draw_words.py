@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from core.values import KNOWN_LANGUAGES
-from recordings import draw_words, sample
-from recordings.draw import Candidate
-from recordings.draw_agents import draw
-from recordings.lexicon import CATEGORIES
+from recordings.findings.lexicon import CATEGORIES
+from recordings.sampling import draw_words, sample
+from recordings.sampling.draw import Candidate
+from recordings.sampling.draw_agents import draw
 
 
 @pytest.mark.parametrize("language", KNOWN_LANGUAGES)

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from recordings.fetch import NOT_SET, Broken, Denied, Fetcher, Listed, Media, NotYet
+from recordings.vault.fetch import NOT_SET, Broken, Denied, Fetcher, Listed, Media, NotYet
 
 ACCOUNT, TOKEN = "AC" + "a" * 32, "the-secret-token"
 SID, CALL = "RE" + "0" * 32, "CA" + "1" * 32

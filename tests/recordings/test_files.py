@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.crypto import Keyring
-from recordings.files import FileProblem, FileStore
+from recordings.vault.files import FileProblem, FileStore
 
 SOUND = b"RIFF....WAVE the wound is bleeding" * 100
 
@@ -90,7 +90,7 @@ def test_a_put_that_fails_leaves_the_old_file(store: FileStore, monkeypatch: pyt
     def full(descriptor: int) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("recordings.files.os.fsync", full)
+    monkeypatch.setattr("recordings.vault.files.os.fsync", full)
     with pytest.raises(OSError, match="full"):
         store.put(recording, b"new")
     monkeypatch.undo()

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recordings.conversation import Line
-from recordings.flags import in_text
-from recordings.lexicon import load
-from recordings.machine_flags import Sign, is_screened, signs
+from recordings.findings.flags import in_text
+from recordings.findings.lexicon import load
+from recordings.findings.machine_flags import Sign, is_screened, signs
+from recordings.sound.conversation import Line
 
 LISTS = {"en": load("en"), "zh-CN": load("zh-CN")}
 CASES = yaml.safe_load(Path(__file__).with_name("lexicon_cases.yaml").read_text(encoding="utf-8"))["patient"]
@@ -124,7 +124,7 @@ def test_what_patients_in_danger_say_rings_a_doctor_and_what_others_say_nobody(l
 def test_who_pauses_for_breath_in_a_phrase_is_heard_all_the_same(
     language: str, lines: list[str], wanted: dict[str, str]
 ) -> None:
-    """The words of one who is in pain come in pieces, and a pause ends a line (recordings.conversation)."""
+    """The words of one who is in pain come in pieces, and a pause ends a line (recordings.sound.conversation)."""
     said = [Line("patient", 3 * n, 3 * n + 1, text, 0.9) for n, text in enumerate(lines)]
     found = signs(said, LISTS[language])
     assert {one.question: one.level for one in found} == wanted

@@ -25,14 +25,15 @@ import sqlalchemy as sa
 
 from commands import cli
 from commands.joined import Joined
-from recordings import hearing, jobs, progress, sound_words, store, stt_parts
-from recordings.fetch import Media
-from recordings.files import FileStore
+from recordings import jobs, sound_words, store
+from recordings.findings.screen import Screened
 from recordings.models import Recording, SegmentRow, Transcript
-from recordings.screen import Screened
-from recordings.sounding import Sounding
-from recordings.stt import EngineDied, Segment, Speech
-from recordings.stt_parts import PART_S, Source, quietest
+from recordings.speech import hearing, progress, stt_parts
+from recordings.speech.stt import EngineDied, Segment, Speech
+from recordings.speech.stt_parts import PART_S, Source, quietest
+from recordings.vault.fetch import Media
+from recordings.vault.files import FileStore
+from recordings.vault.sounding import Sounding
 from tests.house import ROOT, variables
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import MEDICINE, mono, said, tone
@@ -240,7 +241,7 @@ def test_the_worker_killed_in_the_middle_of_a_file_loses_nothing(room: Room, tmp
         from app import open_house
         from core import settings
         from recordings import jobs
-        from recordings.stt import Speech
+        from recordings.speech.stt import Speech
         from tests.recordings.test_stt import SMALL, Setting
         house = open_house(settings.load())
         speech = house.services[Speech] = Speech({{"en": Setting(model={str(SMALL)!r})}}, house.settings.home)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from recordings.conversation import Line
-from recordings.lexicon import load
-from recordings.machine_flags import signs
+from recordings.findings.lexicon import load
+from recordings.findings.machine_flags import signs
+from recordings.sound.conversation import Line
 
 LISTS = {"en": load("en"), "zh-CN": load("zh-CN")}
 

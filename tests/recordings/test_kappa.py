@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from recordings.kappa import LEAST, Agreement, agreement, gate
+from recordings.quality.kappa import LEAST, Agreement, agreement, gate
 
 
 def pairs(table: list[list[int]]) -> list[tuple[str, str]]:

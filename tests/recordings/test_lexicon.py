@@ -12,9 +12,9 @@ import yaml
 
 from dialer.alarm import NOT_ASKED
 from ivr.flow import load_questions
-from recordings.conversation import Line, Word
-from recordings.lexicon import Finding, Lexicon, LexiconError, find, load, screen_line
-from recordings.lexicon_list import SPOKEN
+from recordings.findings.lexicon import Finding, Lexicon, LexiconError, find, load, screen_line
+from recordings.findings.lexicon_list import SPOKEN
+from recordings.sound.conversation import Line, Word
 from tests.house import ROOT
 
 EN, ZH = load("en"), load("zh-CN")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recordings import loudness, masking
-from recordings.loudness import CEILING, gain, levelled
-from recordings.measures import measure
-from recordings.sounding import BLOCK_S, Sounding
-from recordings.wav import InMemory
+from recordings.sound import loudness, masking
+from recordings.sound.loudness import CEILING, gain, levelled
+from recordings.sound.wav import InMemory
+from recordings.vault.measures import measure
+from recordings.vault.sounding import BLOCK_S, Sounding
 from tests.recordings.keys import Wave, key, level
 from tests.recordings.sounds import dual, said, wav
 from tests.recordings.test_masking import noise

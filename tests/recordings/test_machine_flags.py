@@ -15,14 +15,15 @@ from core.events import SpokenInto
 from core.house import House
 from core.models import EventRow
 from dialer.models import Attempt, Call, Escalation
-from recordings import machine_flags, retention
-from recordings.conversation import Line, Word
-from recordings.fetch import Broken, Listed, Media
-from recordings.files import FileStore
-from recordings.machine_flags import Sign
+from recordings.findings import machine_flags
+from recordings.findings.machine_flags import Sign
 from recordings.models import FindingRow, Recording
 from recordings.screen_models import MachineFlag
-from recordings.stt import EngineDied, Segment
+from recordings.sound.conversation import Line, Word
+from recordings.speech.stt import EngineDied, Segment
+from recordings.vault import retention
+from recordings.vault.fetch import Broken, Listed, Media
+from recordings.vault.files import FileStore
 from scheduler.models import WorkItem
 from scheduler.work_kinds import KINDS
 from tests.dialer.ward import Ward
@@ -303,7 +304,7 @@ def sure(*confidences: float | None, words: bool = True) -> list[Segment]:
         (sure(0.3, words=False), 1),
         (sure(0.8, words=False), 0),
         (sure(0.0, 0.0, words=False), 1),
-        (sure(None, None, words=False), 0),  # an engine that does not tell (recordings.stt_sherpa)
+        (sure(None, None, words=False), 0),  # an engine that does not tell (recordings.speech.stt_sherpa)
     ],
 )
 def test_words_the_engine_is_not_sure_of_are_listened_to_once(

@@ -8,10 +8,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from recordings import audio, masking
-from recordings.masking import CONTEXT_S, masked, tones
-from recordings.sounding import Sounding
-from recordings.wav import InMemory, Samples
+from recordings.sound import audio, masking
+from recordings.sound.masking import CONTEXT_S, masked, tones
+from recordings.sound.wav import InMemory, Samples
+from recordings.vault.sounding import Sounding
 from tests.recordings.keys import KEYS, Wave, decoded, key, keyed, laid, level, read_off
 from tests.recordings.sounds import speech, ulaw, wav
 

@@ -11,11 +11,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from recordings import audio, listening, measures, retention
-from recordings.conversation import Line, Word
-from recordings.fetch import Media
 from recordings.models import SoundMeasuresRow
-from recordings.wav import InMemory
+from recordings.sound import audio
+from recordings.sound.conversation import Line, Word
+from recordings.sound.wav import InMemory
+from recordings.vault import listening, measures, retention
+from recordings.vault.fetch import Media
 from tests.recordings.keys import Wave, decoded, key, level
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import Clip, dual, mono, said, wav

@@ -24,10 +24,10 @@ import pytest
 
 from commands import cli
 from commands.joined import Joined
-from recordings import models_store, stt_models, weights
-from recordings.models_store_fetch import FetchProblem, Wanted, fetch, wanted
-from recordings.models_store_unpack import BadArchive, Limits, unpack
-from recordings.stt import Speech
+from recordings.speech import models_store, stt_models, weights
+from recordings.speech.models_store_fetch import FetchProblem, Wanted, fetch, wanted
+from recordings.speech.models_store_unpack import BadArchive, Limits, unpack
+from recordings.speech.stt import Speech
 from tests.house import ROOT, variables
 from tests.recordings.test_stt import Setting
 
@@ -197,7 +197,7 @@ def test_killed_in_the_middle_leaves_nothing_half_done(tmp_path: Path, server: S
     server.go_on.clear()
     program = f"""
         import pathlib
-        from recordings.models_store_fetch import Wanted, fetch
+        from recordings.speech.models_store_fetch import Wanted, fetch
         fetch(pathlib.Path({str(tmp_path)!r}), Wanted({NAME!r}, ("en",), {server.url!r}, "0" * 64, 10**7, None))
     """
     child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=Path(__file__).parents[2])

@@ -14,12 +14,13 @@ import yaml
 from core import holidays
 from core.house import House
 from dialer.models import Escalation
-from recordings import jobs, machine_flags
-from recordings.conversation import Line
-from recordings.fetch import Media
-from recordings.lexicon import load
-from recordings.nothing import is_said
-from recordings.stt import Segment
+from recordings import jobs
+from recordings.findings import machine_flags
+from recordings.findings.lexicon import load
+from recordings.findings.nothing import is_said
+from recordings.sound.conversation import Line
+from recordings.speech.stt import Segment
+from recordings.vault.fetch import Media
 from scheduler.models import WorkItem
 from scheduler.work_kinds import KINDS, due_at
 from scheduler.worklist import open_items, want

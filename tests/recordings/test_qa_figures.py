@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from core.house import House
 from core.models import Patient, new_id
 from dialer.models import Agent, Call
-from recordings import agreement, qa_export, qa_figures, vetoes
 from recordings.models import Recording
-from recordings.qa_pack_words import CODES, HEADS, SHEETS, TITLES
-from recordings.qa_shapes import AgentMonth, Mark
-from recordings.qa_words import DAY_IS_NOISE
+from recordings.quality import agreement, qa_export, qa_figures, vetoes
+from recordings.quality.qa_pack_words import CODES, HEADS, SHEETS, TITLES
+from recordings.quality.qa_shapes import AgentMonth, Mark
+from recordings.quality.qa_words import DAY_IS_NOISE
+from recordings.quality.vetoes import Complaint
 from recordings.review_models import Review
-from recordings.vetoes import Complaint
 from tests.recordings import days
 from tests.recordings.listeners import DAY, NO, YES, Office
 from tests.recordings.test_reviews import refused, statements
@@ -143,7 +143,7 @@ def test_a_month_takes_a_fixed_number_of_questions(office: Office) -> None:
         office.hire(login)
     recordings = [office.record(login) for login, calls in judged_more.items() for _ in calls]
     with office.transaction() as session:
-        from recordings import reviews
+        from recordings.quality import reviews
 
         day = office.now.date()
         days.draw_day(session, day, 1, office.now)
@@ -159,7 +159,7 @@ def test_a_month_takes_a_fixed_number_of_questions(office: Office) -> None:
 
 def test_only_a_fail_that_was_lifted_is_overturned(office: Office) -> None:
     """Amy disputes a review she had passed, and it stands; Ben's fail is lifted."""
-    from recordings import reviews
+    from recordings.quality import reviews
 
     object.__setattr__(office.house.settings.file.qa, "second_share", 0.0)
     of = {"amy": office.record("amy"), "ben": office.record("ben")}
@@ -207,7 +207,7 @@ def test_money_is_a_setting(office: Office) -> None:
 
 
 def test_a_disputed_review_is_on_no_list(office: Office) -> None:
-    from recordings import reviews
+    from recordings.quality import reviews
 
     recording = office.record("amy")
     office.opened()

@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from recordings.qa_statistics import mean, share, t
+from recordings.quality.qa_statistics import mean, share, t
 
 
 @pytest.mark.parametrize(

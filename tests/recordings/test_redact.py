@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recordings.redact_known import Known
-from recordings.redact_lists import lists, page
-from recordings.redact_numbers import is_identity
-from recordings.redact_text import KINDS, mask, masked, masked_lines, spans
+from recordings.privacy.redact_known import Known
+from recordings.privacy.redact_lists import lists, page
+from recordings.privacy.redact_numbers import is_identity
+from recordings.privacy.redact_text import KINDS, mask, masked, masked_lines, spans
 from tests.house import ROOT
 
 ZH = {kind: mask(kind, "zh-CN") for kind in KINDS}

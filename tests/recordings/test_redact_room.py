@@ -13,11 +13,13 @@ from core import people
 from core.db import blind
 from core.models import Contact, Patient, new_id
 from dialer.models import Agent, Call
-from recordings import redact, reports, retention, store
-from recordings.conversation import Line
+from recordings import reports, store
+from recordings.findings.screen import Screened
 from recordings.models import Play
-from recordings.redact import ListeningProblem
-from recordings.screen import Screened
+from recordings.privacy import redact
+from recordings.privacy.redact import ListeningProblem
+from recordings.sound.conversation import Line
+from recordings.vault import retention
 from tests.recordings.room import Room
 
 NAME, PHONE = "Qarvonel Zickbaum", "+8619100000001"

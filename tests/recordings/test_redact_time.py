@@ -6,8 +6,8 @@ from time import process_time
 
 import pytest
 
-from recordings import redact_text
-from recordings.redact_known import Known
+from recordings.privacy import redact_text
+from recordings.privacy.redact_known import Known
 
 KNOWN = Known(
     names=frozenset({"王小明", "Qarvonel Zickbaum"}), phones=frozenset({"+8619100000001"}), ids=frozenset({"PX-4711"}),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from core.models import new_id
-from recordings import chats, reviews
 from recordings.chat_models import Chat, ChatFinding
+from recordings.quality import reviews
+from recordings.sampling import chats
 from tests.recordings import days
 from tests.recordings.listeners import DAY, NO, Office
 from tests.recordings.test_reviews import items

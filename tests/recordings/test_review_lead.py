@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from console.models import User
 from core.models import EventRow
-from recordings import agreement, coaching, qa_figures, review_lead, reviews, sample
 from recordings.models import DrawRow
+from recordings.quality import agreement, coaching, qa_figures, review_lead, reviews
 from recordings.review_models import CoachingTask, QaNote, ReviewMark
+from recordings.sampling import sample
 from tests.recordings.listeners import NO, Office
 from tests.recordings.test_coaching import coached, daily, finish, rechecks, tasks
 from tests.recordings.test_reviews import refused

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from console.models import User
-from recordings import review_tick, sample
-from recordings.vetoes import Complaint
+from recordings.quality import review_tick
+from recordings.quality.vetoes import Complaint
+from recordings.sampling import sample
 from tests.recordings import days
 from tests.recordings.listeners import DAY, Office
 
@@ -37,7 +38,7 @@ def test_yesterday_is_opened_once_from_six_on(office: Office) -> None:
 
 
 def test_coaching_is_looked_for_also_when_the_day_cannot_be_opened(office: Office) -> None:
-    from recordings import coaching, reviews
+    from recordings.quality import coaching, reviews
 
     for _ in range(3):
         office.hit(office.record("amy"), "impatience")
@@ -54,7 +55,7 @@ def test_coaching_is_looked_for_also_when_the_day_cannot_be_opened(office: Offic
 
 
 def test_disputes_and_appeals_end_by_the_tick(office: Office) -> None:
-    from recordings import vetoes
+    from recordings.quality import vetoes
 
     recording = office.record("amy")
     office.opened()

@@ -15,13 +15,14 @@ from sqlalchemy import event
 
 from core.house import House
 from core.models import EventRow
-from recordings import retention, review_day, review_lead, reviews, scorecard_rows, scorecards
-from recordings.files import FileStore
-from recordings.qa_shapes import Mark, Sheet, SheetItem
-from recordings.qa_words import PROBLEMS, ReviewProblem
-from recordings.review_day import Opened, second_rated
+from recordings.quality import review_day, review_lead, reviews, scorecard_rows, scorecards
+from recordings.quality.qa_shapes import Mark, Sheet, SheetItem
+from recordings.quality.qa_words import PROBLEMS, ReviewProblem
+from recordings.quality.review_day import Opened, second_rated
+from recordings.quality.scorecards import ScorecardError
 from recordings.review_models import QaNote, Review, ReviewMark
-from recordings.scorecards import ScorecardError
+from recordings.vault import retention
+from recordings.vault.files import FileStore
 from tests.recordings import days
 from tests.recordings.listeners import BLIND, DAY, NA, NO, YES, Office
 
@@ -448,7 +449,7 @@ def test_a_used_card_is_never_changed(office: Office) -> None:
 
 
 def test_what_was_written_about_a_recording_goes_with_it_and_the_points_stay(office: Office) -> None:
-    from recordings import retention
+    from recordings.vault import retention
 
     recording = office.record("amy")
     office.opened()

@@ -16,10 +16,11 @@ from core.models import Patient
 from core.people import MRN
 from core.settings import load
 from dialer.models import Call
-from recordings import reports, sample
-from recordings.fetch import Media
+from recordings import reports
 from recordings.models import DrawPick, DrawRow
-from recordings.sample import DayNotOver, ReplayDiffers
+from recordings.sampling import sample
+from recordings.sampling.sample import DayNotOver, ReplayDiffers
+from recordings.vault.fetch import Media
 from tests import fresh
 from tests.conftest import StandingClock
 from tests.house import MID_MORNING, variables

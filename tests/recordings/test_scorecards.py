@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordings import scorecards
-from recordings.scorecards import Card, ScorecardError, card, folder, read, score, tenth
+from recordings.quality import scorecards
+from recordings.quality.scorecards import Card, ScorecardError, card, folder, read, score, tenth
 
 A, B = folder()
 YES = ("yes", "agent")

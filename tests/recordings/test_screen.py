@@ -19,11 +19,12 @@ from core.db import blind
 from core.models import EventRow, new_id
 from core.tables import FileProblem
 from dialer.models import Agent
-from recordings import jobs, reports, rescreen, screen, strict
+from recordings import jobs, reports
 from recordings.call_facts import CallFact, CallFacts
-from recordings.fetch import Media
+from recordings.findings import rescreen, screen, strict
 from recordings.models import FindingRow, Transcript
 from recordings.screen_models import Rescreen, StrictPeriod
+from recordings.vault.fetch import Media
 from tests.house import ROOT
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, mono, tone

@@ -6,10 +6,11 @@ import unicodedata
 
 import pytest
 
-from recordings import lexicon, redact_lists
-from recordings.conversation import PATIENT, Line
+from recordings.findings import lexicon
+from recordings.privacy import redact_lists
 from recordings.simplified import simplified, table
-from recordings.stt_process import _segment
+from recordings.sound.conversation import PATIENT, Line
+from recordings.speech.stt_process import _segment
 
 HEARD = "我發燒的,頭暈得厲害,傷口滲膿,喘不過氣"
 """As Whisper base wrote the first words here (docs/speech.md)."""

@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 
 from core.hospital import processors
-from recordings import audio, jobs, stt_models
-from recordings.fetch import Media
-from recordings.stt import MOST_THREADS, Child, Speech
-from recordings.stt_child import NICER
-from recordings.stt_process import _resident
-from recordings.stt_whisper import Engine
+from recordings import jobs
+from recordings.sound import audio
+from recordings.speech import stt_models
+from recordings.speech.stt import MOST_THREADS, Child, Speech
+from recordings.speech.stt_child import NICER
+from recordings.speech.stt_process import _resident
+from recordings.speech.stt_whisper import Engine
+from recordings.vault.fetch import Media
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import MEDICINE, Clip, mono, said
 from tests.recordings.test_stt import Setting

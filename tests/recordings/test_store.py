@@ -13,13 +13,14 @@ from core.events import ReasonGiven, Transcribed
 from core.house import House
 from core.said import kept
 from dialer.models import Call
-from recordings import jobs, reports, retention, store
-from recordings.conversation import Line
-from recordings.fetch import Broken, Denied, Listed, Media, NotYet
-from recordings.files import FileStore
+from recordings import jobs, reports, store
+from recordings.findings.screen import Screened
 from recordings.models import FindingRow, SegmentRow, Transcript
-from recordings.screen import Screened
-from recordings.stt import EngineDied, Speech
+from recordings.sound.conversation import Line
+from recordings.speech.stt import EngineDied, Speech
+from recordings.vault import retention
+from recordings.vault.fetch import Broken, Denied, Listed, Media, NotYet
+from recordings.vault.files import FileStore
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import MEDICINE, dual, mono, said, tone
 

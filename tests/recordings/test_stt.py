@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 from carrier.voice import Voice
-from recordings import audio, stt_models
 from recordings.simplified import simplified
-from recordings.stt import Child, EngineDied, ModelMissing, NoGrammar, Segment, Speech, time_limit
-from recordings.stt_pool import Pool
-from recordings.stt_whisper import CIRCLES, most_tokens, surest
+from recordings.sound import audio
+from recordings.speech import stt_models
+from recordings.speech.stt import Child, EngineDied, ModelMissing, NoGrammar, Segment, Speech, time_limit
+from recordings.speech.stt_pool import Pool
+from recordings.speech.stt_whisper import CIRCLES, most_tokens, surest
 from tests.recordings.sounds import MEDICINE, mono, said
 
 SMALL = Path(__file__).with_name("sherpa") / "sense-voice"
@@ -208,8 +209,8 @@ def test_the_pool_hears_as_many_at_once_as_it_may_and_makes_room(weights: Path, 
 def test_the_child_dies_with_its_parent_and_has_none_of_its_secrets() -> None:
     program = f"""
         import os, pathlib, signal, numpy
-        from recordings import stt_models
-        from recordings.stt import Child
+        from recordings.speech import stt_models
+        from recordings.speech.stt import Child
         child = Child(stt_models.model("sherpa", pathlib.Path({str(SMALL)!r})))
         child.transcribe(numpy.zeros(1600, numpy.float32), "en")
         told = open(f"/proc/{{child.pid}}/environ").read()

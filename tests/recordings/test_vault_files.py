@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.crypto import Keyring
-from recordings import files
-from recordings.files import CHUNK, FileProblem, FileStore
+from recordings.vault import files
+from recordings.vault.files import CHUNK, FileProblem, FileStore
 from tests.house import ROOT
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
@@ -206,9 +206,9 @@ class Fatal:
         self.left, self.torn = step, torn
         for name in ("pwrite", "fsync", "replace"):
             real = getattr(os, name)
-            monkeypatch.setattr(f"recordings.files.os.{name}", self.guarded(name, real))
+            monkeypatch.setattr(f"recordings.vault.files.os.{name}", self.guarded(name, real))
         # a killed process tidies nothing up either
-        monkeypatch.setattr("recordings.files.Path.unlink", lambda *_, **__: None)
+        monkeypatch.setattr("recordings.vault.files.Path.unlink", lambda *_, **__: None)
 
     def guarded(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def act(*args: Any) -> Any:
@@ -252,7 +252,7 @@ REWRAP = """
 import sys, uuid
 from pathlib import Path
 from core.crypto import Keyring
-from recordings.files import FileStore
+from recordings.vault.files import FileStore
 store = FileStore(Path(sys.argv[1]), Keyring(bytes(range(1, 33)), previous=bytes(range(32)), lookup=bytes(range(32))))
 print("begun", flush=True)
 for one in sorted(store.ids()):

@@ -15,11 +15,12 @@ from commands.joined import Joined
 from core.events import ReasonGiven, TicketWanted
 from core.models import EventRow
 from dialer.models import Call
-from recordings import carrier_copy, jobs, retention, store
-from recordings.fetch import Broken, Denied, Media, NotYet
-from recordings.files import FileStore
+from recordings import jobs, store
 from recordings.models import FindingRow, Hold, SegmentRow, Transcript
-from recordings.retention import HoldProblem, PurgeProblem
+from recordings.vault import carrier_copy, retention
+from recordings.vault.fetch import Broken, Denied, Media, NotYet
+from recordings.vault.files import FileStore
+from recordings.vault.retention import HoldProblem, PurgeProblem
 from tests.house import ROOT
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, tone

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recordings import audio, listening, masking, retention
-from recordings.audio import Samples
-from recordings.fetch import Media
-from recordings.listening import Answer, ListeningProblem, Permit
 from recordings.models import Play
-from recordings.sounding import BLOCK_S, MARGIN_S, Mask, NoSound, Sounding
+from recordings.sound import audio, masking
+from recordings.sound.audio import Samples
+from recordings.vault import listening, retention
+from recordings.vault.fetch import Media
+from recordings.vault.listening import Answer, ListeningProblem, Permit
+from recordings.vault.sounding import BLOCK_S, MARGIN_S, Mask, NoSound, Sounding
 from tests.recordings.room import Room, sid
 from tests.recordings.sounds import dual, mono, wav
 
@@ -307,7 +308,7 @@ def test_a_permit_ends_with_the_right_it_was_given_for(
 
 
 def test_a_file_that_was_changed_gives_no_permit(room: Room, recording: uuid.UUID) -> None:
-    from recordings.files import FileStore
+    from recordings.vault.files import FileStore
 
     room.house.service(FileStore).path(recording).write_bytes(b"CCREC2" + b"x" * 500)
     with pytest.raises(ListeningProblem, match="cannot be read"):

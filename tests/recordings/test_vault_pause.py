@@ -18,8 +18,8 @@ from ivr import hidden
 from ivr.book import Book
 from ivr.nodes import Number
 from ivr.talk import Session as Told
-from recordings import pausing
 from recordings.models import Recording, RecordingPause
+from recordings.vault import pausing
 from tests.carrier.conftest import ACCOUNT, HOSPITAL, TOKEN, Hospital, start_carrier, stop_carrier
 from tests.dialer.fakes import FakeCall, FakeCarrier
 from tests.ivr.ivr_line import Line, Switch

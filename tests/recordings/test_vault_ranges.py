@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recordings.ranges import Span, merged, span_of
+from recordings.vault.ranges import Span, merged, span_of
 
 
 @pytest.mark.parametrize(

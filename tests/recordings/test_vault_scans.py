@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from console import listening_view
 from console.listening_view import Search
 from core.db import keyring
-from recordings import carrier_copy, pausing, retention, store
+from recordings import store
+from recordings.vault import carrier_copy, pausing, retention
 from tests.recordings.room import Room
 
 YEARS = 20_000

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from commands import patient_erase
 from commands.patient_held import Found
 from core.models import Patient, new_id
-from recordings import retention, vetoes
-from recordings.files import FileStore
 from recordings.models import Recording
+from recordings.quality import vetoes
+from recordings.quality.vetoes import Complaint
 from recordings.review_models import QaNote, Veto
-from recordings.vetoes import Complaint
+from recordings.vault import retention
+from recordings.vault.files import FileStore
 from tests.recordings.listeners import DAY, Office
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recordings import weights
-from recordings.weights import FOLDER, PUBLISHED, ModelMissing, own_model, whisper_base
+from recordings.speech import weights
+from recordings.speech.weights import FOLDER, PUBLISHED, ModelMissing, own_model, whisper_base
 
 
 def test_joined_once_and_checked_also_when_all_ask_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What the words say: signs of danger in a patient's answer, findings in an agent's."""

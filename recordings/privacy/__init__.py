@@ -1,0 +1,1 @@
+"""What of the words a listener may see."""

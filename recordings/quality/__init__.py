@@ -1,0 +1,1 @@
+"""Reviews of what was drawn: scorecards, agreement of raters, coaching, figures."""

@@ -1,0 +1,1 @@
+"""The day's draw of calls and chats."""

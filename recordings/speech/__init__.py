@@ -1,0 +1,1 @@
+"""From sound to words: engines, the processes they live in, their models."""
