@@ -277,6 +277,7 @@ def test_no_page_is_left_out() -> None:
         "sound": "sound, no words", "static": "no page", "figures_csv": "its test: test_qa_figures",
         "my_reviews": "an agent's", "my_review": "an agent's", "dispute": "a dispute", "coaching_task": "a task",
         "vetoes": "test_listening_vetoes", "my_vetoes": "test_listening_vetoes", "figures_pack": "a file",
+        "worklist_sound": "test_worklist_sound",
     }  # fmt: skip
     assert set(RIGHTS) | {"console.static"} >= OPEN
     from_get = {name.removeprefix("console.") for name in RIGHTS}

@@ -22,7 +22,7 @@ WHO: dict[str, set[str]] = {
         (ALL, "account account_change board sign_out sound"),
         ({*STAFF, IT}, "agents"),
         (STAFF, "agent_state tickets ticket ticket_deed ticket_show"),
-        ({NURSE, LEAD}, "worklist worklist_done worklist_show"),
+        ({NURSE, LEAD}, "worklist worklist_done worklist_show worklist_sound worklist_hear"),
         ({QA, LEAD}, "recordings recording hear agreement reviews review review_draft review_read review_save"),
         ({AGENT, NURSE}, "my_reviews my_review my_review_dispute my_review_hear my_vetoes veto_appeal"),
         (STAFF, "coaching coaching_task coaching_deed coaching_hear"),

@@ -89,7 +89,7 @@ def items(room: Room) -> list[WorkItem]:
 
 @pytest.mark.parametrize(
     ("language", "text"),
-    [("en", "There is an elephant sitting on me."), ("zh-CN", "跟勒了根绳子似的"), ("en", "Thank you.")],
+    [("en", "It is like walking on cotton wool."), ("zh-CN", "跟勒了根绳子似的"), ("en", "Thank you.")],
 )
 def test_an_answer_without_a_sign_is_read_by_a_nurse_the_same_day_once(
     room: Room, ward: Ward, language: str, text: str
@@ -112,7 +112,7 @@ def test_an_answer_without_a_sign_is_read_by_a_nurse_the_same_day_once(
 def test_what_the_engine_gave_up_and_hears_by_hand_is_asked_for_once(room: Room, ward: Ward) -> None:
     """A nurse was asked to listen: she has heard it, whatever a machine makes of it afterwards."""
     room.speech.absent = {"en": "there is no model"}
-    recording = spoken(room, ward, "There is an elephant sitting on me.")
+    recording = spoken(room, ward, "It is like walking on cotton wool.")
     room.speech.absent = {}
     room.forward(hours=1)
     room.tick()
@@ -164,12 +164,12 @@ def test_what_the_engine_is_not_sure_of_is_listened_to_and_not_read_besides(room
 
 @pytest.mark.parametrize("purpose", ["message", "call"])
 def test_a_message_has_its_ticket_and_a_call_was_heard(room: Room, ward: Ward, purpose: str) -> None:
-    spoken(room, ward, "There is an elephant sitting on me.", purpose)
+    spoken(room, ward, "It is like walking on cotton wool.", purpose)
     assert items(room) == []
 
 
 def test_what_is_to_be_read_comes_behind_warnings_and_has_words_in_both_languages(room: Room, ward: Ward) -> None:
-    spoken(room, ward, "There is an elephant sitting on me.")
+    spoken(room, ward, "It is like walking on cotton wool.")
     room.forward(minutes=5)
     later = room.now + timedelta(minutes=1)
     with room.house.transaction() as session:
