@@ -1,4 +1,4 @@
-"""Tones of keys for the tests, calls full of them, and two decoders that share no idea with recordings.sound.masking: one
+"""Tones of keys for the tests, calls full of them, and two decoders sharing no idea with recordings.sound.masking: one
 correlates each 10 ms with the eight sines and asks for two in a row; the other knows the phone's error and hardly
 asks.
 """

@@ -49,6 +49,8 @@ def ringing(said: list[str], language: str) -> float:
         ("second", "zh-CN", (33, 30), 0.90, 0.01),
         ("third", "en", (50, 50), 0.88, 0.03),
         ("third", "zh-CN", (50, 50), 0.90, 0.01),
+        ("fourth", "en", (70, 40), 0.72, 0.13),
+        ("fourth", "zh-CN", (70, 40), 0.76, 0.11),
     ],
 )
 def test_the_lists_find_no_less_than_was_measured(
