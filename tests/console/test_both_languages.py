@@ -94,7 +94,7 @@ def test_every_refusal_of_a_page_is_one_that_has_words() -> None:
     kinds = {cls.__name__: cls for cls in _all(Said)}
     asked = 0
     for folder in ("console", "desk", "recordings", "scheduler"):
-        for path in (ROOT / folder).glob("*.py"):
+        for path in (ROOT / folder).rglob("*.py"):
             for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in kinds):
                     continue
@@ -123,7 +123,7 @@ def test_what_asks_for_work_says_why_in_a_code_that_has_words() -> None:
     """The words behind WorkWanted(...) in the source: whole strings only; others are codes handed on."""
     asked = set()
     for folder in ("dialer", "ivr", "recordings", "scheduler"):
-        for path in (ROOT / folder).glob("*.py"):
+        for path in (ROOT / folder).rglob("*.py"):
             for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("WorkWanted", "want", "call_in")):
                     last = [arg for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]

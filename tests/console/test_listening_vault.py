@@ -153,7 +153,7 @@ def test_only_pages_with_a_player_may_load_sound_and_only_ours(listening: Listen
     assert "; media-src 'self'" in screen.get(f"/vault/{recording}").headers["Content-Security-Policy"]
     assert {name.removeprefix("console.") for name in frame.SOUND} == {
         "recording", "recording_words", "review", "review_save", "my_review", "my_review_dispute", "dispute",
-        "dispute_settle", "coaching_task", "coaching_deed",
+        "dispute_settle", "coaching_task", "coaching_deed", "worklist_sound", "worklist_hear",
     }  # fmt: skip
 
 

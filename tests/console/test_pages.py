@@ -15,7 +15,7 @@ from core.models import new_id
 from core.values import KNOWN_LANGUAGES
 from desk.kinds import CHANNELS, KINDS, LINKS, NATURES, PROBLEMS
 from dialer.machine import REASONS
-from recordings.findings import lexicon_list
+from recordings.findings import lexicon_file
 from recordings.findings.lexicon_list import CATEGORIES
 from recordings.machine import STATES
 from recordings.quality import qa_words, scorecards
@@ -330,7 +330,7 @@ def test_every_code_the_desk_knows_has_words() -> None:
         "hear_reason": listening_view.REASONS, "heard_kind": ("listen", "export", "read"),
         "purpose": listening_view.PURPOSES, "sound_state": STATES, "keep": listening_view.KEEP,
         "call": listening_view.CALL_KINDS, "speaker": ("patient", "line", "both"), "severity": ("1", "2", "3"),
-        "category": CATEGORIES, "required": [one.key for one in lexicon_list.load("en").required],
+        "category": CATEGORIES, "required": [one.key for one in lexicon_file.load("en").required],
         "hint_note": ("negated", "quoted", "mono"), "mark": VALUES, "cause": CAUSES, "subject": ("call", "chat"),
         "coaching_cause": ("score", "auto_fail", "phrases", "satisfaction", "process"),
         "recheck": ("passed", "failed", "waiting"), "veto": ("upheld", "appealed", "stands"),

@@ -32,13 +32,13 @@ def test_every_step_that_cannot_be_is_refused_in_both_languages(status: str, eve
         assert event == "tell" or ticket_machine.after(status, event) is not None
         return
     problem = problems.DeskProblem(why_not.key, **why_not.values)
-    assert problem.says("en") == str(problem)
-    assert "{" not in problem.says("zh-CN") + str(problem)
+    assert problem.said("en") == str(problem)
+    assert "{" not in problem.said("zh-CN") + str(problem)
     assert str(problem).isascii()
-    assert not problem.says("zh-CN").isascii()
+    assert not problem.said("zh-CN").isascii()
 
 
 def test_a_value_with_words_of_its_own_is_said_in_the_same_language() -> None:
     problem = problems.DeskProblem("open_again_first", status=problems.STATES["resolved"])
-    assert problem.says("zh-CN") == "工单已解决：请先重新打开。"
+    assert problem.said("zh-CN") == "工单已解决：请先重新打开。"
     assert str(problem) == "The ticket is resolved already: open it again first."

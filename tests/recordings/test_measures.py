@@ -23,6 +23,7 @@ from tests.recordings.sounds import Clip, dual, mono, said, wav
 from tests.recordings.test_masking import noise
 
 RATE = 8000
+MAY = ("listen", "original", "export")
 
 
 def placed(seconds: float, *clips: tuple[float, Wave]) -> Wave:
@@ -141,7 +142,7 @@ def test_what_is_played_is_levelled_and_without_keys_and_the_original_as_it_came
             permit = listening.play(
                 session, recording, "qa1", "a test", room.now, original=original, rights=("listen", "original")
             )
-        return b"".join(listening.answer(room.house, permit.token, "qa1", None).body)
+        return b"".join(listening.answer(room.house, permit.token, "qa1", None, MAY).body)
 
     assert heard(True) == CALL
     patient, line = measures.measure(InMemory(heard(False))).channels
@@ -159,7 +160,7 @@ def test_a_copy_to_take_away_is_masked_but_as_loud_as_it_came(room: Room) -> Non
         listening.approve_export(session, asked, "officer", room.now)
         permit = listening.export(session, asked, "qa1", room.now)
     patient, line = measures.measure(
-        InMemory(b"".join(listening.answer(room.house, permit.token, "qa1", None).body))
+        InMemory(b"".join(listening.answer(room.house, permit.token, "qa1", None, MAY).body))
     ).channels
     assert (patient.loudness, line.tones) == (pytest.approx(-34, abs=1), 0)
 
@@ -170,11 +171,11 @@ def test_what_was_taken_in_before_is_measured_when_somebody_listens_and_not_unde
         session.execute(sa.delete(SoundMeasuresRow))
     with room.house.transaction() as session:
         permit = listening.play(session, recording, "qa1", "a test", room.now)
-    first = b"".join(listening.answer(room.house, permit.token, "qa1", "bytes=0-99999").body)
+    first = b"".join(listening.answer(room.house, permit.token, "qa1", "bytes=0-99999", MAY).body)
     room.forward(seconds=5)
     assert room.work() == ["measure_recording"]
     assert of(room, recording).channels[0].gain > 10
-    rest = b"".join(listening.answer(room.house, permit.token, "qa1", "bytes=100000-").body)
+    rest = b"".join(listening.answer(room.house, permit.token, "qa1", "bytes=100000-", MAY).body)
     played = measures.measure(InMemory(first + rest))
     assert played.channels[0].loudness == pytest.approx(-34, abs=1), "one permit, one sound"
     with room.house.transaction() as session:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from recordings import store
+from recordings import sound_words, store
 from recordings.models import SegmentRow
 from recordings.sound import audio
 from recordings.speech import stt_models
@@ -196,7 +196,8 @@ def test_the_library_ending_its_process_keeps_the_recording_for_a_better_model(
     room.work()
     row = room.row(recording)
     assert row.state == "waiting_for_model"
-    assert "does not open: it ended with code 255, and says why in the worker's error output" in row.reason
+    told = sound_words.why(row.reason, "en")
+    assert "does not open: it ended with code 255, and says why in the worker's error output" in told
     assert "nought" in capfd.readouterr().err
     assert speech.pids == []
     (folder / "tokens.txt").write_text(tokens, encoding="utf-8")
