@@ -13,11 +13,9 @@ from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.orm import Session
 
-from core import pg
 from core.db import make_engine
 from core.house import House
 from dialer import gate, lines
-from tests import fresh
 from tests.scheduler.clinic import Ward
 from tests.scheduler.test_reconcile import _many
 
@@ -108,15 +106,13 @@ def test_a_ring_goes_by_index_and_costs_the_same_after_years(house: House) -> No
 
 
 @pytest.fixture(scope="module")
-def after_years(postgres: pg.Embedded, template: str) -> Iterator[sa.Connection]:
-    fresh.run(postgres, f"CREATE DATABASE after_years TEMPLATE {template}")
-    engine = make_engine(fresh.url_of(postgres, "after_years"))
+def after_years(module_database_url: str) -> Iterator[sa.Connection]:
+    engine = make_engine(module_database_url)
     with Session(engine) as session:
         on_file(session, YEARS)
         session.commit()
         yield session.connection()
     engine.dispose()
-    fresh.run(postgres, "DROP DATABASE after_years WITH (FORCE)")
 
 
 @pytest.mark.parametrize(
